@@ -1,0 +1,74 @@
+"""What every source gives back, and everything that shows, exports or shares takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Self
+
+import pandas as pd
+
+from data_sources.errors import QueryRejected, SourceError
+from data_sources.query import Query
+from data_sources.scope import Window
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something true of the answer that its frame cannot say: a warning, a cut, a gap, a reason for an unknown."""
+
+    text: str
+    kind: str = "info"  # info, warning, or cut (there is more than is shown)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no newer answer. Stands beside the last good frame when there is one."""
+
+    kind: str  # unreachable or rejected
+    source: str
+    what: str
+    hint: str
+    since: datetime  # the first failure in an unbroken row of them
+    retry_at: datetime | None  # None: not tried again by itself
+
+    @classmethod
+    def from_error(cls, error: SourceError, since: datetime, retry_at: datetime | None) -> Self:
+        kind = "rejected" if isinstance(error, QueryRejected) else "unreachable"
+        return cls(kind, error.source, error.what, error.hint, since, retry_at)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to `query`.
+
+    `frame` has its promised columns and dtypes also when it is empty. A range result is tidy: `time`
+    (datetime64[ms, UTC]), one categorical column a label, `value` (float64), series after series, each in
+    the order of time; a hole has no row, Prometheus's NaN is NaN.
+    """
+
+    frame: pd.DataFrame
+    query: Query
+    units: Mapping[str, str] = field(default_factory=dict)  # column -> "bytes", "1/s", "s"
+    window: Window | None = None  # None: a moment, not a stretch
+    origin: str = ""  # "Prometheus 2.42 at prom:9090", never a password
+    measured_at: datetime | None = None  # age = now - this; None: not yet
+    took: timedelta = timedelta(0)
+    notes: tuple[Note, ...] = ()
+    totals: Mapping[str, int | None] = field(default_factory=dict)  # what is known only for all rows together
+    failure: Failure | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Nothing came back yet, neither an answer nor a failure."""
+        return self.measured_at is None and self.failure is None
+
+    @property
+    def stale(self) -> bool:
+        """The frame is the last good one; a newer one could not be had."""
+        return self.failure is not None and self.measured_at is not None
+
+    def failed(self, failure: Failure) -> Answer:
+        """This answer, kept, with what went wrong since."""
+        return replace(self, failure=failure)

@@ -1,0 +1,91 @@
+"""What to connect to: frozen values from the environment and one TOML file. Secrets never print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+
+class Secret:
+    """A text that shows itself only to `reveal()`: not in repr, str, format, pickle or comparison errors."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Secret is not pickled")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A Celery broker, and the settings of its app that a monitor must match to be heard."""
+
+    url: Secret = Secret("redis://localhost:6379/0")
+    address: str = "localhost:6379/0"  # host, port and vhost or database, for people; never a credential
+    transport: str = "redis"  # redis, amqp, or another kombu transport's name
+    control_exchange: str = "celery"
+    event_exchange: str = "celeryev"
+    visibility_timeout: timedelta = timedelta(hours=1)
+    task_serializer: str = "json"
+    accept_content: tuple[str, ...] = ("json",)
+    ssl: Mapping[str, Any] | None = None  # broker_use_ssl
+    transport_options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # may hold sentinel passwords
+
+
+@dataclass(frozen=True)
+class HttpEndpoint:
+    """An HTTP API: `url` without userinfo and without a trailing slash; credentials beside it."""
+
+    url: str
+    username: str | None = None
+    password: Secret | None = None
+    bearer_token: Secret | None = None
+    headers: Mapping[str, Secret] = field(default_factory=dict)
+    ca_file: str | None = None
+
+    @property
+    def address(self) -> str:
+        """Host, port and path, for people."""
+        return self.url.split("://", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One Celery cluster and what watches it. None: not configured."""
+
+    name: str = "default"
+    broker: Broker = Broker()
+    result_backend: Secret | None = None
+    prometheus: HttpEndpoint | None = None
+    alertmanager: HttpEndpoint | None = None
+    rabbitmq_management: HttpEndpoint | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The whole configuration. `public_url`: scheme and host under which others reach us, None on localhost."""
+
+    clusters: tuple[Cluster, ...] = (Cluster(),)
+    public_url: str | None = None
+    history_url: Secret | None = None

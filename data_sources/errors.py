@@ -1,0 +1,37 @@
+"""The errors a source may raise. Everything foreign is translated into one of these at the source's border.
+
+    SourceError                 a source gave no usable answer
+    |-- SourceUnreachable       nothing, or nothing intelligible, came back in time: worth trying again soon
+    `-- QueryRejected           the answer is no: the same question will be refused again
+
+    BadParameter                a value from a URL, a form or a call cannot be used; it names the parameter
+
+No message may hold a credential: hosts and ports only, never a URL with its user part.
+"""
+
+
+class SourceError(Exception):
+    """`source` failed to answer: `what` happened, and `hint` says what to do about it."""
+
+    def __init__(self, source: str, what: str, hint: str = "") -> None:
+        super().__init__(f"{source}: {what}")
+        self.source = source
+        self.what = what
+        self.hint = hint
+
+
+class SourceUnreachable(SourceError):
+    """No answer, or none that could be read, within the deadline."""
+
+
+class QueryRejected(SourceError):
+    """The source understood the question and refused it, or we refused to send it."""
+
+
+class BadParameter(ValueError):
+    """The parameter `name` has a value that cannot be used; `message` says why and what would do."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(f"{name}: {message}")
+        self.name = name
+        self.message = message

