@@ -1,11 +1,14 @@
-"""What to connect to: frozen values from the environment and one TOML file. Secrets never print."""
+"""What to connect to: frozen values; `settings` reads them. Secrets never print."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
+from urllib.parse import unquote
+
+from data_sources.urls import broker_address, broker_transport, split_web_url
 
 
 class Secret:
@@ -30,11 +33,41 @@ class Secret:
     def __reduce__(self) -> Any:
         raise TypeError("a Secret is not pickled")
 
+    def __deepcopy__(self, memo: object) -> Self:
+        return self  # dataclasses.asdict copies deeply
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other._text == self._text
 
     def __hash__(self) -> int:
         return hash(self._text)
+
+
+class SecretMapping(Mapping[str, Any]):
+    """A mapping that shows its keys and hides its values, of which any may be a password."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[str, Any] | None = None) -> None:
+        self._items = dict(items or {})
+
+    def __getitem__(self, key: str) -> Any:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return f"SecretMapping({', '.join(f'{key}=***' for key in self._items)})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a SecretMapping is not pickled")
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
 
 @dataclass(frozen=True)
@@ -43,14 +76,19 @@ class Broker:
 
     url: Secret = Secret("redis://localhost:6379/0")
     address: str = "localhost:6379/0"  # host, port and vhost or database, for people; never a credential
-    transport: str = "redis"  # redis, amqp, or another kombu transport's name
+    transport: str = "redis"  # redis (also by TLS, socket or Sentinel), amqp, or another kombu transport's name
     control_exchange: str = "celery"
     event_exchange: str = "celeryev"
     visibility_timeout: timedelta = timedelta(hours=1)
     task_serializer: str = "json"
     accept_content: tuple[str, ...] = ("json",)
-    ssl: Mapping[str, Any] | None = None  # broker_use_ssl
-    transport_options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # may hold sentinel passwords
+    ssl: Mapping[str, Any] | None = field(default=None, repr=False)  # broker_use_ssl; may hold a key's password
+    transport_options: Mapping[str, Any] = field(default_factory=SecretMapping, repr=False)  # Sentinel's password
+
+    @classmethod
+    def from_url(cls, url: str, **settings: Any) -> Self:
+        """A broker by its Celery URL. Raises ValueError, which does not quote it."""
+        return cls(url=Secret(url), address=broker_address(url), transport=broker_transport(url), **settings)
 
 
 @dataclass(frozen=True)
@@ -63,6 +101,13 @@ class HttpEndpoint:
     bearer_token: Secret | None = None
     headers: Mapping[str, Secret] = field(default_factory=dict)
     ca_file: str | None = None
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """An API by `http://[user[:password]@]host[:port][/base/path]`. Raises ValueError, which does not quote it."""
+        origin, path, userinfo = split_web_url(url)
+        username, colon, password = userinfo.partition(":")
+        return cls(origin + path, unquote(username) or None, Secret(unquote(password)) if colon else None)
 
     @property
     def address(self) -> str:

@@ -5,6 +5,7 @@
     `-- QueryRejected           the answer is no: the same question will be refused again
 
     BadParameter                a value from a URL, a form or a call cannot be used; it names the parameter
+    ConfigError                 a setting cannot be used; it names the setting
 
 No message may hold a credential: hosts and ports only, never a URL with its user part.
 """
@@ -30,6 +31,15 @@ class QueryRejected(SourceError):
 
 class BadParameter(ValueError):
     """The parameter `name` has a value that cannot be used; `message` says why and what would do."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(f"{name}: {message}")
+        self.name = name
+        self.message = message
+
+
+class ConfigError(ValueError):
+    """The setting `name` cannot be used; `message` says what would do, and quotes no value: it may be a secret."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(f"{name}: {message}")

@@ -1,0 +1,296 @@
+"""The configuration, read: one cluster from the environment, or several from a TOML file.
+
+    CELERY_BROKER_URL=redis://localhost:6379/0      [clusters.prod]
+    CELERY_CONTROL_EXCHANGE=celery                  celery_broker_url = "redis://localhost:6379/0"
+    PROMETHEUS_URL=http://localhost:9090            prometheus_url = "http://localhost:9090"
+    PROMETHEUS_USERNAME=viewer                      [clusters.prod.celery]
+    PUBLIC_URL=https://celery.example.com           control_exchange = "celery"
+
+A setting has one name: in capitals in the environment, in small letters in the file, where the words before its
+first underscore may also name a table. The file is `CELERY_NOTEBOOK_CONFIG`, or ./celery-notebook.toml when there
+is one; when it holds clusters, the environment's cluster is not read. PUBLIC_URL and HISTORY_URL stand above the
+clusters, in the environment before the file. An empty text switches a source off.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import ssl
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from data_sources.config import Broker, Cluster, HttpEndpoint, Secret, SecretMapping, Settings
+from data_sources.errors import BadParameter, ConfigError
+from data_sources.scope import parse_duration
+from data_sources.urls import management_url, split_web_url
+
+FILE = "celery-notebook.toml"
+
+CELERY = {
+    f"celery_{name}"
+    for name in (
+        "broker_url",
+        "result_backend",
+        "control_exchange",
+        "event_exchange",
+        "visibility_timeout",
+        "task_serializer",
+        "accept_content",
+        "broker_use_ssl",
+        "broker_transport_options",
+    )
+}
+APIS = ("prometheus", "alertmanager", "rabbitmq_management")
+API_SETTINGS = ("url", "username", "password", "bearer_token", "headers", "ca_file")
+CLUSTER = CELERY | {f"{api}_{name}" for api in APIS for name in API_SETTINGS}
+TABLES = ("celery", *APIS)
+ABOVE = {"public_url", "history_url"}
+
+SERIALIZERS = ("json", "yaml", "msgpack", "pickle")
+VERIFY_MODES = {mode.name.removeprefix("CERT_").lower(): mode for mode in ssl.VerifyMode}
+
+
+@dataclass(frozen=True)
+class Given:
+    """The settings somebody gave: their values as written, by name, and the words to name each in an error."""
+
+    values: Mapping[str, object]
+    words: Mapping[str, str]
+
+    def error(self, name: str, message: str) -> ConfigError:
+        return ConfigError(self.words.get(name, name.upper()), message)
+
+    def text(self, name: str, default: str = "") -> str:
+        value = self.values.get(name, default)
+        if not isinstance(value, str):
+            raise self.error(name, "must be text")
+        if not value.isprintable():
+            raise self.error(name, "holds a line break or an unprintable character")
+        return value.strip()
+
+    def secret(self, name: str) -> Secret | None:
+        text = self.text(name)
+        return Secret(text) if text else None
+
+    def texts(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        """A list of TOML, or words separated by commas."""
+        value = self.values.get(name) or default
+        words = value.split(",") if isinstance(value, str) else value
+        if not isinstance(words, list | tuple) or not all(isinstance(word, str) and word.strip() for word in words):
+            raise self.error(name, "must be a list of words, in the environment separated by commas")
+        return tuple(word.strip() for word in words)
+
+    def seconds(self, name: str) -> timedelta | None:
+        """Seconds, or a duration such as 12h."""
+        value = self.values.get(name)
+        if value in (None, ""):
+            return None
+        try:
+            return parse_duration(str(value).strip(), name)
+        except BadParameter:
+            raise self.error(name, "must be seconds or a duration such as 12h, at most 366d") from None
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        """A table of TOML, or a JSON object in text."""
+        value = self.values.get(name) or {}
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                value = None
+        if not isinstance(value, dict):
+            raise self.error(name, 'must be a table, in the environment a JSON object such as {"name": "value"}')
+        return value
+
+
+def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> Settings:
+    """The settings of `file` (else the one the environment names, else ./celery-notebook.toml) and `environ`.
+
+    Raises ConfigError, which names the setting and quotes no value.
+    """
+    document = read_file(environ, file)
+    tables = document.pop("clusters", {})
+    if not isinstance(tables, dict):
+        raise ConfigError("clusters", "must be tables: [clusters.NAME]")
+    above = from_table(document, "", ABOVE)
+    above = replace(above, values={**above.values, **from_environment(environ, ABOVE).values})
+    return Settings(
+        clusters=tuple(cluster(name, from_table(table, f"clusters.{name}", CLUSTER)) for name, table in tables.items())
+        or (cluster("default", from_environment(environ, CLUSTER)),),
+        public_url=public_url(above),
+        history_url=above.secret("history_url"),
+    )
+
+
+def read_file(environ: Mapping[str, str], file: Path | None) -> dict[str, Any]:
+    named = environ.get("CELERY_NOTEBOOK_CONFIG")
+    path = file or Path(named or FILE)
+    if not (file or named or path.exists()):
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigError("CELERY_NOTEBOOK_CONFIG", f"{path} cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError:
+        raise ConfigError("CELERY_NOTEBOOK_CONFIG", f"{path} is not UTF-8 text") from None  # the cause holds the file
+    except tomllib.TOMLDecodeError as exc:
+        place = re.search(r"\((at .*)\)$", str(exc))
+        where = place[1] if place else "somewhere"
+        raise ConfigError("CELERY_NOTEBOOK_CONFIG", f"{path} is not TOML: see {where}") from None
+
+
+def from_environment(environ: Mapping[str, str], names: set[str]) -> Given:
+    return Given({name: environ[name.upper()] for name in names if name.upper() in environ}, {})
+
+
+def from_table(table: object, place: str, names: set[str]) -> Given:
+    """The settings of one TOML table, its sub-tables laid flat; every name must be one of `names`."""
+    if not isinstance(table, dict):
+        raise ConfigError(place, f"must be a table: [{place}]")
+    found = [
+        (place, key, key, value) for key, value in table.items() if not (key in TABLES and isinstance(value, dict))
+    ]
+    for group in TABLES:
+        if isinstance(table.get(group), dict):
+            found += [
+                (f"{place}.{group}".strip("."), key, f"{group}_{key}", value) for key, value in table[group].items()
+            ]
+    values: dict[str, object] = {}
+    words: dict[str, str] = {}
+    for where, key, name, value in found:
+        word = f"[{where}] {key}" if where else key
+        if name not in names:
+            raise ConfigError(word, f"is not a setting{suggestion(name, name.removesuffix(key), names)}")
+        if name in values:
+            raise ConfigError(word, f"is given twice, also as {words[name]}")
+        values[name], words[name] = value, word
+    return Given(values, words)
+
+
+def suggestion(name: str, prefix: str, names: set[str]) -> str:
+    if name in CLUSTER:
+        return " here; settings of a cluster stand under [clusters.NAME]"
+    nearest = difflib.get_close_matches(name, sorted(names), n=1)
+    return f"; did you mean {nearest[0].removeprefix(prefix)}?" if nearest else ""
+
+
+def cluster(name: str, given: Given) -> Cluster:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise ConfigError("clusters", "are named with letters, digits, dots, dashes and underscores, 64 at most")
+    celery = broker(given)
+    return Cluster(
+        name=name,
+        broker=celery,
+        result_backend=given.secret("celery_result_backend"),
+        prometheus=endpoint(given, "prometheus", "http://localhost:9090"),
+        alertmanager=endpoint(given, "alertmanager", "http://localhost:9093"),
+        rabbitmq_management=endpoint(given, "rabbitmq_management", management_url(celery.url.reveal()) or ""),
+    )
+
+
+def broker(given: Given) -> Broker:
+    url = given.text("celery_broker_url", Broker.url.reveal())
+    if not url:
+        raise given.error("celery_broker_url", "is empty; give the broker's URL, or leave it out for a local Redis")
+    serializer = given.text("celery_task_serializer") or Broker.task_serializer
+    if serializer not in SERIALIZERS:
+        raise given.error("celery_task_serializer", f"must be one of {', '.join(SERIALIZERS)}")
+    accept = given.texts("celery_accept_content", Broker.accept_content)
+    if any("pickle" in kind or "python-serialize" in kind for kind in accept):
+        raise given.error("celery_accept_content", "must not hold pickle: reading it runs whatever code it brings")
+    options = given.mapping("celery_broker_transport_options")
+    timeout = given.seconds("celery_visibility_timeout") or Given(options, given.words).seconds("visibility_timeout")
+    try:
+        plain = Broker.from_url(url)
+    except ValueError as exc:
+        raise given.error("celery_broker_url", str(exc)) from None
+    return replace(
+        plain,
+        control_exchange=given.text("celery_control_exchange") or Broker.control_exchange,
+        event_exchange=given.text("celery_event_exchange") or Broker.event_exchange,
+        visibility_timeout=timeout or Broker.visibility_timeout,
+        task_serializer=serializer,
+        accept_content=accept,
+        ssl=tls_options(given, plain.transport),
+        transport_options=SecretMapping(options),
+    )
+
+
+def tls_options(given: Given, transport: str) -> SecretMapping | None:
+    """broker_use_ssl with `ssl_cert_reqs` (Redis) or `cert_reqs` (AMQP) as the constant both clients understand."""
+    name = "celery_broker_use_ssl"
+    verify = "ssl_cert_reqs" if transport == "redis" else "cert_reqs"
+    match given.values.get(name):
+        case None | "" | False | "false":
+            return None
+        case True | "true":
+            return SecretMapping({verify: ssl.CERT_REQUIRED})
+    options = given.mapping(name)
+    if isinstance(options.get(verify), str):
+        mode = VERIFY_MODES.get(options[verify].removeprefix("ssl.").removeprefix("CERT_").lower())
+        if mode is None:
+            raise given.error(name, f"{verify} must be one of {', '.join(VERIFY_MODES)}")
+        options = {**options, verify: mode}
+    return SecretMapping(options)
+
+
+def endpoint(given: Given, api: str, default: str) -> HttpEndpoint | None:
+    """The HTTP API `api`, at `default` when nothing is said; None when it is switched off."""
+    url = given.text(f"{api}_url", default)
+    if not url:
+        return None
+    try:
+        plain = HttpEndpoint.from_url(url)
+    except ValueError as exc:
+        raise given.error(f"{api}_url", str(exc)) from None
+    username, token = given.text(f"{api}_username"), given.secret(f"{api}_bearer_token")
+    if ":" in username:
+        raise given.error(f"{api}_username", "must not hold a colon")
+    if username and token:
+        raise given.error(f"{api}_bearer_token", "cannot be combined with a user name; keep one of the two")
+    return replace(
+        plain,
+        username=username or plain.username,
+        password=given.secret(f"{api}_password") or plain.password,
+        bearer_token=token,
+        headers=headers(given, f"{api}_headers"),
+        ca_file=ca_file(given, f"{api}_ca_file"),
+    )
+
+
+def headers(given: Given, name: str) -> dict[str, Secret]:
+    fields = given.mapping(name)
+    for field, value in fields.items():
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", field):  # a token of RFC 9110
+            raise given.error(name, "holds a name that is not a header name")
+        if not (isinstance(value, str) and value.isprintable() and value.isascii()):
+            raise given.error(name, f"{field} must be a text of one line in ASCII")
+    return {field: Secret(value) for field, value in fields.items()}
+
+
+def ca_file(given: Given, name: str) -> str | None:
+    path = given.text(name)
+    if path and not os.access(path, os.R_OK):
+        raise given.error(name, "names a file that is not there or cannot be read")
+    return path or None
+
+
+def public_url(above: Given) -> str | None:
+    """`https://host[:port]`, as a browser writes it in Origin."""
+    url = above.text("public_url")
+    if not url:
+        return None
+    try:
+        origin, path, userinfo = split_web_url(url)
+        if path or userinfo:
+            raise ValueError("must be a scheme, a host and perhaps a port: https://celery.example.com")
+    except ValueError as exc:
+        raise above.error("public_url", str(exc)) from None
+    return origin
