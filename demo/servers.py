@@ -18,6 +18,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent  # of the repository
+
+
+# util-linux's, on every Linux: it sets the parent-death signal and becomes the command, so the pid stays.
+END_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -41,7 +49,10 @@ def accepts(port: int) -> bool:
 
 
 class Process:
-    """A child in its own process group, its output in `folder`/`name`.log; ends when its parent says so."""
+    """A child in its own process group, its output in `folder`/`name`.log; ends when its parent says so.
+
+    On Linux the kernel sends it SIGTERM when the thread that started it ends in any way, kill -9 included.
+    """
 
     def __init__(
         self,
@@ -56,7 +67,7 @@ class Process:
         self.log = folder / f"{name}.log"
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
-                list(command),
+                [*END_WITH_PARENT, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -74,14 +85,21 @@ class Process:
         return self._child.poll() is None
 
     def wait_until(self, ready: Callable[[], bool], timeout_seconds: float = 30.0) -> None:
-        """Waits until `ready`; a child that died meanwhile is reported with the end of its log."""
+        """Waits until `ready`; a child that died meanwhile is reported with the end of its log.
+
+        A child that does not get ready is stopped: nobody else may hold it yet.
+        """
 
         def check() -> bool:
             if not self.alive:
                 raise RuntimeError(f"{self.name} ended at start:\n{self.tail()}")
             return ready()
 
-        wait_until(check, self.name, timeout_seconds)
+        try:
+            wait_until(check, self.name, timeout_seconds)
+        except BaseException:
+            self.stop()
+            raise
 
     def tail(self, lines: int = 20) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
@@ -90,11 +108,16 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
-    def stop(self, timeout_seconds: float = 10.0) -> None:
-        """SIGTERM to the child, then SIGKILL to whatever is left of its group."""
+    def terminate(self) -> None:
+        """Asks the child to end, also one that was stopped (SIGSTOP); does not wait for it."""
         if self.alive:
             self._child.send_signal(signal.SIGCONT)
             self._child.terminate()
+
+    def stop(self, timeout_seconds: float = 10.0) -> None:
+        """SIGTERM to the child, then SIGKILL to whatever is left of its group."""
+        if self.alive:
+            self.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(timeout_seconds)
         self.signal(signal.SIGKILL)
@@ -210,6 +233,25 @@ class RabbitMQ(Process):
 def rabbitmq_program(name: str) -> str:
     """RabbitMQ's own scripts: Debian's wrappers in sbin would switch to the system's user and instance."""
     return program(name, "/usr/lib/rabbitmq/bin")
+
+
+class Dashboard(Process):
+    """`streamlit run dashboard.py`, configured by `env`; takes 8501 or the next free port, as Streamlit does."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        command = [sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.headless", "true"]
+        super().__init__("dashboard", command, folder, env, ROOT)
+        self.wait_until(lambda: bool(listening_ports(self.pid)), 60)
+        self.port = listening_ports(self.pid)[0]
+        self.url = f"http://localhost:{self.port}"
+        self.wait_until(lambda: http_ok(self.port, "/healthz"), 60)
+
+
+def listening_ports(pid: int) -> list[int]:
+    with contextlib.suppress(psutil.Error):
+        sockets = psutil.Process(pid).net_connections("tcp")
+        return [socket.laddr.port for socket in sockets if socket.status == psutil.CONN_LISTEN]
+    return []
 
 
 def http_ok(port: int, path: str) -> bool:

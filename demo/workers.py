@@ -1,0 +1,43 @@
+"""The sample app's workers, described as a compose file would describe them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.servers import ROOT, Process, celery_worker
+
+MB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One worker in what stands for a container: its processes are counted together under `container`."""
+
+    service: str
+    queues: tuple[str, ...]
+    pool: str
+    concurrency: int
+    memory_limit_bytes: int  # declared, as in a compose file; nothing enforces it
+
+    @property
+    def container(self) -> str:
+        return f"shop-{self.service}-1"
+
+    @property
+    def hostname(self) -> str:
+        """A compose service with `hostname: <container>` is called so by Celery."""
+        return f"{self.service}@{self.container}"
+
+    def start(self, folder: Path, env: Mapping[str, str]) -> Process:
+        arguments = ("--events", "--queues", ",".join(self.queues), "--loglevel", "WARNING")
+        pool = ("--pool", self.pool, "--concurrency", str(self.concurrency))
+        return celery_worker("demo.shop", self.hostname, folder, (*arguments, *pool), env, cwd=ROOT)
+
+
+WORKERS = (
+    Worker("mail", ("mail",), "threads", 4, 128 * MB),
+    Worker("images", ("images",), "prefork", 2, 512 * MB),
+    Worker("default", ("default", "imports", "reports"), "prefork", 3, 768 * MB),
+)
