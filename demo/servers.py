@@ -20,8 +20,7 @@ from typing import Self
 
 import psutil
 
-ROOT = Path(__file__).resolve().parent.parent  # of the repository
-
+from demo.install import ROOT, find_program
 
 # util-linux's, on every Linux: it sets the parent-death signal and becomes the command, so the pid stays.
 END_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
@@ -132,10 +131,9 @@ class Process:
         self.stop()
 
 
-def program(name: str, first: str = "") -> str:
-    """The path of an installed server, also in Debian's sbin folders; raises FileNotFoundError with the remedy."""
-    places = [first, os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]
-    path = shutil.which(name, path=os.pathsep.join(filter(None, places)))
+def program(name: str) -> str:
+    """The path of an installed server; raises FileNotFoundError with the remedy."""
+    path = find_program(name)
     if path is None:
         raise FileNotFoundError(f"{name} is not installed; `make demo` and `make test` install it where they can")
     return path
@@ -232,7 +230,8 @@ class RabbitMQ(Process):
 
 def rabbitmq_program(name: str) -> str:
     """RabbitMQ's own scripts: Debian's wrappers in sbin would switch to the system's user and instance."""
-    return program(name, "/usr/lib/rabbitmq/bin")
+    debian = Path("/usr/lib/rabbitmq/bin") / name
+    return str(debian) if debian.exists() else program(name)
 
 
 class Dashboard(Process):

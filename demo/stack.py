@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.servers import ROOT, Process, Prometheus, Redis, free_port
+from demo.install import ROOT
+from demo.servers import Process, Prometheus, Redis, free_port
 from demo.workers import WORKERS, Worker
 
 SCRAPE_CONFIG = """\

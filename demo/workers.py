@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.servers import ROOT, Process, celery_worker
+from demo.install import ROOT
+from demo.servers import Process, celery_worker
 
 MB = 1024 * 1024
 
