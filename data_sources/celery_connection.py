@@ -14,6 +14,9 @@ import amqp.exceptions
 import kombu
 import redis.exceptions
 from kombu.exceptions import KombuError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError
 
 from data_sources.config import Broker
 from data_sources.errors import QueryRejected, SourceError, SourceUnreachable
@@ -72,8 +75,12 @@ def transport_options(broker: Broker, patience: float) -> dict[str, Any]:
     """The user's transport options (prefixes, separators, Sentinel ...), made harmless and bounded."""
     options = {name: value for name, value in broker.transport_options.items() if name not in WORKERS_OWN}
     if broker.transport == "amqp":
-        return options
-    return options | HARMLESS | {"socket_timeout": patience, "socket_connect_timeout": patience}
+        return options | {"read_timeout": patience, "write_timeout": patience}
+    bounds = {"socket_timeout": patience, "socket_connect_timeout": patience}
+    if "master_name" in options:  # a sentinel that is down would be tried again for seconds, a silent one for ever
+        sentinel = {**(options.get("sentinel_kwargs") or {}), **bounds, "retry": Retry(NoBackoff(), 0)}
+        options["sentinel_kwargs"] = sentinel
+    return options | HARMLESS | bounds
 
 
 @contextmanager
@@ -197,6 +204,20 @@ RULES = (
         SourceUnreachable,
         "does not speak Redis",
         "Check the port, and rediss:// if it wants TLS.",
+    ),
+    Rule(
+        MasterNotFoundError,
+        "",
+        SourceUnreachable,
+        "has no primary that a sentinel knows of",
+        "Check master_name in the transport options, and that the sentinels run.",
+    ),
+    Rule(
+        Redis.MovedError,
+        "",
+        QueryRejected,
+        "is a Redis Cluster, which Celery cannot use as a broker",
+        "Point CELERY_BROKER_URL at a single Redis, or at sentinels.",
     ),
     Rule(Redis.ResponseError, "(.*)", QueryRejected, "refused: {}", "See its log."),
     Rule(

@@ -1,0 +1,181 @@
+"""A Redis broker's queues: how much is ready in each, by priority, and how much is held unacknowledged.
+
+A queue is one list a priority step (`mail`, `mail\\x06\\x163`, ...), and an empty list is no key at all; the
+unacknowledged messages of all queues stand in one hash (kombu/transport/redis.py). Only reads are sent, none of
+them of a size that others decide.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import redis
+from redis.exceptions import NoPermissionError
+
+from data_sources.answer import Note
+from data_sources.celery_connection import connect, translated
+from data_sources.config import Broker
+from data_sources.queue_frame import DepthReading, depth_frame, total
+from data_sources.redis_bindings import Bindings
+from data_sources.redis_unacked import UnackedCount
+
+PIPELINE = 2_000  # commands in one round trip
+MAX_QUEUES = 5_000  # 20,000 lists with Celery's four priority steps: a quarter of a second
+
+Reply = Any  # what Redis says to one command of a pipeline: a number, a list, or a ResponseError
+
+
+class RedisBroker:
+    """Reads over one connection, made when first needed exactly as Celery would make it. One thread at a time.
+
+    All that transport options can change (prefix, separator, steps, names of keys) is asked of kombu's own channel.
+    That channel never consumes: one that does puts messages back that others hold (QoS.restore_visible).
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._channel: Any = None
+        self._client: Any = None
+
+    def read(self, known_queues: Collection[str], deadline_seconds: float) -> DepthReading:
+        """The queues that are known or bound. Raises SourceUnreachable or QueryRejected."""
+        with translated(self._broker):
+            if self._channel is None:
+                self._connect(deadline_seconds)
+            return self._read({name.encode(errors="surrogatepass") for name in known_queues})
+
+    def close(self) -> None:
+        """Drops the connection; a read under way in another thread fails."""
+        if self._channel is not None:
+            self._channel.close()
+
+    def _connect(self, seconds: float) -> None:
+        channel = connect(self._broker, seconds).default_channel
+        self._client = redis.Redis(connection_pool=channel.client.connection_pool)  # without kombu's own prefixing
+        self._prefix: bytes = channel.global_keyprefix.encode()
+        separator = channel.sep.encode()
+        self._steps: list[int] = list(channel.priority_steps)
+        self._suffixes = [separator + str(step).encode() if step else b"" for step in self._steps]
+        self._unacked_key = self._prefix + channel.unacked_key.encode()
+        self._unacked_index_key = self._prefix + channel.unacked_index_key.encode()
+        self._bindings = Bindings(self._prefix + (channel.keyprefix_queue % "").encode(), separator)
+        self._unacked_count = UnackedCount(self._unacked_key)
+        self._channel = channel
+
+    def _read(self, known: set[bytes]) -> DepthReading:
+        measured_at, began = datetime.now(UTC), time.monotonic()
+        server = self._client.execute_command("HELLO")  # needs no permission; the smallest round trip that tells much
+        latency = timedelta(seconds=time.monotonic() - began)
+
+        self._bindings.refresh(self._client)
+        queues, cut = self._queues(known)
+        unacked, oldest, *lengths = self._ask(queues)
+        ready, priorities = self._ready(lengths)
+        if isinstance(unacked, int):
+            self._unacked_count.refresh(self._client, unacked, self._bindings)
+        frame = depth_frame(
+            [name.decode(errors="backslashreplace") for name in queues],
+            ready=ready,
+            unacked=[self._unacked_count.of(name) for name in queues],
+            priorities=priorities,
+        )
+        totals = {
+            "ready": None if cut else total(frame, "ready"),
+            "unacked": unacked if isinstance(unacked, int) else None,
+            "oldest_unacked": age(oldest, measured_at),
+        }
+        notes = (
+            *cut,
+            *self._bindings.notes(),
+            *self._unacked_count.notes(),
+            *self._refusals(queues, [unacked, oldest], lengths),
+            *role_notes(server),
+        )
+        return DepthReading(frame, totals, notes, f"{product(server)} at {self._broker.address}", latency, measured_at)
+
+    def _queues(self, known: set[bytes]) -> tuple[list[bytes], list[Note]]:
+        """Those that workers consume first, so that they are the last to be cut."""
+        queues = sorted(known) + sorted(self._bindings.queues() - known)
+        if len(queues) <= MAX_QUEUES:
+            return queues, []
+        return queues[:MAX_QUEUES], [Note(f"Showing {MAX_QUEUES:,} of {len(queues):,} queues", "cut")]
+
+    def _ask(self, queues: Sequence[bytes]) -> list[Reply]:
+        """Number of unacked messages, the first of them to be delivered, and the length of each queue's lists."""
+        commands: list[tuple[bytes | str | int, ...]] = [
+            ("HLEN", self._unacked_key),
+            ("ZRANGE", self._unacked_index_key, 0, 0, "WITHSCORES"),
+        ]
+        commands += [("LLEN", self._prefix + name + suffix) for name in queues for suffix in self._suffixes]
+        replies: list[Reply] = []
+        for start in range(0, len(commands), PIPELINE):
+            pipeline = self._client.pipeline(transaction=False)
+            for command in commands[start : start + PIPELINE]:
+                pipeline.execute_command(*command)
+            replies += pipeline.execute(raise_on_error=False)
+        return replies
+
+    def _ready(self, lengths: Sequence[Reply]) -> tuple[pd.arrays.IntegerArray, list[str | None]]:
+        """Per queue the sum of its lists, and the JSON of each; unknown when one of them is."""
+        sizes = np.array([size if type(size) is int else -1 for size in lengths], dtype=np.int64)
+        table: npt.NDArray[np.int64] = sizes.reshape(-1, len(self._steps))
+        unknown = table.min(axis=1) < 0
+        ready = pd.arrays.IntegerArray(table.sum(axis=1), unknown)
+        if len(self._steps) == 1:
+            return ready, [None] * len(table)
+        template = "{" + ", ".join(f'"{step}": %d' for step in self._steps) + "}"
+        return ready, [
+            None if bad else template % tuple(row) for row, bad in zip(table.tolist(), unknown.tolist(), strict=True)
+        ]
+
+    def _refusals(self, queues: Sequence[bytes], totals: Sequence[Reply], lengths: Sequence[Reply]) -> Iterator[Note]:
+        """Why some of the replies are no numbers: what is forbidden to this user, what is no list."""
+        errors = [reply for reply in (*totals, *lengths) if isinstance(reply, redis.ResponseError)]
+        for what in sorted({denied(error) for error in errors if isinstance(error, NoPermissionError)}):
+            yield Note(f"Redis refused {what}: allow it to this user by ACL", "warning")
+        wrong = [
+            queues[place // len(self._steps)].decode(errors="backslashreplace")
+            for place, reply in enumerate(lengths)
+            if isinstance(reply, redis.ResponseError) and not isinstance(reply, NoPermissionError)
+        ]
+        if wrong:
+            yield Note(f"{some(dict.fromkeys(wrong))}: not a list in Redis, so its depth is unknown", "warning")
+
+
+def age(oldest: Reply, now: datetime) -> int | None:
+    """Seconds since the first entry of the index was delivered, by its worker's clock; None: none, or unknown."""
+    match oldest:
+        case [[_, float() as delivered]] if math.isfinite(delivered):
+            return max(0, round(now.timestamp() - delivered))
+    return None
+
+
+def product(server: Any) -> str:
+    """`Redis 7.0.15`, as the server calls itself."""
+    words = [server.get(key, b"").decode(errors="replace") for key in (b"server", b"version")]
+    return " ".join(word for word in words if re.fullmatch(r"[\w.-]{1,30}", word)).capitalize() or "Redis"
+
+
+def role_notes(server: Any) -> Iterator[Note]:
+    if server.get(b"role") == b"replica":
+        yield Note("This Redis is a replica: what it tells may be late, and workers cannot use it", "warning")
+
+
+def denied(error: NoPermissionError) -> str:
+    """What an ACL forbids: a command's name in capitals, or some keys."""
+    command = re.search(r"'([\w|]{1,40})' command", str(error))
+    return command[1].upper().replace("|", " ") if command else "to show some keys"
+
+
+def some(names: Collection[str], most: int = 3) -> str:
+    """The first few names, and how many more there are."""
+    shown = ", ".join(list(names)[:most])
+    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
