@@ -1,0 +1,249 @@
+"""A frame from the body of Prometheus's `query` and `query_range`.
+
+Nearly all of such a body is `[1767571800,"0.25"],` a million times over, and an object for each is what makes
+JSON decoders slow on it. So the numbers are cut out, one block a series, and read as CSV; what remains is a small
+JSON document, the skeleton, which is parsed and checked as usual. A body that does not fit this (spaces between
+tokens, a value that is no number) is parsed as JSON altogether: slower, with the same outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pandas as pd
+import pyarrow as pa
+from pyarrow import csv
+
+# In JSON text a quote inside a string has a backslash before it, so no label's text holds this mark unescaped.
+OPENS, CLOSES = b'"values":[[', b"]]"
+CHUNK_BYTES = 2**20  # of blocks read at once: fits the processor's cache
+MAX_JSON_BYTES = 16 * 2**20  # parsed into Python objects, JSON takes up to twenty times its size
+MAX_CELLS = 2**28  # rows x labels
+EARLIEST, LATEST = -62_135_596_800, 253_402_300_799  # the years 1 to 9999, which is what ISO 8601 can write
+
+TIME = pd.DatetimeTZDtype("ms", "UTC")
+Times = npt.NDArray[np.int64]  # milliseconds since the epoch
+Values = npt.NDArray[np.float64]
+Points = tuple[Times, Values]
+Block = tuple[int, int]  # where in the body a series' numbers begin and end
+
+_readers = ThreadPoolExecutor(2, thread_name_prefix="range-frame")
+
+
+class Undecodable(ValueError):
+    """The body is not an answer to a query; the text says how."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A decoded answer.
+
+    `kind` matrix or vector: `frame` has `time` (datetime64[ms, UTC]), one categorical column a label (sorted by
+    name; missing where a series lacks it), `value` (float64); series after series in the server's order, each in
+    the order of time. A hole has no row, `NaN` is NaN. A label named `time` or `value` is `exported_time` or
+    `exported_value`. `kind` scalar or string: one row of `time` and `value` (float64, or text).
+    """
+
+    kind: str
+    frame: pd.DataFrame
+    warnings: tuple[str, ...] = ()
+    infos: tuple[str, ...] = ()
+
+
+def read_result(body: bytes, labels: Sequence[str] = ()) -> Result:
+    """Decodes an answer of status success. A frame has the columns `labels` also when no series has them.
+
+    Raises Undecodable and nothing else.
+    """
+    blocks = list(find_blocks(body))
+    try:
+        return assemble(load(skeleton(body, blocks)), read_blocks(body, blocks), labels)
+    except (Undecodable, pa.ArrowInvalid):
+        if not blocks:
+            raise
+        return assemble(load(body), [], labels)
+
+
+def find_blocks(body: bytes) -> Iterator[Block]:
+    end = 0
+    while (start := body.find(OPENS, end)) >= 0:
+        start += len(OPENS)
+        end = body.find(b"}", start) - len(CLOSES)  # one character is found ten times faster than two
+        if not body.startswith(CLOSES, end):  # histograms follow the values
+            end = body.find(CLOSES, start)
+        if end < 0:
+            raise Undecodable("breaks off in the middle")
+        yield start, end
+
+
+def skeleton(body: bytes, blocks: Sequence[Block]) -> bytes:
+    """The body with each block replaced by its number: `"values":[[0]]`, `"values":[[1]]` ..."""
+    edges = [0, *(edge for block in blocks for edge in block), len(body)]
+    view = memoryview(body)
+    parts: list[memoryview | bytes] = []
+    for number, (start, end) in enumerate(zip(edges[::2], edges[1::2], strict=True)):
+        parts += [view[start:end], b"%d" % number]
+    return b"".join(parts[:-1])
+
+
+def load(document: bytes) -> Any:
+    if len(document) > MAX_JSON_BYTES:
+        raise Undecodable("is too large to be read safely")
+    try:
+        return orjson.loads(document)
+    except orjson.JSONDecodeError as exc:
+        raise Undecodable("is not JSON" if document[:1] not in b"{" else "is broken JSON") from exc
+
+
+def read_blocks(body: bytes, blocks: Sequence[Block]) -> list[Points]:
+    """The points of each block, read a chunk of blocks at a time. Raises ArrowInvalid or Undecodable."""
+    chunks: list[list[Block]] = []
+    size = CHUNK_BYTES
+    for block in blocks:
+        if size >= CHUNK_BYTES:
+            chunks.append([])
+            size = 0
+        chunks[-1].append(block)
+        size += block[1] - block[0]
+    return [points for chunk in _readers.map(lambda chunk: read_chunk(body, chunk), chunks) for points in chunk]
+
+
+ROW_ENDS = bytes.maketrans(b"]", b"\n")
+
+
+def read_chunk(body: bytes, blocks: Sequence[Block]) -> list[Points]:
+    view = memoryview(body)
+    # `1,"2"],[3,"4"` becomes the lines `,1,2` and `,3,4`: three fields, the first always empty
+    lines = b"," + b"],".join([view[start:end] for start, end in blocks]).translate(ROW_ENDS, b'["')
+    try:
+        table = read_lines(lines, pa.int64())
+    except pa.ArrowInvalid:  # times with decimals
+        table = read_lines(lines, pa.float64())
+    ends = np.cumsum([body.count(b"[", start, end) + 1 for start, end in blocks])
+    if table.num_rows != ends[-1]:
+        raise Undecodable("holds points that are not pairs")
+    times, values = milliseconds(table["time"].to_numpy()), table["value"].to_numpy()
+    return [(times[start:end], values[start:end]) for start, end in pairwise([0, *ends])]
+
+
+def read_lines(lines: bytes, time_type: pa.DataType) -> pa.Table:
+    return csv.read_csv(
+        pa.BufferReader(lines),
+        csv.ReadOptions(column_names=["", "time", "value"], use_threads=False),
+        csv.ParseOptions(quote_char=False),
+        csv.ConvertOptions(
+            column_types={"time": time_type, "value": pa.float64()},
+            include_columns=["time", "value"],
+            null_values=[],  # by default "NaN" would be one
+        ),
+    )
+
+
+def milliseconds(seconds: npt.NDArray[Any]) -> Times:
+    if not np.all((seconds >= EARLIEST) & (seconds <= LATEST)):
+        raise Undecodable("holds a time outside the years 1 to 9999")
+    return np.rint(seconds * 1000.0).astype(np.int64)
+
+
+def assemble(document: Any, blocks: Sequence[Points], labels: Sequence[str]) -> Result:
+    match document:
+        case {"status": "success", "data": {"resultType": str(kind), "result": list(result)}}:
+            warnings, infos = texts(document, "warnings"), texts(document, "infos")
+        case _:
+            raise Undecodable("is not an answer to a query")
+    match kind, result:
+        case "matrix", _:
+            points = [series_points(series, blocks) for series in result]
+            warnings += hidden_histograms(sum(len(series.get("histograms") or ()) for series in result))
+        case "vector", _:
+            points = [read_pairs([one["value"]] if "value" in one else []) for one in map(checked, result)]
+            warnings += hidden_histograms(sum("histogram" in one for one in result))
+        case "scalar", _:
+            return Result(kind, tidy_frame([{}], [read_pairs([result])], ()), warnings, infos)
+        case "string", [_, str(text)]:
+            times, _ = read_pairs([[result[0], "NaN"]])
+            return Result(kind, pd.DataFrame({"time": as_times(times), "value": [text]}), warnings, infos)
+        case _:
+            raise Undecodable("is of a kind that is not known")
+    return Result(kind, tidy_frame([series["metric"] for series in result], points, labels), warnings, infos)
+
+
+def checked(series: Any) -> dict[str, Any]:
+    match series:
+        case {"metric": dict(metric)} if all(isinstance(text, str) for text in metric.values()):
+            return dict(series)
+    raise Undecodable("holds a series without labels")
+
+
+def series_points(series: Any, blocks: Sequence[Points]) -> Points:
+    match checked(series).get("values", []):
+        case [[int(number)]] if number < len(blocks):
+            return blocks[number]
+        case pairs:
+            return read_pairs(pairs)
+
+
+def read_pairs(pairs: Any) -> Points:
+    try:
+        seconds = np.array([float(second) for second, _ in pairs], np.float64)
+        values = np.array([float(text) for _, text in pairs], np.float64)
+    except (TypeError, ValueError) as exc:
+        raise Undecodable("holds a point that is not a time and a number") from exc
+    return milliseconds(seconds), values
+
+
+def texts(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    found = document.get(key)
+    return tuple(text for text in found if isinstance(text, str)) if isinstance(found, list) else ()
+
+
+def hidden_histograms(count: int) -> tuple[str, ...]:
+    """A native histogram is no number; which of its sums or quantiles to show is for the query to say."""
+    return (f"{count:,} native histogram samples are not shown: ask for histogram_quantile() of them",) if count else ()
+
+
+def tidy_frame(metrics: Sequence[Mapping[str, str]], points: Sequence[Points], labels: Sequence[str]) -> pd.DataFrame:
+    """`time`, the labels, `value`; see Result. `metrics` and `points` go together, a pair a series."""
+    names = set(labels).union(*metrics)
+    series = np.repeat(np.arange(len(points)), [len(times) for times, _ in points])
+    if len(names) * len(series) > MAX_CELLS:
+        raise Undecodable("has more labels than fit in memory")
+    times = np.concatenate([np.empty(0, np.int64), *(times for times, _ in points)])
+    values = np.concatenate([np.empty(0), *(values for _, values in points)])
+    if not np.all((np.diff(times) > 0) | (np.diff(series) > 0)):
+        order = np.lexsort((times, series))  # stable: of points at one time, the last sent stays last and is kept
+        order = order[np.append((np.diff(times[order]) > 0) | (np.diff(series[order]) > 0), True)]
+        series, times, values = series[order], times[order], values[order]
+    columns = {column: label_column([metric.get(name) for metric in metrics]) for column, name in renamed(names)}
+    return pd.DataFrame(
+        {
+            "time": as_times(times),
+            **{column: columns[column].take(series) for column in sorted(columns)},
+            "value": values,
+        },
+        copy=False,
+    )
+
+
+def as_times(times: Times) -> pd.arrays.DatetimeArray:
+    return pd.array(times.view("datetime64[ms]"), dtype="datetime64[ms]").tz_localize("UTC")
+
+
+def label_column(texts: Sequence[str | None]) -> pd.Categorical:
+    return pd.Categorical(pd.array(texts, dtype="str"))
+
+
+def renamed(names: set[str]) -> Iterator[tuple[str, str]]:
+    """Column and label name; `time` and `value` give way by `exported_`, as Prometheus does it itself."""
+    for name in names:
+        column = name
+        while column in ("time", "value") or (column != name and column in names):
+            column = f"exported_{column}"
+        yield column, name
