@@ -19,7 +19,9 @@ class Note:
     """Something true of the answer that its frame cannot say: a warning, a cut, a gap, a reason for an unknown."""
 
     text: str
-    kind: str = "info"  # info, warning, or cut (there is more than is shown)
+    kind: str = "info"  # info, warning, cut (there is more than is shown) or gap (nothing is known of that time)
+    start: datetime | None = None  # of a gap; None: since ever
+    end: datetime | None = None  # of a gap; None: still
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,137 @@
+// A cell: heading, one line that says what to conclude, a plot or a table, failures in their place, and under it
+// one quiet line with the buttons. The same node is kept over refreshes.
+
+import { clock, duration, zone } from "./format.js";
+import { copy, element, redraw } from "./dom.js";
+import { drawPlot, summaryTable } from "./plot.js";
+import { drawTable } from "./table.js";
+
+export function draw({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".cn-cell") ?? frame(parentElement);
+  root.id = data.name;
+  root.cell = data;
+  root.again ??= () => drawBody(root, setTriggerValue);
+  document.addEventListener("cn-zone", root.again);
+  const at = (name) => root.querySelector(`.cn-${name}`);
+  redraw(at("head"), data.title + data.line, () => [element("h2", {}, data.title), element("p", {}, data.line)]);
+  drawFailures(at("failures"), data.rows);
+  drawBody(root, setTriggerValue);
+  drawFoot(at("foot"), root);
+  tick(root);
+  root.clock ??= setInterval(() => root.isConnected ? tick(root) : clearInterval(root.clock), 1000);
+  return () => document.removeEventListener("cn-zone", root.again);
+}
+
+function drawBody(root, setTriggerValue) {
+  const body = root.querySelector(".cn-body"), data = root.cell;
+  body.classList.toggle("cn-pending", data.pending);
+  body.setAttribute("aria-busy", String(data.pending));
+  if (data.figure) drawPlot(body, data, setTriggerValue);
+  else if (data.table) drawTable(body, data);
+}
+
+function frame(parent) {
+  const section = element("section", { class: "cn-cell" },
+    ...["head", "failures", "body", "foot"].map((part) => element("div", { class: `cn-${part}` })));
+  (parent.querySelector(".cn-root") ?? parent).append(section);
+  return section;
+}
+
+function drawFailures(place, rows) {
+  const failing = rows.filter((row) => row.failure);
+  redraw(place, JSON.stringify(failing.map((row) => [row.label, row.failure])), () => failing.map((row) => {
+    const { what, hint, since, source } = row.failure;
+    return element("p", { class: "cn-failure", role: "status" },
+      element("strong", {}, row.label ? `${row.label}: ` : ""), `${source}: ${what}. `, hint ? `${hint}. ` : "",
+      element("span", { class: "cn-muted" }, `Since ${clock(since, zone())}`,
+        row.measured_at ? element("span", { "data-age": row.measured_at }) : " · no answer yet",
+        element("span", { "data-retry": row.failure.retry_at ?? "" })));
+  }));
+}
+
+function drawFoot(foot, root) {
+  const { rows } = root.cell;
+  const key = JSON.stringify(rows.map((row) => [row.origin, row.code, row.csv, row.notes, row.series]));
+  // A panel that somebody reads is not taken away under the hands.
+  if (foot.querySelector("details[open]")) return;
+  redraw(foot, key, () => [
+    element("div", { class: "cn-quiet" }, element("span", { class: "cn-source" }), ...notes(rows)),
+    element("div", { class: "cn-buttons" },
+      panel("Query", () => rows.map((row) => codeOf(row))),
+      root.cell.figure ? panel("Table", () => [summaryTable(root)]) : null,
+      csvButton(rows), linkPanel(root)),
+  ]);
+}
+
+function notes(rows) {
+  const texts = [...new Set(rows.flatMap((row) => row.notes))];
+  return texts.map((text) => element("span", { class: "cn-note" }, text));
+}
+
+function panel(label, build) {
+  const body = element("div", { class: "cn-panel" });
+  return element("details", { ontoggle: (event) => {
+    if (!event.target.open) return;
+    for (const other of event.target.parentElement.querySelectorAll("details")) if (other !== event.target) other.open = false;
+    body.replaceChildren(...build());
+  } }, element("summary", {}, label), body);
+}
+
+function codeOf(row) {
+  return element("div", {}, row.label ? element("strong", {}, row.label) : null,
+    row.advice ? element("p", { class: "cn-muted" }, row.advice) : null,
+    ...row.code.map((code) => element("div", { class: "cn-code" }, element("pre", {}, code),
+      element("button", { type: "button", onclick: (event) => copy(code, event.target) }, "Copy"))));
+}
+
+function csvButton(rows) {
+  const files = rows.flatMap((row) => row.csv);
+  if (files.length === 1) return element("a", { class: "cn-button", href: files[0].href, download: "" }, "CSV");
+  return panel("CSV", () => files.map((file) => element("p", {},
+    element("a", { href: file.href, download: "" }, `${file.label}.csv`), " ",
+    element("a", { href: file.href.replace("/export.csv", "/export.json"), download: "" }, "JSON"))));
+}
+
+function linkPanel(root) {
+  const link = (params) => {
+    const url = new URL(location.href);
+    for (const name of ["range", "from", "to"]) url.searchParams.delete(name);
+    for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value);
+    url.hash = root.cell.name;
+    return url.href;
+  };
+  const row = (label, line, params) => element("p", {},
+    element("button", { type: "button", onclick: (event) => copy(link(params), event.target) }, label),
+    element("span", { class: "cn-muted" }, line));
+  return panel("Link", () => [
+    row("Copy live link", "follows the present", root.cell.links.live),
+    row("Copy frozen link", "keeps this stretch of time", root.cell.links.frozen)]);
+}
+
+// What ages between two refreshes.
+function tick(root) {
+  const now = Date.now(), { rows } = root.cell;
+  const source = root.querySelector(".cn-source");
+  if (source) source.textContent = quietLine(rows, now);
+  for (const node of root.querySelectorAll("[data-age]")) {
+    node.textContent = ` · last good answer ${duration(Math.max(0, now - Number(node.dataset.age)) / 1000)} ago`;
+  }
+  for (const node of root.querySelectorAll("[data-retry]")) {
+    const left = (Number(node.dataset.retry) - now) / 1000;
+    node.textContent = node.dataset.retry && left > 0 ? ` · next try in ${duration(left)}` : node.dataset.retry ? " · trying again" : "";
+  }
+}
+
+function quietLine(rows, now) {
+  const sum = (name) => rows.reduce((total, row) => total + row[name], 0);
+  const measured = rows.map((row) => row.measured_at).filter(Boolean);
+  const age = measured.length ? Math.max(0, now - Math.min(...measured)) / 1000 : null;
+  const many = (count, word) => `${count.toLocaleString("en-US")} ${word}`;
+  return [
+    [...new Set(rows.flatMap((row) => row.origin))].join(", ") || "asking",
+    rows.some((row) => row.points) ? many(sum("series"), "series") : null,
+    rows.some((row) => row.points) ? many(sum("points"), "points") : many(sum("series"), "rows"),
+    `${Math.round(sum("took_ms"))} ms`,
+    age === null ? null : age < 1.5 ? "now" : `${duration(age)} ago`,
+  ].filter(Boolean).join(" · ");
+}

@@ -1,0 +1,79 @@
+// What all cells share: range, refresh, cluster, time zone. Native controls, so that they are quick, take one row
+// on a phone, and work with keyboard and screen reader. Every value lives in the URL.
+
+import { element, redraw } from "./dom.js";
+import { clock, zone } from "./format.js";
+
+const RANGES = ["5m", "15m", "1h", "6h", "24h", "7d", "30d"];
+const REFRESH = [["0", "off"], ["5s", "5 s"], ["10s", "10 s"], ["30s", "30 s"], ["60s", "60 s"]];
+
+export function draw({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".cn-root");
+  const send = (change) => setTriggerValue("change", change);
+  redraw(root, JSON.stringify([data, zone()]), () => [
+    element("div", { class: "cn-controls" },
+      rangeButtons(data, send), rangeSelect(data, send), custom(data, send),
+      choice("Refresh", "refresh", REFRESH, data.refresh, send),
+      data.clusters.length > 1 ? choice("Cluster", "cluster", data.clusters.map((name) => [name, name]), data.cluster, send) : null,
+      zoneChoice(data)),
+    ...data.notices.map((text) => element("p", { class: "cn-failure", role: "status" }, text)),
+  ]);
+  return () => {};
+}
+
+function rangeButtons(data, send) {
+  const own = data.range && !RANGES.includes(data.range) ? [data.range] : [];
+  return element("div", { class: "cn-segments", role: "radiogroup", "aria-label": "Range" },
+    ...[...RANGES, ...own].map((name) => element("label", { class: name === data.range ? "cn-on" : "" },
+      element("input", { type: "radio", name: "cn-range", value: name, checked: name === data.range, onchange: () => send({ range: name }) }), name)));
+}
+
+function rangeSelect(data, send) {
+  const names = data.range && !RANGES.includes(data.range) ? [...RANGES, data.range] : RANGES;
+  const options = names.map((name) => [name, name]);
+  if (!data.range) options.push(["", "custom"]);
+  return choice("Range", "range", options, data.range ?? "", send, "cn-narrow");
+}
+
+function choice(label, name, options, value, send, extra = "") {
+  const known = options.some(([key]) => key === value) ? options : [...options, [value, value]];
+  return element("label", { class: `cn-choice ${extra}` }, element("span", {}, label),
+    element("select", { "aria-label": label, onchange: (event) => event.target.value && send({ [name]: event.target.value }) },
+      ...known.map(([key, text]) => element("option", { value: key, selected: key === value }, text))));
+}
+
+// Typed and shown in the page's zone, sent with its offset.
+function custom(data, send) {
+  const tz = zone(), shown = (ms) => (ms ? clock(ms, tz, true).replace(" ", "T") : "");
+  const from = element("input", { type: "datetime-local", step: "1", "aria-label": "From", value: shown(data.from) });
+  const to = element("input", { type: "datetime-local", step: "1", "aria-label": "To", value: shown(data.to) });
+  const say = element("p", { class: "cn-muted" }, `Times in ${tz}`);
+  const apply = () => {
+    if (!from.value || !to.value) { say.textContent = "Give both times."; return; }
+    if (from.value >= to.value) { say.textContent = "From must be before To."; return; }
+    send({ from: moment(from.value, tz), to: moment(to.value, tz) });
+  };
+  return element("details", { class: "cn-custom" },
+    element("summary", { class: data.from ? "cn-on" : "" }, data.from ? `${clock(data.from, tz, true).slice(0, 16)} – ${clock(data.to, tz, true).slice(0, 16)}` : "Custom"),
+    element("div", { class: "cn-panel" }, element("label", {}, "From ", from), element("label", {}, "To ", to), say,
+      element("button", { type: "button", onclick: apply }, "Show")));
+}
+
+// Wall-clock text in a zone as an instant: guess it as UTC, correct by the zone's offset there.
+function moment(text, tz) {
+  const guess = Date.parse(`${text}Z`);
+  const at = (ms) => Date.parse(`${clock(ms, tz, true).replace(" ", "T")}Z`) - ms;
+  return new Date(guess - at(guess - at(guess))).toISOString();
+}
+
+function zoneChoice(data) {
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  const asked = new URLSearchParams(location.search).get("tz") ?? "local";
+  const options = [["local", `Local (${own})`], ["UTC", "UTC"], ...data.zones.map((name) => [name, name])];
+  return choice("Time zone", "tz", options, asked, ({ tz }) => {
+    const url = new URL(location.href);
+    if (tz === "local") url.searchParams.delete("tz"); else url.searchParams.set("tz", tz);
+    history.replaceState(history.state, "", url);
+    document.dispatchEvent(new Event("cn-zone")); // every cell draws its times anew
+  }, "cn-zone-choice");
+}

@@ -1,0 +1,35 @@
+// The only way text from outside enters the page: as text, never as markup.
+
+export function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "style") node.style.cssText = value;
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+// Draws again only when what it shows has changed, so that an open panel, a selection and the focus survive.
+export function redraw(place, key, build) {
+  if (place.dataset.key === key) return;
+  place.dataset.key = key;
+  place.replaceChildren(...[build()].flat().filter(Boolean));
+}
+
+export async function copy(text, button) {
+  let done = true;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Without https the clipboard is closed to scripts: select the text for the hand.
+    done = false;
+    window.prompt("Copy:", text);
+  }
+  if (!done) return;
+  const label = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = label; }, 1200);
+}

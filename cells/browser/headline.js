@@ -1,0 +1,38 @@
+// The sentence that matters, its context, and the state of each source.
+
+import { clock, duration, zone } from "./format.js";
+import { element, redraw } from "./dom.js";
+
+export function draw({ data, parentElement }) {
+  const root = parentElement.querySelector(".cn-root");
+  root.cell = data;
+  root.again ??= () => redraw(root, JSON.stringify([root.cell, zone()]), () => build(root.cell));
+  document.addEventListener("cn-zone", root.again);
+  root.again();
+  return () => document.removeEventListener("cn-zone", root.again);
+}
+
+function build(data) {
+  return [
+    element("ul", { class: "cn-sources", "aria-label": "Sources" }, ...data.sources.map(source)),
+    data.headline ? element("header", { class: `cn-headline cn-tone-${data.headline.tone}` },
+      element("h1", {}, ...data.headline.sentence.map(part)),
+      data.headline.context.length ? element("p", {}, ...data.headline.context.map(part)) : null) : element("div", { class: "cn-headline cn-pending" }),
+    ...(data.headline?.help ?? []).map((text) => text.startsWith("$ ") ? element("pre", {}, text.slice(2)) : element("p", { class: "cn-muted" }, text)),
+  ];
+}
+
+function source(one) {
+  const text = one.latency_ms !== null && one.state === "ok" ? `${one.label} ${one.latency_ms < 10 ? one.latency_ms.toFixed(1) : Math.round(one.latency_ms)} ms` : one.label;
+  const failed = one.what ? `${one.what}. ${one.hint ? `${one.hint}. ` : ""}Since ${clock(one.since, zone())}` : one.version ?? one.state;
+  return element("li", { class: `cn-source-state cn-is-${one.state}`, title: failed }, element("i", { "aria-hidden": "true" }),
+    text, one.state === "ok" ? "" : element("span", {}, ` ${one.state}`));
+}
+
+// A part is a text, or one of: code (a name from outside), link to its evidence, moment, span of seconds.
+function part(one) {
+  if (typeof one === "string") return one;
+  const text = one.moment !== undefined ? clock(one.moment, zone()) : one.seconds !== undefined ? duration(one.seconds) : one.text;
+  const shown = one.code ? element("code", {}, text) : text;
+  return one.href ? element("a", { href: one.href }, shown) : element("span", {}, shown);
+}

@@ -1,0 +1,137 @@
+// A table cell: real table markup, numbers on the right, verdicts as coloured words, slots as a gauge.
+// Sorting is the viewer's: it lives in the URL, and a click never asks the server.
+
+import { amount, clock, duration, zone } from "./format.js";
+import { element } from "./dom.js";
+
+const FIRST = 50; // rows drawn at once; the rest a click away
+
+export function drawTable(body, data) {
+  const state = body.state ??= { sort: sortFromUrl(data), shown: FIRST, text: "" };
+  const shown = JSON.stringify([data.table, state, zone()]);
+  if (body.shown === shown) return;
+  body.shown = shown;
+  const { columns, rows } = data.table;
+  if (!rows.length) {
+    body.replaceChildren(element("div", { class: "cn-empty" }, ...data.table.empty.map(paragraph)));
+    return;
+  }
+  const again = () => { drawTable(body, data); };
+  const kept = rows.filter((row) => !state.text || row.some((cell) => typeof cell === "string" && cell.toLowerCase().includes(state.text)));
+  const sorted = sort(kept, columns, state.sort);
+  const table = element("table", { class: "cn-table" },
+    element("thead", {}, element("tr", {}, ...columns.map((column, place) => header(column, place, state, data, again)))),
+    element("tbody", {}, ...sorted.slice(0, state.shown).map((row) => element("tr", {},
+      ...columns.map((column, place) => cell(row[place], column, row, columns))))));
+  const focused = body.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+  const scrolled = body.querySelector(".cn-scroll")?.scrollLeft ?? 0;
+  body.replaceChildren(...[
+    rows.length > 12 ? filter(state, again) : null,
+    element("div", { class: "cn-scroll" }, table),
+    sorted.length > state.shown ? element("button", { type: "button", onclick: () => { state.shown += 500; again(); } },
+      `Show ${Math.min(500, sorted.length - state.shown)} more of ${sorted.length}`) : null,
+  ].filter(Boolean));
+  body.querySelector(".cn-scroll").scrollLeft = scrolled;
+  if (focused) {
+    const node = body.querySelector(`[data-focus="${focused}"]`);
+    node?.focus();
+    if (focused === "filter") node?.setSelectionRange(state.text.length, state.text.length);
+  }
+}
+
+function paragraph(text) {
+  return text.startsWith("$ ") ? element("pre", {}, text.slice(2)) : element("p", {}, text);
+}
+
+function filter(state, again) {
+  const box = element("input", { type: "search", placeholder: "Filter", "aria-label": "Filter rows", class: "cn-filter", "data-focus": "filter",
+    oninput: (event) => { state.text = event.target.value.toLowerCase(); again(); } });
+  box.value = state.text;
+  return box;
+}
+
+function header(column, place, state, data, again) {
+  const [sorted, down] = state.sort ?? [];
+  const direction = sorted === column.name ? (down ? "descending" : "ascending") : "none";
+  return element("th", { "aria-sort": direction, class: numeric(column) ? "cn-number" : "" },
+    element("button", { type: "button", title: column.help ?? "", "data-focus": `head-${place}`, onclick: () => {
+      state.sort = sorted === column.name ? [column.name, !down] : [column.name, numeric(column)];
+      sortToUrl(data, state.sort);
+      again();
+    } }, column.label, direction === "none" ? "" : down ? " ↓" : " ↑"));
+}
+
+const numeric = (column) => ["number", "bytes", "seconds", "gauge"].includes(column.kind);
+
+function sort(rows, columns, order) {
+  const place = order ? columns.findIndex((column) => column.name === order[0]) : -1;
+  if (place < 0) return rows;
+  const sign = order[1] ? -1 : 1;
+  const missing = (value) => value === null || value === undefined;
+  const value = (row) => columns[place].kind === "gauge" ? row[place]?.[0] : row[place];
+  return [...rows].sort((a, b) => {
+    const [x, y] = [value(a), value(b)];
+    if (missing(x) || missing(y)) return missing(x) - missing(y); // unknown stands last, whichever way
+    return sign * (typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y), "en", { numeric: true }));
+  });
+}
+
+function sortFromUrl(data) {
+  const text = new URLSearchParams(location.search).get(`${data.name}.sort`);
+  return text ? [text.replace(/^-/, ""), text.startsWith("-")] : null;
+}
+
+function sortToUrl(data, [name, down]) {
+  const url = new URL(location.href);
+  url.searchParams.set(`${data.name}.sort`, (down ? "-" : "") + name);
+  history.replaceState(history.state, "", url);
+}
+
+function cell(value, column) {
+  const node = element("td", { class: numeric(column) ? "cn-number" : `cn-${column.kind}` });
+  if (value === null || value === undefined) {
+    node.append(element("span", { class: "cn-muted", title: column.unknown ?? "not known" }, "–"));
+  } else {
+    node.append(...[draws[column.kind](value, column)].flat());
+  }
+  return node;
+}
+
+const draws = {
+  text: (value) => value,
+  number: (value) => amount(value, ""),
+  bytes: (value) => amount(value, "bytes"),
+  seconds: (value) => duration(value),
+  names: (value) => value.map((name) => element("span", { class: "cn-chip" }, name)),
+  verdict: (value) => element("span", { class: `cn-verdict cn-is-${value}` }, value.replaceAll("_", " ")),
+  moment: (value) => {
+    const ago = (Date.now() - value) / 1000;
+    return element("span", { title: `${clock(value, "UTC", true)} UTC` }, ago < 10 ? "now" : ago < 86400 ? `${duration(ago)} ago` : clock(value, zone(), true));
+  },
+  gauge: ([used, all]) => [
+    element("span", { class: "cn-gauge", "aria-hidden": "true" }, element("i", { style: `width:${all ? Math.min(100, (100 * used) / all) : 0}%` })),
+    `${amount(used, "")} / ${all === null ? "–" : amount(all, "")}`,
+  ],
+  spark: (value) => spark(value),
+};
+
+function spark(values) {
+  const known = values.filter((value) => value !== null);
+  const high = Math.max(...known, 0), space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  svg.setAttribute("viewBox", "0 0 100 20");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("class", "cn-spark");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", `up to ${amount(high, "1/s")}`);
+  const line = document.createElementNS(space, "path");
+  let drawn = "", pen = "M";
+  values.forEach((value, k) => {
+    if (value === null) { pen = "M"; return; }
+    drawn += `${pen}${((100 * k) / Math.max(1, values.length - 1)).toFixed(1)} ${(19 - (high ? (18 * value) / high : 0)).toFixed(1)}`;
+    pen = "L";
+  });
+  line.setAttribute("d", drawn);
+  svg.append(line);
+  return svg;
+}

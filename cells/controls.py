@@ -1,0 +1,112 @@
+"""The controls all cells of a page share. Their values live in the URL and nowhere else."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import streamlit as st
+
+from cells.component import component
+from data_sources import ask
+from data_sources.errors import BadParameter
+from data_sources.scope import Range, Scope, format_duration, parse_duration
+
+REFRESH = timedelta(seconds=5)
+KNOWN = ("range", "from", "to", "refresh", "cluster")
+ZONES = ("Europe/London", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Kolkata", "Asia/Tokyo")
+FIRST_WAIT_SECONDS = 0.3  # a page waits this long for its first answers, all together; then it shows what is pending
+
+_mount = component("controls")
+
+
+@dataclass(frozen=True)
+class View:
+    """What the URL says, read once a run: the scope, how often to refresh (None: never), and what was refused."""
+
+    scope: Scope
+    refresh: timedelta | None
+    notices: tuple[str, ...]
+
+
+def draw() -> View:
+    """Draws the controls and makes their values the page's; a rejected value is named and its default taken."""
+    view = read({name: st.query_params[name] for name in KNOWN if name in st.query_params}, ask.clusters())
+    st.session_state["cn_view"] = view
+    st.session_state["cn_wait_until"] = time.monotonic() + FIRST_WAIT_SECONDS
+    span, scope = view.scope.range, view.scope
+    _mount(
+        key="cn_controls",
+        data={
+            "range": format_duration(span.span) if span.span else None,
+            "from": span.start.timestamp() * 1000 if span.start else None,
+            "to": span.end.timestamp() * 1000 if span.end else None,
+            "refresh": format_duration(view.refresh) if view.refresh else "0",
+            "clusters": list(ask.clusters()),
+            "cluster": scope.cluster,
+            "zones": list(ZONES),
+            "notices": list(view.notices),
+        },
+        on_change_change=_changed,
+    )
+    return view
+
+
+def current() -> View:
+    view: View = st.session_state["cn_view"]
+    return view
+
+
+def seconds_to_wait() -> float:
+    """What is left of the time that this run may wait for first answers."""
+    return max(0.0, float(st.session_state["cn_wait_until"]) - time.monotonic())
+
+
+def read(params: dict[str, str], clusters: tuple[str, ...]) -> View:
+    """The view that URL parameters ask for; what cannot be used is left out and said so."""
+    notices: list[str] = []
+    try:
+        span = Range.from_params(params)
+    except BadParameter as error:
+        notices.append(f"{error.name} {error.message}. Showing the last hour instead.")
+        span = Range.live("1h")
+    refresh: timedelta | None = REFRESH
+    if params.get("refresh") in ("0", "off"):
+        refresh = None
+    elif "refresh" in params:
+        try:
+            refresh = max(parse_duration(params["refresh"], "refresh"), timedelta(seconds=1))
+        except BadParameter as error:
+            notices.append(f"{error.name} {error.message}. Refreshing every 5 s instead.")
+    cluster = params.get("cluster", clusters[0])
+    if cluster not in clusters:
+        notices.append(f"There is no cluster “{cluster[:60]}”. Showing {clusters[0]} instead.")
+        cluster = clusters[0]
+    return View(Scope(cluster, span, max_age=refresh or REFRESH), refresh, tuple(notices))
+
+
+def set_params(change: dict[str, str]) -> None:
+    """Writes into the URL. A new stretch of time replaces the old one, and the zoom in it."""
+    if {"range", "from", "to"} & set(change):
+        for name in ("range", "from", "to", "zoom"):
+            st.query_params.pop(name, None)
+    st.query_params.update({name: value for name, value in change.items() if name in KNOWN})
+
+
+def link_params(view: View) -> dict[str, str]:
+    """Everything the view depends on, defaults too, so that a link pins them."""
+    refresh = format_duration(view.refresh) if view.refresh else "0"
+    return view.scope.range.to_params() | {"cluster": view.scope.cluster, "refresh": refresh}
+
+
+def _changed() -> None:
+    change = st.session_state["cn_controls"].get("change")
+    if isinstance(change, dict):
+        set_params({str(name): str(value)[:100] for name, value in change.items()})
+
+
+def frozen(view: View) -> View:
+    """The same view with its stretch of time held still."""
+    window = ask.desk().window(view.scope)
+    return replace(view, scope=replace(view.scope, range=Range(start=window.start, end=window.end)))

@@ -1,0 +1,185 @@
+"""Answers as the JSON that the browser's modules draw."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import plotly.io
+
+from cells import assets, controls
+from cells.cell import Cell, Row
+from cells.tables import Table
+from charts.rows import PlotLayer, PlotRow, rows_figure
+from charts.theme import DARK_OF
+from data_sources import ask
+from data_sources.answer import Answer
+from data_sources.query import History, PromQL, Query, Workers
+from data_sources.scope import Window, format_duration, iso
+from headlines.headline import Headline
+
+SOURCE_NAMES = {"redis": "Redis", "amqp": "RabbitMQ", "workers": "Workers", "prometheus": "Prometheus"}
+
+
+def plot_payload(cell: Cell, answers: Sequence[Sequence[Answer]], view: controls.View) -> dict[str, Any]:
+    window = ask.desk().window(view.scope)
+    pending = all(answer.pending for row in answers for answer in row)
+    figure = None if pending else FIGURES.get(cell, answers, window)
+    return {
+        **frame_payload(cell.name, cell.title, cell.line, view),
+        "pending": pending,
+        "figure": figure,
+        "plotly": assets.url("plotly.js"),
+        "dark": DARK_OF,
+        "window": {"start": ms(window.start), "end": ms(window.end), "step": window.step.total_seconds() * 1000},
+        "window_key": json.dumps(view.scope.range.to_params()),
+        "rows": [row_payload(row, list(parts), view) for row, parts in zip(cell.rows, answers, strict=True)],
+    }
+
+
+def table_payload(
+    name: str, title: str, line: str, answer: Answer, table: Table, view: controls.View
+) -> dict[str, Any]:
+    row = Row("", (), "")
+    return {
+        **frame_payload(name, title, line, view),
+        "pending": answer.pending,
+        "table": None if answer.pending else table.to_dict(),
+        "rows": [row_payload(row, [answer], view)],
+    }
+
+
+def frame_payload(name: str, title: str, line: str, view: controls.View) -> dict[str, Any]:
+    live = controls.link_params(view)
+    fixed = controls.link_params(controls.frozen(view))
+    return {"name": name, "title": title, "line": line, "links": {"live": live, "frozen": fixed | {"refresh": "0"}}}
+
+
+def row_payload(row: Row, answers: list[Answer], view: controls.View) -> dict[str, Any]:
+    """One row's provenance: where from, how old, how made, what failed, and its files."""
+    failure = next((answer.failure for answer in answers if answer.failure), None)
+    measured = [answer.measured_at for answer in answers if answer.measured_at]
+    empty = bool(measured) and all(answer.frame.empty for answer in answers)
+    return {
+        "label": row.label,
+        "advice": row.advice,
+        "unit": next((answer.units["value"] for answer in answers if "value" in answer.units), ""),
+        "origin": list(dict.fromkeys(answer.origin for answer in answers if answer.origin)),
+        "code": list(dict.fromkeys(code_of(answer.query) for answer in answers)),
+        "csv": [
+            {"label": file_label(answer.query), "href": csv_link(answer, view.scope.cluster)}
+            for answer in {answer.query: answer for answer in answers if not answer.pending}.values()
+        ],
+        "notes": list(dict.fromkeys(note.text for answer in answers for note in answer.notes)),
+        "series": sum(series_in(answer) for answer in answers),
+        "points": sum(len(answer.frame) for answer in answers if answer.window),
+        "took_ms": sum(answer.took.total_seconds() for answer in answers) * 1000,
+        "measured_at": ms(min(measured)) if measured else None,
+        "failure": None
+        if failure is None
+        else {
+            "source": failure.source,
+            "what": failure.what,
+            "hint": failure.hint.rstrip("."),
+            "since": ms(failure.since),
+            "retry_at": ms(failure.retry_at) if failure.retry_at else None,
+        },
+        "empty": "nothing there in this time" if empty and not failure else "",
+    }
+
+
+def series_in(answer: Answer) -> int:
+    labels = [column for column in answer.frame.columns if column not in ("time", "value")]
+    if answer.window is None:
+        return len(answer.frame)
+    return len(answer.frame[labels].drop_duplicates()) if labels else int(not answer.frame.empty)
+
+
+def code_of(query: Query) -> str:
+    """The PromQL, or the command that gives the same by hand."""
+    match query:
+        case PromQL():
+            return query.text
+        case Workers():
+            return "celery inspect ping stats active active_queues"
+        case History():
+            return f"source=history&{urlencode(query.to_params()[1:])}"
+    return urlencode(query.to_params())
+
+
+def file_label(query: Query) -> str:
+    params = dict(query.to_params())
+    return f"{params.get('q', params['source'])[:60]}"
+
+
+def csv_link(answer: Answer, cluster: str) -> str:
+    """The route with absolute times: for a closed window its bytes repeat."""
+    params = [*answer.query.to_params(), ("cluster", cluster)]
+    if answer.window:
+        step = format_duration(answer.window.step)
+        params += [("from", iso(answer.window.start)), ("to", iso(answer.window.end)), ("step", step)]
+    return f"/export.csv?{urlencode(params)}"
+
+
+def headline_payload(
+    tell: Callable[[Mapping[str, Answer]], Headline], answers: Mapping[str, Answer], sources: Answer
+) -> dict[str, Any]:
+    pending = any(answer.pending for answer in answers.values())
+    rows = sources.frame.astype(object).where(sources.frame.notna(), None).to_dict("records")
+    return {
+        "headline": None if pending else tell(answers).to_dict(),
+        "sources": [
+            {
+                **row,
+                "label": SOURCE_NAMES.get(row["source"], row["source"]),
+                "since": row["since"] and ms(row["since"]),
+                "retry_at": None,
+            }
+            for row in rows
+        ],
+    }
+
+
+def ms(moment: datetime) -> float:
+    return moment.timestamp() * 1000
+
+
+class Figures:
+    """Figures as JSON text, one for all viewers of the same answers."""
+
+    def __init__(self, most: int = 64) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._texts: OrderedDict[Hashable, tuple[str, object]] = OrderedDict()
+
+    def get(self, cell: Cell, answers: Sequence[Sequence[Answer]], window: Window) -> str:
+        frames = tuple(answer.frame for row in answers for answer in row)
+        key = (cell, window, tuple(id(frame) for frame in frames))
+        with self._lock:
+            if key in self._texts:
+                self._texts.move_to_end(key)
+                return self._texts[key][0]
+        rows = [plot_row(row, parts) for row, parts in zip(cell.rows, answers, strict=True)]
+        text = str(plotly.io.to_json(rows_figure(rows, window), validate=False, engine="orjson"))
+        with self._lock:
+            self._texts[key] = (text, frames)  # holding the frames keeps their ids theirs
+            while len(self._texts) > self._most:
+                self._texts.popitem(last=False)
+        return text
+
+
+FIGURES = Figures()
+
+
+def plot_row(row: Row, answers: Sequence[Answer]) -> PlotRow:
+    layers = tuple(
+        PlotLayer(answer.frame, answer.window, layer.kind, layer.label)
+        for layer, answer in zip(row.layers, answers, strict=True)
+        if answer.window
+    )
+    return PlotRow(row.label, layers, tuple(note for answer in answers for note in answer.notes))

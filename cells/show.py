@@ -1,0 +1,84 @@
+"""Shows cells: each a fragment that asks, draws, links and downloads, and ticks by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import streamlit as st
+
+from cells import controls
+from cells.cell import Cell, Row
+from cells.component import component
+from cells.payload import headline_payload, plot_payload, table_payload
+from cells.tables import View
+from data_sources import ask
+from data_sources.answer import Answer
+from data_sources.query import Query, Sources
+from headlines.headline import Headline
+
+TICK_WAIT_SECONDS = 0.3
+
+_cell = component("cell")
+_headline = component("headline")
+
+
+def headline(tell: Callable[[Mapping[str, Answer]], Headline], **queries: Query) -> None:
+    """The sentence that `tell` makes of the answers to `queries`, under the state of every source."""
+
+    def draw(answers: Mapping[str, Answer]) -> None:
+        sources = answers["sources"]
+        told = {name: answer for name, answer in answers.items() if name != "sources"}
+        _headline(key="cn_headline", data=headline_payload(tell, told, sources))
+
+    live({**queries, "sources": Sources()}, draw)
+
+
+def plot(name: str, title: str, line: str, *rows: Row) -> None:
+    """Rows on one time axis; each row keeps its own answers, failure and CSV."""
+    cell = Cell(name, title, line, rows)
+    queries = {
+        f"{place}.{depth}": layer.query for place, row in enumerate(rows) for depth, layer in enumerate(row.layers)
+    }
+
+    def draw(answers: Mapping[str, Answer]) -> None:
+        by_row = [[answers[f"{place}.{depth}"] for depth in range(len(row.layers))] for place, row in enumerate(rows)]
+        data = plot_payload(cell, by_row, controls.current())
+        zoomed = _cell(key=f"cn_{name}", data=data, on_range_change=lambda: None).range
+        if isinstance(zoomed, list) and len(zoomed) == 2:
+            # The zoom made the page's range: everything is asked anew for it, in finer steps.
+            controls.set_params({"from": str(zoomed[0])[:40], "to": str(zoomed[1])[:40]})
+            st.rerun(scope="app")
+
+    live(queries, draw)
+
+
+def table(name: str, title: str, line: str, query: Query, view: View, **beside: Query) -> None:
+    """The answer's rows as `view` lays them out; `beside` holds further answers that fill columns."""
+
+    def draw(answers: Mapping[str, Answer]) -> None:
+        shown = view(answers["rows"].frame, {key: answers[key] for key in beside})
+        _cell(key=f"cn_{name}", data=table_payload(name, title, line, answers["rows"], shown, controls.current()))
+
+    live({"rows": query, **beside}, draw)
+
+
+def live(queries: Mapping[str, Query], draw: Callable[[Mapping[str, Answer]], None]) -> None:
+    """Draws now and at every refresh; each second, even with refresh off, until the first answers are there."""
+    view = controls.current()
+    pending = any(answer.pending for answer in answers_to(queries, controls.seconds_to_wait()).values())
+
+    def panel() -> None:
+        answers = answers_to(queries, TICK_WAIT_SECONDS)
+        draw(answers)
+        if pending and not any(answer.pending for answer in answers.values()):
+            st.rerun(scope="app")  # the full run gives this panel its proper rhythm
+
+    st.fragment(panel, run_every=timedelta(seconds=1) if pending else view.refresh)()
+
+
+def answers_to(queries: Mapping[str, Query], wait_seconds: float) -> dict[str, Answer]:
+    scope = controls.current().scope
+    for query in queries.values():
+        ask.ask(query, scope)  # all are under way before the first is waited for
+    return {name: ask.ask(query, scope, wait_seconds) for name, query in queries.items()}

@@ -1,0 +1,1 @@
+"""Frames in, Plotly figures out: pure functions that never fetch."""

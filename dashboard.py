@@ -1,0 +1,39 @@
+"""Celery Notebook. Run it: streamlit run dashboard.py"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio.to_thread
+import streamlit as st
+from starlette.middleware import Middleware
+
+from cells import assets as browser
+from data_sources import ask, settings
+from routes import assets, export, health
+from routes.guard import Guard
+
+ROOT = Path(__file__).resolve().parent
+SETTINGS = settings.load()
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: st.App) -> AsyncIterator[None]:
+    ask.start(SETTINGS)
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: later collections need not look at it
+    try:
+        yield
+    finally:
+        await anyio.to_thread.run_sync(ask.stop)
+
+
+app = st.App(
+    ROOT / "shell" / "main.py",
+    lifespan=lifespan,
+    routes=[*export.routes, *health.routes, *assets.routes],
+    middleware=[Middleware(Guard, public_url=SETTINGS.public_url, preload=browser.PRELOAD)],
+)

@@ -1,0 +1,227 @@
+"""Query and scope in, answer out: what pages, routes and notebooks all go through. Never raises.
+
+What is sampled on a clock is read from memory; the rest is asked in the background, once for all who want it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from data_sources import promql
+from data_sources.answer import Answer, Failure, Note
+from data_sources.config import Settings
+from data_sources.errors import BadParameter
+from data_sources.flights import Flights
+from data_sources.inspect_frames import inspect_frame
+from data_sources.now import depths_answer, sources_answer, workers_answer
+from data_sources.poller import Reading
+from data_sources.prometheus import PrometheusFacts
+from data_sources.query import Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
+from data_sources.range_frame import empty_frame
+from data_sources.scope import EPOCH, Scope, Window
+from data_sources.watch import EVERY_SECONDS, Watch
+
+DEADLINE_SECONDS = 10.0
+UNITS = {"throughput": "1/s", "failures": "1/s", "memory": "bytes", "memory_limit": "bytes"}
+
+
+class Desk:
+    """The clusters of one configuration, watched, and the questions asked of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._watches = {cluster.name: Watch(cluster) for cluster in settings.clusters}
+        self._metrics = Flights("ask Prometheus", parallel=4)
+        self._inspects = Flights("ask workers", parallel=2)
+
+    def start(self) -> None:
+        for watch in self._watches.values():
+            watch.start()
+
+    def stop(self) -> None:
+        self._metrics.close()
+        self._inspects.close()
+        for watch in self._watches.values():
+            watch.stop()
+
+    def ask(self, query: Query, scope: Scope, wait_seconds: float = 0.0) -> Answer:
+        watch = self._watches.get(scope.cluster)
+        if watch is None:
+            return rejected(query, "cluster", f"there is no cluster “{scope.cluster[:60]}”")
+        try:
+            return self._ask(query, watch, scope, wait_seconds)
+        except BadParameter as error:
+            return rejected(query, error.name, error.message)
+
+    def window(self, scope: Scope) -> Window:
+        """The window that `scope` means now; all cells of a page agree on it. Raises BadParameter."""
+        watch = self._watches[scope.cluster]
+        finest = max(timedelta(seconds=EVERY_SECONDS), watch.scrape_interval or timedelta(0))
+        return scope.range.resolve(datetime.now(UTC), step=scope.step, at_least=finest)
+
+    def _ask(self, query: Query, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
+        match query:
+            case Workers():
+                return workers_answer(query, watch, wait_seconds)
+            case Depths():
+                return depths_answer(query, watch, wait_seconds)
+            case Sources():
+                return sources_answer(query, watch, wait_seconds)
+            case History():
+                return self._history(query, watch, scope, wait_seconds)
+            case Signal():
+                return self._signal(query, watch, scope, wait_seconds)
+            case PromQL():
+                return self._promql(query, watch, scope, wait_seconds)
+            case Inspect():
+                return self._inspect(query, watch, scope, wait_seconds)
+        raise TypeError(f"no source answers {type(query).__name__}")
+
+    def _signal(self, signal: Signal, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
+        """From Prometheus where an exporter there gives it, else from what was sampled."""
+        reading: Reading[PrometheusFacts] = watch.facts.read(wait_seconds) if watch.facts else Reading()
+        sampled = (signal.name, signal.by) in watch.tracks
+        if reading.value is not None:
+            window = self.window(scope)
+            rate_window = promql.rate_window(window.step, reading.value.scrape_interval)
+            named = promql.signal(signal.name, signal.by, reading.value.family, rate_window)
+            if named is not None:
+                answer = self._promql(PromQL(named.text), watch, scope, wait_seconds, named)
+                return replace(answer, units={"value": named.unit})
+        if sampled:
+            return self._history(History(signal.name, signal.by), watch, scope, wait_seconds)
+        blank = Answer(empty_frame((signal.by,) if signal.by else ()), signal, origin="Prometheus")
+        if reading.failure:
+            return blank.failed(reading.failure)
+        if watch.facts and reading.pending:
+            return blank
+        return replace(blank, measured_at=datetime.now(UTC), notes=(Note(promql.missing(signal.name)),))
+
+    def _history(self, query: History, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
+        track = watch.tracks.get((query.name, query.by))
+        if track is None:
+            raise BadParameter("q", f"{query.name} by {query.by or 'total'} is not sampled; Prometheus may have it")
+        from_broker = query.name in ("depth", "unacked")
+        reading = watch.queues.read(wait_seconds) if from_broker else watch.workers.read(wait_seconds)
+        window = self.window(scope)
+        return Answer(
+            frame=track.frame(window),
+            query=query,
+            units={"value": UNITS.get(query.name, "")},
+            window=window,
+            origin=f"Sampled from {watch.cluster.broker.address}",
+            measured_at=reading.measured_at,
+            took=reading.took,
+            notes=track.notes(window) + (ACCEPTED if query.name == "throughput" else ()),
+            failure=reading.failure,
+        )
+
+    def _promql(
+        self, query: PromQL, watch: Watch, scope: Scope, wait_seconds: float, named: promql.NamedQuery | None = None
+    ) -> Answer:
+        client = watch.prometheus
+        if client is None:
+            return rejected(query, "source", "no Prometheus is configured; set PROMETHEUS_URL", source="Prometheus")
+        labels = named.labels if named else ()
+
+        def fetch() -> Answer:
+            window = self.window(scope)
+            if query.instant:
+                result = client.query(query.text, window.end, deadline_seconds=DEADLINE_SECONDS)
+            else:
+                result = client.query_range(query.text, window, deadline_seconds=DEADLINE_SECONDS, labels=labels)
+            warnings = [Note(text, "warning") for text in result.warnings] + [Note(text) for text in result.infos]
+            if named and result.frame.empty:
+                warnings.append(Note(promql.missing(named.name)))
+            return Answer(
+                frame=result.frame,
+                query=query,
+                window=None if query.instant else window,
+                origin=client.origin(),
+                measured_at=datetime.now(UTC),
+                took=result.took,
+                notes=tuple(warnings),
+            )
+
+        window = self.window(scope)
+        question = (scope.cluster, query, scope.range, window.step)
+        blank = Answer(empty_frame(labels), query, window=window, origin="Prometheus")
+        return self._metrics.ask(question, slot(scope, window), fetch, blank, wait_seconds)
+
+    def _inspect(self, query: Inspect, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
+        def fetch() -> Answer:
+            snapshot = watch.inspector.snapshot(
+                (query.method,),
+                workers=query.workers or None,
+                expected=watch.roster.expected,
+                arguments={"query_task": {"ids": list(query.ids)}} if query.ids else {},
+                deadline_seconds=5.0,
+            )
+            silent = sorted(set(snapshot.owing))
+            return Answer(
+                frame=inspect_frame(query.method, snapshot),
+                query=query,
+                origin=f"Celery at {watch.cluster.broker.address}",
+                measured_at=snapshot.measured_at,
+                took=snapshot.took,
+                notes=tuple(Note(f"{name} did not answer", "warning") for name in silent)
+                + (() if snapshot.answered else (Note("No worker answered", "warning"),)),
+            )
+
+        blank = Answer(inspect_frame(query.method, None), query, origin="Celery")
+        return self._inspects.ask((scope.cluster, query), moment_slot(scope), fetch, blank, wait_seconds)
+
+
+def rejected(query: Query, parameter: str, message: str, source: str = "Celery Notebook") -> Answer:
+    """The answer to a question that cannot be asked."""
+    failure = Failure("rejected", source, f"{parameter}: {message}", "", datetime.now(UTC), None)
+    return Answer(empty_frame(()), query, failure=failure)
+
+
+ACCEPTED = (Note("Accepted by workers, not finished: from the differences of their totals"),)
+
+
+def slot(scope: Scope, window: Window) -> object:
+    """Which moment of a question is meant: askers within one slot share one fetch."""
+    if not scope.range.is_live and datetime.now(UTC) - window.end > timedelta(minutes=5):
+        return "closed"  # nothing is written that far back any more
+    return math.floor((datetime.now(UTC) - EPOCH) / max(window.step, scope.max_age))
+
+
+def moment_slot(scope: Scope) -> int:
+    return math.floor((datetime.now(UTC) - EPOCH) / scope.max_age)
+
+
+_desk: Desk | None = None
+
+
+def start(settings: Settings) -> None:
+    """Starts watching; once a process. Pages and routes then `ask`."""
+    global _desk
+    if _desk is None:
+        _desk = Desk(settings)
+        _desk.start()
+
+
+def stop() -> None:
+    global _desk
+    if _desk is not None:
+        desk, _desk = _desk, None
+        desk.stop()
+
+
+def desk() -> Desk:
+    """The desk of this process; raises RuntimeError before `start`."""
+    if _desk is None:
+        raise RuntimeError("nothing is watched yet: the dashboard's lifespan calls ask.start()")
+    return _desk
+
+
+def ask(query: Query, scope: Scope, wait_seconds: float = 0.0) -> Answer:
+    return desk().ask(query, scope, wait_seconds)
+
+
+def clusters() -> tuple[str, ...]:
+    return tuple(cluster.name for cluster in desk().settings.clusters)

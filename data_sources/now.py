@@ -1,0 +1,106 @@
+"""What a watch knows of this moment, as answers: its workers, its queues, the state of its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from data_sources.answer import Answer, Failure
+from data_sources.poller import Reading
+from data_sources.query import Depths, Sources, Workers
+from data_sources.queue_frame import depth_frame
+from data_sources.roster import UNITS as WORKER_UNITS
+from data_sources.roster import worker_frame
+from data_sources.watch import Watch
+
+SOURCE_COLUMNS = {
+    "source": "str",
+    "state": "str",  # ok, failing, pending or off
+    "since": "datetime64[ms, UTC]",  # of a failure
+    "latency_ms": "Float64",
+    "version": "str",
+    "what": "str",
+    "hint": "str",
+    "retry_at": "datetime64[ms, UTC]",
+}
+
+
+def workers_answer(query: Workers, watch: Watch, wait_seconds: float) -> Answer:
+    reading = watch.workers.read(wait_seconds)
+    frame = reading.value.frame if reading.value else worker_frame()
+    return Answer(
+        frame=chosen(frame, "worker", query.workers),
+        query=query,
+        units=WORKER_UNITS,
+        origin=f"Celery at {watch.cluster.broker.address}",
+        measured_at=reading.measured_at,
+        took=reading.took,
+        notes=reading.value.notes if reading.value else (),
+        totals={"answered": reading.value.answered if reading.value and not reading.failure else None},
+        failure=reading.failure,
+    )
+
+
+def depths_answer(query: Depths, watch: Watch, wait_seconds: float) -> Answer:
+    """The broker's own reading; consumers, where the broker cannot tell, are the answering workers'."""
+    reading = watch.queues.read(wait_seconds)
+    frame, notes = (reading.value.frame, reading.value.notes) if reading.value else (depth_frame([]), ())
+    workers = watch.workers.read()
+    if workers.value and not workers.failure and frame["consumers"].isna().any():
+        counted = watch.roster.consumers()
+        by_workers = pd.array([counted.get(name, 0) for name in frame["queue"]], dtype="Int64")
+        frame = frame.assign(
+            consumers=frame["consumers"].where(frame["internal"] | frame["consumers"].notna(), by_workers)
+        )
+    return Answer(
+        frame=chosen(frame, "queue", query.queues),
+        query=query,
+        units={"oldest": "s"},
+        origin=reading.value.origin if reading.value else watch.cluster.broker.address,
+        measured_at=reading.measured_at,
+        took=reading.took,
+        notes=tuple(notes),
+        totals=reading.value.totals if reading.value else {},
+        failure=reading.failure,
+    )
+
+
+def chosen(frame: pd.DataFrame, column: str, names: Sequence[str]) -> pd.DataFrame:
+    """The rows of these names, or all rows when none is named."""
+    return frame[frame[column].isin(list(names))].reset_index(drop=True) if names else frame
+
+
+def sources_answer(query: Sources, watch: Watch, wait_seconds: float) -> Answer:
+    """One row a source, see SOURCE_COLUMNS, in the order people look for them."""
+    queues, workers = watch.queues.read(wait_seconds), watch.workers.read(wait_seconds)
+    broker = watch.cluster.broker.transport
+    rows = [source_row(broker, queues, queues.value.latency.total_seconds() if queues.value else None)]
+    rows[0]["version"] = queues.value.origin if queues.value else None
+    rows.append(source_row("workers", workers, workers.took.total_seconds()))
+    if watch.facts:
+        facts = watch.facts.read(wait_seconds)
+        rows.append(source_row("prometheus", facts, facts.took.total_seconds()))
+        rows[-1]["version"] = facts.value.version if facts.value else None
+    else:
+        rows.append(dict.fromkeys(SOURCE_COLUMNS) | {"source": "prometheus", "state": "off"})
+    frame = pd.DataFrame(
+        {name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in SOURCE_COLUMNS.items()}
+    )
+    measured = [reading.measured_at for reading in (queues, workers) if reading.measured_at]
+    return Answer(frame, query, {"latency_ms": "ms"}, origin="Celery Notebook", measured_at=max(measured, default=None))
+
+
+def source_row(name: str, reading: Reading[object], latency_seconds: float | None) -> dict[str, object]:
+    failure: Failure | None = reading.failure
+    state = "failing" if failure else "pending" if reading.pending else "ok"
+    return {
+        "source": name,
+        "state": state,
+        "since": failure.since if failure else None,
+        "latency_ms": latency_seconds * 1000 if latency_seconds is not None and state == "ok" else None,
+        "version": None,
+        "what": failure.what if failure else None,
+        "hint": failure.hint if failure else None,
+        "retry_at": failure.retry_at if failure else None,
+    }

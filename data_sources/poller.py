@@ -1,0 +1,96 @@
+"""One thing asked on a clock by a thread of its own; everybody else reads what it said last."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
+
+from data_sources.answer import Failure
+from data_sources.errors import SourceError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reading(Generic[T]):
+    """What a poller knows: the last good `value` and, while it fails, why there is no newer one."""
+
+    value: T | None = None
+    measured_at: datetime | None = None
+    took: timedelta = timedelta(0)
+    failure: Failure | None = None
+
+    @property
+    def pending(self) -> bool:
+        return self.measured_at is None and self.failure is None
+
+
+@dataclass
+class Poller(Generic[T]):
+    """Calls `take` every `every_seconds` and keeps its last value; a failure is kept beside it, never instead of it.
+
+    `take` bounds its own waiting and raises SourceError. `on_value` and `on_failure` see each outcome, in the
+    poller's thread.
+    """
+
+    source: str
+    take: Callable[[], T]
+    every_seconds: float
+    on_value: Callable[[T, datetime], None] = lambda value, at: None
+    on_failure: Callable[[datetime], None] = lambda at: None
+    _reading: Reading[T] = field(default_factory=Reading, init=False)
+    _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
+    _ending: threading.Event = field(default_factory=threading.Event, init=False)
+    _thread: threading.Thread | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name=f"poll {self.source}", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float = 4.0) -> None:
+        self._ending.set()
+        if self._thread:
+            self._thread.join(timeout_seconds)
+
+    def read(self, wait_seconds: float = 0.0) -> Reading[T]:
+        """The last reading; waits up to `wait_seconds` for the very first one."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._reading.pending, wait_seconds)
+            return self._reading
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            began = time.monotonic()
+            self._poll()
+            self._ending.wait(max(0.1, self.every_seconds - (time.monotonic() - began)))
+
+    def _poll(self) -> None:
+        at, began = datetime.now(UTC), time.monotonic()
+        try:
+            value = self.take()
+            self.on_value(value, at)
+        except SourceError as error:
+            self._fail(error, at)
+        except Exception as error:  # a poller must outlive whatever a hostile answer makes of our code
+            log.exception("%s: unexpected error while sampling", self.source)
+            self._fail(SourceError(self.source, f"unexpected {type(error).__name__}", "The log has the details"), at)
+        else:
+            self._publish(Reading(value, at, timedelta(seconds=time.monotonic() - began)))
+
+    def _fail(self, error: SourceError, at: datetime) -> None:
+        last = self._reading
+        since = last.failure.since if last.failure else at
+        failure = Failure.from_error(error, since, at + timedelta(seconds=self.every_seconds))
+        self._publish(Reading(last.value, last.measured_at, last.took, failure))
+        self.on_failure(at)
+
+    def _publish(self, reading: Reading[T]) -> None:
+        with self._changed:
+            self._reading = reading
+            self._changed.notify_all()

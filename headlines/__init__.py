@@ -1,0 +1,1 @@
+"""Answers in, the sentence that matters out: pure functions that never fetch."""
