@@ -34,11 +34,12 @@ class Failure:
     hint: str
     since: datetime  # the first failure in an unbroken row of them
     retry_at: datetime | None  # None: not tried again by itself
+    parameter: str = ""  # of the question, when it is to blame and not the source
 
     @classmethod
     def from_error(cls, error: SourceError, since: datetime, retry_at: datetime | None) -> Self:
-        kind = "rejected" if isinstance(error, QueryRejected) else "unreachable"
-        return cls(kind, error.source, error.what, error.hint, since, retry_at)
+        kind, parameter = ("rejected", error.parameter) if isinstance(error, QueryRejected) else ("unreachable", "")
+        return cls(kind, error.source, error.what, error.hint, since, retry_at, parameter)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,15 @@ class SourceUnreachable(SourceError):
 
 
 class QueryRejected(SourceError):
-    """The source understood the question and refused it, or we refused to send it."""
+    """The source understood the question and refused it, or we refused to send it.
+
+    `parameter` names the part of the question that is to blame: "q" for a PromQL that cannot be parsed. Empty where
+    the question is not to blame: wrong credentials.
+    """
+
+    def __init__(self, source: str, what: str, hint: str = "", parameter: str = "") -> None:
+        super().__init__(source, what, hint)
+        self.parameter = parameter
 
 
 class BadParameter(ValueError):
