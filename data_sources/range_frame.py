@@ -8,6 +8,7 @@ tokens, a value that is no number) is parsed as JSON altogether: slower, with th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,11 +22,14 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
+from data_sources.errors import BadParameter
+from data_sources.promql import selector
+
 # In JSON text a quote inside a string has a backslash before it, so no label's text holds this mark unescaped.
 OPENS, CLOSES = b'"values":[[', b"]]"
 CHUNK_BYTES = 2**20  # of blocks read at once: fits the processor's cache
 MAX_JSON_BYTES = 16 * 2**20  # parsed into Python objects, JSON takes up to twenty times its size
-MAX_CELLS = 2**28  # rows x labels
+MAX_CELLS = 2**27  # rows x labels of a tidy frame, times x series of a wide one
 EARLIEST, LATEST = -62_135_596_800, 253_402_300_799  # the years 1 to 9999, which is what ISO 8601 can write
 
 TIME = pd.DatetimeTZDtype("ms", "UTC")
@@ -222,14 +226,12 @@ def tidy_frame(metrics: Sequence[Mapping[str, str]], points: Sequence[Points], l
         order = order[np.append((np.diff(times[order]) > 0) | (np.diff(series[order]) > 0), True)]
         series, times, values = series[order], times[order], values[order]
     columns = {column: label_column([metric.get(name) for metric in metrics]) for column, name in renamed(names)}
-    return pd.DataFrame(
-        {
-            "time": as_times(times),
-            **{column: columns[column].take(series) for column in sorted(columns)},
-            "value": values,
-        },
-        copy=False,
-    )
+    rows = {column: columns[column].take(series) for column in sorted(columns)}
+    return pd.DataFrame({"time": as_times(times), **rows, "value": values}, copy=False)
+
+
+def empty_frame(labels: Sequence[str] = ()) -> pd.DataFrame:
+    return tidy_frame([], [], labels)
 
 
 def as_times(times: Times) -> pd.arrays.DatetimeArray:
@@ -247,3 +249,28 @@ def renamed(names: set[str]) -> Iterator[tuple[str, str]]:
         while column in ("time", "value") or (column != name and column in names):
             column = f"exported_{column}"
         yield column, name
+
+
+def wide_frame(tidy: pd.DataFrame) -> pd.DataFrame:
+    """`time` ascending, then a column a series, named by its PromQL selector (a second of one name: `{...} #2`).
+
+    A hole is NaN. Raises BadParameter when it would be too large: many series that share few times.
+    """
+    labels = list(tidy.columns[1:-1])
+    codes = np.array([tidy[label].cat.codes for label in labels], np.int64).reshape(len(labels), len(tidy))
+    times, rows = np.unique(tidy["time"].to_numpy(), return_inverse=True)
+    begins = np.ones(len(tidy), np.bool_)
+    begins[1:] = (np.diff(rows) <= 0) | np.any(np.diff(codes) != 0, axis=0)
+    columns = np.cumsum(begins) - 1
+    series = tidy.loc[begins, labels].to_dict("records")
+    if len(times) * len(series) > MAX_CELLS:
+        raise BadParameter("shape", "wide would be too large, as the series share few times; take tidy")
+    values = np.full((len(series), len(times)), np.nan)
+    values[columns, rows] = tidy["value"]
+    seen: Counter[str] = Counter()
+    frame: dict[str, Any] = {"time": as_times(times.astype("datetime64[ms]").view(np.int64))}
+    for column, present in zip(values, series, strict=True):
+        header = selector({label: text for label, text in present.items() if isinstance(text, str)})
+        seen[header] += 1
+        frame[header if seen[header] == 1 else f"{header} #{seen[header]}"] = column
+    return pd.DataFrame(frame, copy=False)

@@ -1,0 +1,264 @@
+"""Asking Prometheus, or what speaks its HTTP API: VictoriaMetrics, Thanos, Mimir.
+
+    client = PrometheusClient(HttpEndpoint("http://localhost:9090"))
+    client.query_range("up", window).frame      # time, one column a label, value
+
+Every call takes one overall deadline and raises SourceUnreachable or QueryRejected, nothing else. Errors are those of
+web/api/v1/api.go: bad_data 400, execution 422, timeout and canceled 503.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import orjson
+
+from data_sources.config import HttpEndpoint
+from data_sources.errors import BadParameter, QueryRejected, SourceError, SourceUnreachable
+from data_sources.http import MAX_BYTES, HttpClient, Pairs, Reply
+from data_sources.promql import TELLING, Family, any_of, detect
+from data_sources.range_frame import Result, Undecodable, read_result
+from data_sources.scope import Window, parse_duration
+
+SOURCE = "Prometheus"
+SETTING = "PROMETHEUS"
+DEADLINE_SECONDS = 10.0
+FACTS_SECONDS = 5.0
+MAX_ERROR_TEXT = 300
+MAX_ERROR_BYTES = 2**16
+MAX_LIST_BYTES = 16 * 2**20  # of lists of names and targets, which become Python objects
+# 503 "query timed out in expression evaluation", 422 "expanding series: context deadline exceeded"
+OUT_OF_TIME = re.compile("timed out|context deadline exceeded|context canceled")
+
+Data = TypeVar("Data", dict[str, Any], list[Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromResult(Result):
+    """A Result, with the time from asking to the frame and the size of the body."""
+
+    took: timedelta
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What an exporter says of a metric. `type`: counter, gauge, histogram, summary or unknown."""
+
+    type: str
+    help: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class BuildInfo:
+    """Product and version, which is empty when it is not known."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".rstrip()
+
+
+@dataclass(frozen=True)
+class PrometheusFacts:
+    """What a Prometheus is and has. None: not known. `version` e.g. "Prometheus 2.42.0"."""
+
+    version: str
+    family: Family
+    scrape_interval: timedelta | None
+
+
+class PrometheusClient:
+    def __init__(self, endpoint: HttpEndpoint) -> None:
+        self._http = HttpClient(endpoint, SOURCE)
+        self._build = BuildInfo(SOURCE, "")
+
+    def close(self) -> None:
+        self._http.close()
+
+    def query(
+        self,
+        text: str,
+        at: datetime | None = None,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        labels: Sequence[str] = (),
+    ) -> PromResult:
+        """The value at one moment, by default now by the server's clock."""
+        form = [("query", text)] + ([("time", unix(at))] if at else [])
+        return self._evaluate("/api/v1/query", form, deadline_seconds, labels)
+
+    def query_range(
+        self,
+        text: str,
+        window: Window,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        labels: Sequence[str] = (),
+    ) -> PromResult:
+        """The values at each step of `window`. The frame has the columns `labels` also when nothing is found.
+
+        VictoriaMetrics moves the ends of long ranges to multiples of the step; those of a Window are such.
+        """
+        start, end, step = unix(window.start), unix(window.end), f"{window.step.total_seconds():g}"
+        form = [("query", text), ("start", start), ("end", end), ("step", step)]
+        return self._evaluate("/api/v1/query_range", form, deadline_seconds, labels)
+
+    def label_values(
+        self,
+        label: str,
+        match: Sequence[str] = (),
+        *,
+        since: datetime | None = None,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> list[str]:
+        """The values of `label`, sorted, in series that match any of the selectors and have samples after `since`."""
+        params = [("match[]", selector) for selector in match] + ([("start", unix(since))] if since else [])
+        values = self._get(f"/api/v1/label/{quote(label, safe='')}/values", params, list, deadline_seconds)
+        return sorted(value for value in values if isinstance(value, str))
+
+    def metadata(self, metric: str = "", *, deadline_seconds: float = DEADLINE_SECONDS) -> dict[str, Metadata]:
+        """Type, help and unit by metric name, of all metrics or one. Where exporters differ, the first counts."""
+        data = self._get("/api/v1/metadata", [("metric", metric)] if metric else [], dict, deadline_seconds)
+        found = {}
+        for name, entries in data.items():
+            match entries:
+                case [{"type": str(type_), "help": str(help_)} as entry, *_]:
+                    found[name] = Metadata(type_, help_, str(entry.get("unit", "")))
+        return found
+
+    def buildinfo(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> BuildInfo:
+        reply = self._ask("GET", "/api/v1/status/buildinfo", deadline_seconds, max_bytes=MAX_LIST_BYTES)
+        told = data_of(reply, dict)
+        # VictoriaMetrics tells no version here, or one it imitates, and is known by a header (lib/httpserver)
+        name = "VictoriaMetrics" if "X-Server-Hostname" in reply.headers else str(told.get("application") or SOURCE)
+        self._build = BuildInfo(name, "" if name == "VictoriaMetrics" else str(told.get("version") or ""))
+        return self._build
+
+    def origin(self) -> str:
+        """Who answers, for people, as far as buildinfo() has told: "Prometheus 2.42.0 at localhost:9090"."""
+        return f"{self._build} at {self._http.endpoint.address}"
+
+    def scrape_interval(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> timedelta | None:
+        """The interval most of its targets are scraped at; None where it scrapes none itself."""
+        data = self._get("/api/v1/targets", [("state", "active")], dict, deadline_seconds)
+        targets = [target for target in data.get("activeTargets") or () if isinstance(target, dict)]
+        texts = Counter(str(target.get("scrapeInterval")) for target in targets)
+        try:
+            return parse_duration(texts.most_common(1)[0][0], "scrapeInterval") if texts else None
+        except BadParameter:  # VictoriaMetrics leaves it out
+            return None
+
+    def family(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> Family:
+        """Which exporter's metrics were scraped within the last day."""
+        telling = f"{{__name__=~{any_of(TELLING)}}}"
+        since = datetime.now(UTC) - timedelta(days=1)
+        return detect(self.label_values("__name__", [telling], since=since, deadline_seconds=deadline_seconds))
+
+    def facts(self, *, deadline_seconds: float = FACTS_SECONDS) -> PrometheusFacts:
+        """Three small questions under one deadline. Thanos, say, has no targets: then the interval is not known."""
+        ends = time.monotonic() + deadline_seconds
+        build = self.buildinfo(deadline_seconds=deadline_seconds)
+        family = self.family(deadline_seconds=ends - time.monotonic())
+        try:
+            interval = self.scrape_interval(deadline_seconds=ends - time.monotonic())
+        except SourceError:
+            interval = None
+        return PrometheusFacts(str(build), family, interval)
+
+    def _evaluate(self, path: str, form: Pairs, deadline_seconds: float, labels: Sequence[str]) -> PromResult:
+        started = time.monotonic()
+        # Best effort: Prometheus looks at its time-out only between two steps of the evaluation.
+        form = [*form, ("timeout", f"{deadline_seconds:g}")]
+        reply = self._ask("POST", path, deadline_seconds, form=form)
+        try:
+            result = read_result(reply.body, labels)
+        except Undecodable as exc:
+            raise unintelligible(str(exc)) from exc
+        took = timedelta(seconds=time.monotonic() - started)
+        return PromResult(**vars(result), took=took, bytes=len(reply.body))
+
+    def _get(self, path: str, params: Pairs, shape: type[Data], deadline_seconds: float) -> Data:
+        return data_of(self._ask("GET", path, deadline_seconds, params=params, max_bytes=MAX_LIST_BYTES), shape)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        deadline_seconds: float,
+        *,
+        params: Pairs = (),
+        form: Pairs | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> Reply:
+        reply = self._http.request(
+            method, path, params=params, form=form, deadline_seconds=deadline_seconds, max_bytes=max_bytes
+        )
+        if reply.status != 200:
+            raise refusal(reply)
+        return reply
+
+
+def unix(moment: datetime) -> str:
+    return f"{moment.timestamp():.3f}"
+
+
+def data_of(reply: Reply, shape: type[Data]) -> Data:
+    """What a successful reply holds. Raises SourceUnreachable when it is nothing of that shape."""
+    try:
+        document = orjson.loads(reply.body)
+    except orjson.JSONDecodeError as exc:
+        raise unintelligible("is not JSON") from exc
+    match document:
+        case {"status": "success", "data": data} if isinstance(data, shape):
+            return data
+    raise unintelligible("is not what its API promises")
+
+
+def unintelligible(how: str) -> SourceUnreachable:
+    return SourceUnreachable(
+        SOURCE, f"sent an answer that {how}", f"{SETTING}_URL may name a page, or a proxy in front of Prometheus."
+    )
+
+
+def refusal(reply: Reply) -> SourceError:
+    """A status other than 200 as an error, with the server's own text where it gives one."""
+    status, text = reply.status, error_text(reply.body)
+    match status:
+        case _ if OUT_OF_TIME.search(text):
+            return SourceUnreachable(SOURCE, f"gave up: {text}", "Ask for a shorter range, or for fewer series.")
+        case 400 | 422 if text:
+            return QueryRejected(SOURCE, text, "Change the query, the range or the step.")
+        case 401 | 403:
+            credentials = f"{SETTING}_USERNAME and {SETTING}_PASSWORD, or {SETTING}_BEARER_TOKEN"
+            return SourceUnreachable(SOURCE, f"does not let us in ({status})", f"Check {credentials}.")
+        case 404 | 405:
+            hint = f"Check the path in {SETTING}_URL: behind a proxy it may need one such as /prometheus."
+            return SourceUnreachable(SOURCE, f"has no query API at this address ({status})", hint)
+        case 429:
+            seconds = reply.headers.get("Retry-After", "")
+            wait = f"Try again in {seconds} s." if re.fullmatch(r"\d{1,5}", seconds, re.ASCII) else "Try again later."
+            return SourceUnreachable(SOURCE, "was asked too often (429)", wait)
+    what = f"answered with status {status}" + (f": {text}" if text else "")
+    return SourceUnreachable(SOURCE, what, "It, or a proxy in front of it, is in trouble.")
+
+
+def error_text(body: bytes) -> str:
+    """Prometheus's `error`, on one line and not over 300 characters; empty when the body has none."""
+    try:
+        document = orjson.loads(body[:MAX_ERROR_BYTES])
+    except orjson.JSONDecodeError:
+        return ""
+    match document:
+        case {"status": "error", "error": str(text)}:
+            return " ".join(text.split())[:MAX_ERROR_TEXT]
+    return ""

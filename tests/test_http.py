@@ -1,0 +1,360 @@
+"""One bounded request: what it sends, what it takes and how it fails, against sockets that can do any wrong."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import gzip
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from data_sources.config import HttpEndpoint, Secret
+from data_sources.errors import SourceUnreachable
+from data_sources.http import HttpClient, Reply
+
+Talk = Callable[[socket.socket, str], object]  # told the connection and the request's head
+OK = b"HTTP/1.1 200 OK\r\n"
+TLS_HELLO = b"\x16"
+
+
+class Peer:
+    """A server that reads a request's head and then does what `talk` does; keeps the heads."""
+
+    def __init__(self, talk: Talk, context: ssl.SSLContext | None = None, port: int = 0) -> None:
+        self.heads: list[str] = []
+        self.connections = 0
+        self._talk = talk
+        self._context = context
+        self._open: list[socket.socket] = []
+        self._server = socket.create_server(("127.0.0.1", port))
+        self.port = self._server.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._server.accept()
+                self.connections += 1
+                self._open.append(connection)
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            if self._context:
+                connection = self._context.wrap_socket(connection, server_side=True)
+                self._open.append(connection)
+            with connection:
+                while head := self._head(connection):
+                    self.heads.append(head)
+                    self._talk(connection, head)
+
+    def _head(self, connection: socket.socket) -> str:
+        received = b""
+        while not (b"\r\n\r\n" in received or received.startswith(TLS_HELLO)) and (part := connection.recv(65536)):
+            received += part
+        return received.decode("latin-1")
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # closed already
+            self._server.shutdown(socket.SHUT_RDWR)
+        for closing in (self._server, *self._open):
+            closing.close()
+
+
+def says(answer: bytes) -> Talk:
+    return lambda connection, head: connection.sendall(answer)
+
+
+def body(content: bytes, more: bytes = b"") -> bytes:
+    return OK + more + b"Content-Length: %d\r\n\r\n" % len(content) + content
+
+
+def drips(answer: bytes) -> Talk:
+    def talk(connection: socket.socket, head: str) -> None:
+        for byte in answer:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+    return talk
+
+
+@pytest.fixture
+def peer() -> Iterator[Callable[..., Peer]]:
+    with contextlib.ExitStack() as stack:
+
+        def start(talk: Talk, **options: object) -> Peer:
+            made = Peer(talk, **options)  # type: ignore[arg-type]
+            stack.callback(made.close)
+            return made
+
+        yield start
+
+
+def ask(
+    url: str,
+    path: str = "/",
+    deadline_seconds: float = 5.0,
+    max_bytes: int = 2**20,
+    endpoint: HttpEndpoint | None = None,
+) -> Reply:
+    client = HttpClient(endpoint or HttpEndpoint(url), "Prometheus")
+    try:
+        return client.request("GET", path, deadline_seconds=deadline_seconds, max_bytes=max_bytes)
+    finally:
+        client.close()
+
+
+def local(server: Peer) -> str:
+    return f"http://127.0.0.1:{server.port}"
+
+
+def test_an_answer_comes_back_whole_with_status_headers_and_time(peer: Callable[..., Peer]) -> None:
+    server = peer(says(b"HTTP/1.1 418 Teapot\r\nRetry-After: 7\r\nContent-Length: 5\r\n\r\nshort"))
+    reply = ask(local(server))
+    assert (reply.status, reply.headers["retry-after"], reply.body) == (418, "7", b"short")
+    assert 0 < reply.took.total_seconds() < 5
+
+
+def test_the_request_says_what_it_was_told_and_asks_for_no_compression(peer: Callable[..., Peer]) -> None:
+    server = peer(says(body(b"{}")))
+    endpoint = HttpEndpoint(
+        f"{local(server)}/prometheus", bearer_token=Secret("t0ken"), headers={"X-Scope-OrgID": Secret("team-a")}
+    )
+    client = HttpClient(endpoint, "Prometheus")
+    client.request("GET", "/api/v1/label/a%2Fb%20c/values", params=[("match[]", 'up{a="&+é"}')], deadline_seconds=5)
+    client.close()
+    line, *headers = server.heads[0].rstrip().split("\r\n")
+    assert line == "GET /prometheus/api/v1/label/a%2Fb%20c/values?match%5B%5D=up%7Ba%3D%22%26%2B%C3%A9%22%7D HTTP/1.1"
+    assert {"Authorization: Bearer t0ken", "X-Scope-OrgID: team-a", "Accept-Encoding: identity"} <= set(headers)
+
+
+def test_a_form_is_posted(peer: Callable[..., Peer]) -> None:
+    server = peer(says(body(b"{}")))
+    client = HttpClient(HttpEndpoint(local(server), username="me", password=Secret("pä:ss")), "Prometheus")
+    client.request("POST", "/q", form=[("query", "a b"), ("query", "\n")], deadline_seconds=5)
+    client.close()
+    head, _, sent = server.heads[0].partition("\r\n\r\n")
+    basic = base64.b64encode("me:pä:ss".encode()).decode()
+    assert sent in ("", "query=a+b&query=%0A")  # the body may come in a packet of its own
+    assert "Content-Length: 19" in head
+    assert f"Authorization: Basic {basic}" in head
+
+
+def test_proxy_and_netrc_of_the_environment_are_not_used(
+    peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server, proxy = peer(says(body(b"direct"))), peer(says(body(b"by proxy")))
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("HTTP_PROXY", local(proxy))
+    monkeypatch.setenv("http_proxy", local(proxy))
+    assert ask(local(server)).body == b"direct"
+    assert "Authorization" not in server.heads[0]
+
+
+def test_a_redirect_is_not_followed(peer: Callable[..., Peer]) -> None:
+    inner = peer(says(body(b"internal")))
+    server = peer(says(b"HTTP/1.1 302 Found\r\nLocation: %s/\r\nContent-Length: 0\r\n\r\n" % local(inner).encode()))
+    with pytest.raises(SourceUnreachable, match=r"redirect \(302\)") as caught:
+        ask(local(server))
+    assert "PROMETHEUS_URL" in caught.value.hint
+    assert inner.heads == []
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        pytest.param(lambda connection, head: connection.recv(1), id="silent"),
+        pytest.param(drips(OK + b"X: " + b"x" * 500), id="dripped header"),
+        pytest.param(drips(body(b"x" * 500)), id="dripped body"),
+        pytest.param(
+            lambda connection, head: (connection.sendall(OK + b"Content-Length: 9\r\n\r\n1"), connection.recv(1)),
+            id="frozen",
+        ),
+    ],
+)
+def test_a_slow_answer_ends_at_the_deadline(peer: Callable[..., Peer], talk: Talk) -> None:
+    server = peer(talk)
+    started = time.monotonic()
+    with pytest.raises(SourceUnreachable, match=r"no complete answer within 0\.3 s"):
+        ask(local(server), deadline_seconds=0.3)
+    assert 0.3 <= time.monotonic() - started < 1.3
+
+
+def test_a_silent_name_server_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(10) and [])
+    started = time.monotonic()
+    with pytest.raises(SourceUnreachable, match="no complete answer"):
+        ask("http://prometheus.example", deadline_seconds=0.3)
+    assert time.monotonic() - started < 1.3
+    answered.set()
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("http://127.0.0.1:1", "cannot be connected to: connection refused"),
+        ("http://nowhere.invalid", "host name is not known"),
+        ("http://127.0.0.1:99999", "malformed"),
+        ("ftp://127.0.0.1", "malformed"),
+    ],
+)
+def test_a_wrong_address_says_what_is_wrong_with_it(url: str, what: str) -> None:
+    with pytest.raises(SourceUnreachable, match=what) as caught:
+        ask(url)
+    assert "PROMETHEUS_URL" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "not HTTP"),
+        (OK + b"X: " + b"x" * 100_000 + b"\r\n\r\n", "not HTTP"),
+        (OK + b"Content-Length: 9\r\nConnection: close\r\n\r\n1", "broke off"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab", "broke off"),
+        (b"", "broke off"),
+    ],
+)
+def test_a_broken_answer_is_an_error(peer: Callable[..., Peer], answer: bytes, what: str) -> None:
+    def talk(connection: socket.socket, head: str) -> None:
+        connection.sendall(answer)
+        connection.close()
+
+    with pytest.raises(SourceUnreachable, match=what):
+        ask(local(peer(talk)))
+
+
+def test_a_body_beyond_the_cap_is_refused_while_it_comes(peer: Callable[..., Peer]) -> None:
+    def endless(connection: socket.socket, head: str) -> None:
+        connection.sendall(OK + b"Transfer-Encoding: chunked\r\n\r\n")
+        while True:
+            connection.sendall(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+
+    with pytest.raises(SourceUnreachable, match="more than 1 MB"):
+        ask(local(peer(endless)))
+
+
+def test_a_body_of_just_the_cap_is_taken(peer: Callable[..., Peer]) -> None:
+    whole = b"x" * 2**20
+    assert ask(local(peer(says(body(whole))))).body == whole
+    assert ask(local(peer(says(body(gzip.compress(whole), b"Content-Encoding: gzip\r\n"))))).body == whole
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content", "what"),
+    [
+        (b"gzip", gzip.compress(b"x" * (2**20 + 1)), "more than 1 MB"),
+        (b"gzip", gzip.compress(b"x" * 100 * 2**20), "more than 1 MB"),
+        (b"gzip", gzip.compress(b"hello")[:-9], "breaks off"),
+        (b"gzip", b"hello", "cannot be unpacked"),
+        (b"br", b"hello", "unknown way"),
+    ],
+)
+def test_compression_we_did_not_ask_for_never_unpacks_beyond_the_cap(
+    peer: Callable[..., Peer], encoding: bytes, content: bytes, what: str
+) -> None:
+    server = peer(says(body(content, b"Content-Encoding: %s\r\n" % encoding)))
+    with pytest.raises(SourceUnreachable, match=what):
+        ask(local(server))
+
+
+def test_a_connection_is_used_again_and_a_restarted_server_is_found_at_once(peer: Callable[..., Peer]) -> None:
+    first = peer(says(body(b"one")))
+    client = HttpClient(HttpEndpoint(local(first)), "Prometheus")
+    assert [client.request("GET", "/", deadline_seconds=5).body for _ in range(3)] == [b"one"] * 3
+    assert first.connections == 1
+    first.close()
+    with pytest.raises(SourceUnreachable):
+        client.request("GET", "/", deadline_seconds=5)
+    peer(says(body(b"two")), port=first.port)
+    assert client.request("GET", "/", deadline_seconds=5).body == b"two"
+    client.close()
+
+
+def test_many_threads_each_get_their_own_answer(peer: Callable[..., Peer]) -> None:
+    def echo(connection: socket.socket, head: str) -> None:
+        connection.sendall(body(head.split()[1].encode()))
+
+    server = peer(echo)
+    client = HttpClient(HttpEndpoint(local(server)), "Prometheus")
+    with ThreadPoolExecutor(32) as pool:
+        replies = list(pool.map(lambda n: client.request("GET", f"/{n}", deadline_seconds=10), range(200)))
+    client.close()
+    assert [reply.body.decode() for reply in replies] == [f"/{n}" for n in range(200)]
+    assert server.connections <= 16
+
+
+def test_a_closed_client_fails_as_an_unreachable_source() -> None:
+    client = HttpClient(HttpEndpoint("http://127.0.0.1:1"), "Prometheus")
+    client.close()
+    with pytest.raises(SourceUnreachable):
+        client.request("GET", "/", deadline_seconds=1)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for localhost that signs itself, and its key, in one file."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(folder / "both.pem"), "-out", str(folder / "certificate.pem")]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *files],
+        check=True,
+        capture_output=True,
+    )
+    with (folder / "both.pem").open("ab") as both:
+        both.write((folder / "certificate.pem").read_bytes())
+    return folder / "both.pem"
+
+
+def test_tls_trusts_the_authority_it_is_given_and_no_other(peer: Callable[..., Peer], certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    url = f"https://localhost:{peer(says(body(b'safe')), context=context).port}"
+    assert ask(url, endpoint=HttpEndpoint(url, ca_file=str(certificate))).body == b"safe"
+    with pytest.raises(SourceUnreachable, match="certificate is not trusted"):
+        ask(url)
+    with pytest.raises(SourceUnreachable, match="no TLS connection"):
+        ask(f"https://127.0.0.1:{peer(says(b'plain')).port}")
+
+
+def test_a_ca_file_that_is_not_there_is_named_by_its_setting() -> None:
+    with pytest.raises(SourceUnreachable, match="CA file cannot be read") as caught:
+        ask("", endpoint=HttpEndpoint("https://127.0.0.1:1", ca_file="/nowhere.pem"))
+    assert "PROMETHEUS_CA_FILE" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        says(b"nonsense\r\n\r\n"),
+        says(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"),
+        lambda connection, head: connection.close(),
+    ],
+)
+def test_no_error_tells_a_credential(peer: Callable[..., Peer], talk: Talk) -> None:
+    url = local(peer(talk))
+    endpoints = [
+        HttpEndpoint(url, username="me", password=Secret("S3cr3tPw"), headers={"X-Key": Secret("S3cr3tPw")}),
+        HttpEndpoint(url, bearer_token=Secret("S3cr3tPw\n")),
+        HttpEndpoint("http://127.0.0.1:1", bearer_token=Secret("S3cr3tPw")),
+    ]
+    for endpoint in endpoints:
+        with pytest.raises(SourceUnreachable) as caught:
+            ask(url, endpoint=endpoint)
+        told = "".join(traceback.format_exception(caught.value)) + caught.value.hint + caught.value.what
+        assert "S3cr3t" not in told
+        assert base64.b64encode(b"me:S3cr3tPw").decode() not in told
