@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection
-from concurrent.futures import Future
+from collections.abc import Collection
 from typing import Protocol
 
-from data_sources.celery_connection import no_answer
-from data_sources.config import Broker, Cluster
+from data_sources.bounded_reader import BoundedReader
+from data_sources.config import Cluster
+from data_sources.kombu_broker import KombuBroker
 from data_sources.queue_frame import DepthReading
+from data_sources.rabbitmq_broker import RabbitmqBroker
 from data_sources.redis_broker import RedisBroker
 
 
@@ -17,53 +17,20 @@ class QueueReader(Protocol):
     def depths(self, known_queues: Collection[str], *, deadline_seconds: float) -> DepthReading:
         """All queues that can be found, and `known_queues` (those workers consume) where they must be named.
 
-        Raises SourceUnreachable or QueryRejected, at the latest at the deadline. The next call starts afresh.
+        Raises SourceUnreachable or QueryRejected, at the latest at the deadline; the next call tries anew. One
+        thread at a time.
         """
         ...
 
     def close(self) -> None: ...
 
 
-class BlockingReader(Protocol):
-    """A reader whose sockets have time-outs, which bound each wait but not their sum."""
-
-    def read(self, known_queues: Collection[str], deadline_seconds: float) -> DepthReading: ...
-
-    def close(self) -> None: ...
-
-
-class BoundedReader:
-    """A blocking reader, in a thread that is given up at the deadline: name look-ups know no time-out, and an
-    answer that drips never exceeds one. The abandoned thread ends by itself, its connection closed under it."""
-
-    def __init__(self, broker: Broker, open_reader: Callable[[Broker], BlockingReader]) -> None:
-        self._broker = broker
-        self._open = open_reader
-        self._reader: BlockingReader | None = None
-
-    def depths(self, known_queues: Collection[str], *, deadline_seconds: float) -> DepthReading:
-        reader = self._reader = self._reader or self._open(self._broker)
-        outcome: Future[DepthReading] = Future()
-
-        def read() -> None:
-            try:
-                outcome.set_result(reader.read(known_queues, deadline_seconds))
-            except Exception as error:
-                outcome.set_exception(error)
-
-        threading.Thread(target=read, name="read queues", daemon=True).start()
-        try:
-            return outcome.result(deadline_seconds)
-        except TimeoutError as exc:
-            self.close()
-            raise no_answer(self._broker, deadline_seconds) from exc
-
-    def close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-
-
 def open_broker(cluster: Cluster) -> QueueReader:
     """Nothing is connected to before the first reading."""
-    return BoundedReader(cluster.broker, RedisBroker)
+    match cluster.broker.transport:
+        case "redis":
+            return BoundedReader(cluster.broker, RedisBroker)
+        case "amqp":
+            return RabbitmqBroker(cluster)
+        case _:
+            return BoundedReader(cluster.broker, KombuBroker)

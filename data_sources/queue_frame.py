@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -70,3 +70,9 @@ def total(frame: pd.DataFrame, column: str) -> int | None:
     """The sum over the queues that are not internal; None as soon as one of them is unknown."""
     values = frame.loc[~frame["internal"], column]
     return None if values.isna().any() else int(values.sum())
+
+
+def listed(names: Iterable[str], most: int = 3) -> str:
+    """The first few names, for a note, and how many more there are."""
+    once = list(dict.fromkeys(names))
+    return ", ".join(once[:most]) + (f" and {len(once) - most:,} more" if len(once) > most else "")

@@ -23,7 +23,7 @@ from redis.exceptions import NoPermissionError
 from data_sources.answer import Note
 from data_sources.celery_connection import connect, translated
 from data_sources.config import Broker
-from data_sources.queue_frame import DepthReading, depth_frame, total
+from data_sources.queue_frame import DepthReading, depth_frame, listed, total
 from data_sources.redis_bindings import Bindings
 from data_sources.redis_unacked import UnackedCount
 
@@ -147,7 +147,7 @@ class RedisBroker:
             if isinstance(reply, redis.ResponseError) and not isinstance(reply, NoPermissionError)
         ]
         if wrong:
-            yield Note(f"{some(dict.fromkeys(wrong))}: not a list in Redis, so its depth is unknown", "warning")
+            yield Note(f"{listed(wrong)}: not a list in Redis, so its depth is unknown", "warning")
 
 
 def age(oldest: Reply, now: datetime) -> int | None:
@@ -173,9 +173,3 @@ def denied(error: NoPermissionError) -> str:
     """What an ACL forbids: a command's name in capitals, or some keys."""
     command = re.search(r"'([\w|]{1,40})' command", str(error))
     return command[1].upper().replace("|", " ") if command else "to show some keys"
-
-
-def some(names: Collection[str], most: int = 3) -> str:
-    """The first few names, and how many more there are."""
-    shown = ", ".join(list(names)[:most])
-    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown

@@ -1,0 +1,268 @@
+"""RabbitMQ: the management API's numbers, what AMQP alone can tell, and which of the two is asked."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from kombu import Connection, Exchange, Producer, Queue
+
+from data_sources import rabbitmq_broker, rabbitmq_management
+from data_sources.brokers import QueueReader, open_broker
+from data_sources.config import Broker, Cluster, HttpEndpoint
+from data_sources.errors import QueryRejected, SourceError, SourceUnreachable
+from data_sources.queue_frame import DepthReading
+from data_sources.rabbitmq_management import RabbitmqManagement
+from demo.servers import RabbitMQ, free_port, wait_until
+from tests.impostor import Behaviour, drip, hang, impostor, say_json
+from tests.messages import holding, send
+
+PASSWORD = "correct-horse"
+
+
+def put(server: RabbitMQ, path: str, body: object = None) -> None:
+    """Administration by the management API: rabbitmqctl takes seconds to start."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.management_port, timeout=10)
+    login = "Basic " + base64.b64encode(b"guest:guest").decode()
+    connection.request("PUT", path, json.dumps(body or {}), {"Authorization": login})
+    assert connection.getresponse().status in (201, 204)
+    connection.close()
+
+
+@pytest.fixture
+def vhost(rabbitmq: RabbitMQ) -> str:
+    """The URL of a vhost of one's own."""
+    name = uuid.uuid4().hex
+    put(rabbitmq, f"/api/vhosts/{name}")
+    return f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}/{name}"
+
+
+def open_reader(url: str, management_url: str | None = None) -> QueueReader:
+    endpoint = HttpEndpoint.from_url(management_url) if management_url else None
+    return open_broker(Cluster(broker=Broker.from_url(url), rabbitmq_management=endpoint))
+
+
+@pytest.fixture
+def reader(rabbitmq: RabbitMQ, vhost: str) -> Iterator[QueueReader]:
+    with closing(open_reader(vhost, rabbitmq.management_url)) as broker:
+        yield broker
+
+
+def declare(url: str, *names: str, **options: Any) -> None:
+    with Connection(url) as connection:
+        for name in names:
+            Queue(name, **options)(connection).declare()
+
+
+def row(reading: DepthReading, queue: str) -> dict[str, float | None]:
+    columns = ("ready", "unacked", "consumers", "oldest")
+    return {column: reading.per_queue(column)[queue] for column in columns}
+
+
+def text(reading: DepthReading) -> str:
+    return "\n".join(note.text for note in reading.notes)
+
+
+# ---- The management API
+
+
+def test_nineteen_of_four_priorities_and_four_held_show_as_19_ready_and_4_unacked(
+    vhost: str, reader: QueueReader
+) -> None:
+    mail = Queue("mail", Exchange("mail"), routing_key="mail", max_priority=9)
+    send(vhost, "mail", [0] * 4)
+    with holding(vhost, mail, 4):
+        send(vhost, "mail", [0, 3, 6, 9] * 4 + [0, 3, 9])
+        expected = {"ready": 19, "unacked": 4, "consumers": 1, "oldest": None}
+        wait_until(lambda: row(reader.depths([], deadline_seconds=3), "mail") == expected, "the statistics", 15)
+        reading = reader.depths([], deadline_seconds=3)
+    assert reading.totals == {"ready": 19, "unacked": 4}
+    assert reading.frame["priorities"].isna().all()
+    assert reading.origin.startswith("RabbitMQ 3.")
+    assert reading.origin.endswith(vhost.split("@")[1])
+    assert not reading.notes
+
+
+def test_a_queue_without_statistics_yet_is_unknown_and_not_empty(vhost: str, reader: QueueReader) -> None:
+    declare(vhost, "new")
+    reading = reader.depths([], deadline_seconds=3)
+    assert row(reading, "new") == {"ready": None, "unacked": None, "consumers": None, "oldest": None}
+    assert reading.totals == {"ready": None, "unacked": None}
+
+
+def test_the_oldest_is_known_when_its_producer_stamped_it(vhost: str, reader: QueueReader) -> None:
+    declare(vhost, "mail")
+    with Connection(vhost) as connection:
+        Producer(connection).publish({}, routing_key="mail", timestamp=int(time.time()) - 100)
+    wait_until(lambda: bool(reader.depths([], deadline_seconds=3).per_queue("oldest")["mail"]), "the statistics", 15)
+    assert 100 <= (reader.depths([], deadline_seconds=3).per_queue("oldest")["mail"] or 0) < 130
+
+
+def test_celerys_own_queues_and_exclusive_ones_are_flagged(vhost: str, reader: QueueReader) -> None:
+    declare(vhost, "mail", "celery@host.celery.pidbox", "celeryev.1", "celery_delayed_27")
+    with Connection(vhost) as connection:
+        Queue("mine", exclusive=True)(connection).declare()
+        frame = reader.depths([], deadline_seconds=3).frame
+    assert frame.set_index("queue")["internal"].to_dict() == {
+        "celery@host.celery.pidbox": True,
+        "celery_delayed_27": True,
+        "celeryev.1": True,
+        "mail": False,
+        "mine": True,
+    }
+
+
+def test_all_pages_are_read_and_a_cut_is_said(vhost: str, reader: QueueReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(vhost, "a", "b", "c", "d", "e")
+    monkeypatch.setattr(rabbitmq_management, "PAGE_SIZE", 2)
+    assert reader.depths([], deadline_seconds=3).frame["queue"].tolist() == ["a", "b", "c", "d", "e"]
+    monkeypatch.setattr(rabbitmq_management, "MAX_PAGES", 2)
+    reading = reader.depths([], deadline_seconds=3)
+    assert reading.frame["queue"].tolist() == ["a", "b", "c", "d"]
+    assert "Showing 4 of 5 queues" in text(reading)
+    assert reading.totals["ready"] is None
+
+
+def test_a_vhost_of_any_name_is_one_part_of_the_path(rabbitmq: RabbitMQ) -> None:
+    name = quote("a/../b?x#", safe="")
+    put(rabbitmq, f"/api/vhosts/{name}")
+    url = f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}/{name}"
+    declare(url, "within")
+    with closing(open_reader(url, rabbitmq.management_url)) as broker:
+        assert broker.depths([], deadline_seconds=3).frame["queue"].tolist() == ["within"]
+
+
+def test_each_refusal_of_the_management_api_has_its_own_advice(rabbitmq: RabbitMQ) -> None:
+    put(rabbitmq, "/api/users/worker", {"password": PASSWORD, "tags": ""})
+    put(rabbitmq, "/api/users/watcher", {"password": PASSWORD, "tags": "monitoring"})
+    where = f"127.0.0.1:{rabbitmq.management_port}"
+    for login, vhost, what, hint in (
+        (f"guest:wrong-{PASSWORD}", "/", "refused the user name or password", "RABBITMQ_MANAGEMENT_URL"),
+        (f"worker:{PASSWORD}", "/", "no management user", "set_user_tags"),
+        (f"watcher:{PASSWORD}", "/", "see the vhost", "set_permissions"),
+        ("guest:guest", "nowhere", "knows no such vhost", "list_vhosts"),
+    ):
+        endpoint = HttpEndpoint.from_url(f"http://{login}@{where}")
+        with closing(RabbitmqManagement(endpoint, vhost, where)) as refusing, pytest.raises(QueryRejected) as raised:
+            refusing.depths([], deadline_seconds=3)
+        assert what in raised.value.what
+        assert hint in raised.value.hint
+        assert PASSWORD not in f"{raised.value} {raised.value.hint}"
+
+
+def management(port: int) -> RabbitmqManagement:
+    return RabbitmqManagement(HttpEndpoint.from_url(f"http://127.0.0.1:{port}"), "/", "host:5672/")
+
+
+@pytest.mark.parametrize("behaviour", [say_json("200 OK", "<html>"), say_json("200 OK", "[]")])
+def test_something_else_on_the_management_port_is_said_to_be_no_management_api(behaviour: Behaviour) -> None:
+    raises = pytest.raises(SourceUnreachable, match="not a management API")
+    with impostor(behaviour) as port, closing(management(port)) as other, raises:
+        other.depths([], deadline_seconds=3)
+
+
+@pytest.mark.parametrize("item", ["null", '{"name": 1}', '{"name": "x", "messages_ready": "many", "consumers": -1}'])
+def test_a_strange_answer_is_never_a_wrong_number(item: str) -> None:
+    body = f'{{"items": [{item}], "page_count": null, "rabbitmq_version": null}}'
+    with impostor(say_json("200 OK", body)) as port, closing(management(port)) as strange:
+        frame = strange.depths([], deadline_seconds=3).frame
+    assert frame[["ready", "unacked", "consumers", "oldest"]].isna().all(axis=None)
+
+
+# ---- AMQP alone
+
+
+def test_without_the_plugin_known_queues_show_ready_and_consumers(plain_rabbitmq: RabbitMQ) -> None:
+    url = plain_rabbitmq.url
+    send(url, "mail", [0] * 4)
+    with holding(url, Queue("mail", Exchange("mail"), routing_key="mail", max_priority=9), 4):
+        send(url, "mail", [0, 3, 6, 9])
+        with closing(open_reader(url, f"http://guest:{PASSWORD}@127.0.0.1:{free_port()}")) as broker:
+            reading = broker.depths(["absent", "mail"], deadline_seconds=3)
+    assert row(reading, "mail") == {"ready": 4, "unacked": None, "consumers": 1, "oldest": None}
+    assert row(reading, "absent") == {"ready": None, "unacked": None, "consumers": None, "oldest": None}
+    assert reading.totals == {"ready": None, "unacked": None}
+    assert reading.origin == f"RabbitMQ 3.10.8 at 127.0.0.1:{plain_rabbitmq.port}/"
+    assert "absent: missing" in text(reading)
+    assert "management API cannot be connected to: connection refused" in text(reading)
+    assert PASSWORD not in text(reading)
+
+
+def test_what_the_management_api_would_add_is_said_when_it_is_not_configured(plain_rabbitmq: RabbitMQ) -> None:
+    with closing(open_reader(plain_rabbitmq.url)) as broker:
+        assert "Set RABBITMQ_MANAGEMENT_URL" in text(broker.depths([], deadline_seconds=3))
+
+
+def test_a_refused_login_falls_back_and_is_not_tried_in_every_reading(vhost: str) -> None:
+    declare(vhost, "mail")
+    asked = []
+    refuse = say_json("401 Unauthorized", '{"error": "not_authorized", "reason": "Login failed"}')
+
+    def count_and_refuse(connection: socket.socket) -> None:
+        asked.append(connection)
+        refuse(connection)
+
+    with impostor(count_and_refuse) as port, closing(open_reader(vhost, f"http://127.0.0.1:{port}")) as broker:
+        for _ in range(3):
+            reading = broker.depths(["mail"], deadline_seconds=3)
+            assert row(reading, "mail")["ready"] == 0
+            assert "refused the user name or password" in text(reading)
+    assert len(asked) == 1
+
+
+def test_the_management_api_is_used_again_when_it_is_back(
+    rabbitmq: RabbitMQ, vhost: str, reader: QueueReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(vhost, "mail")
+    monkeypatch.setattr(rabbitmq_broker, "RETRY_SECONDS", 0.0)
+    with monkeypatch.context() as broken:
+        broken.setattr(rabbitmq_management, "MAX_BYTES", 1)
+        assert "Only ready and consumers" in text(reader.depths(["mail"], deadline_seconds=3))
+    assert not reader.depths(["mail"], deadline_seconds=3).notes
+
+
+def test_a_connection_the_broker_has_closed_is_made_anew(plain_rabbitmq: RabbitMQ) -> None:
+    declare(plain_rabbitmq.url, "mine")
+    with closing(open_reader(plain_rabbitmq.url)) as broker:
+        assert row(broker.depths(["mine"], deadline_seconds=3), "mine")["ready"] == 0
+        plain_rabbitmq.ctl("close_all_connections", "maintenance")
+        assert row(broker.depths(["mine"], deadline_seconds=3), "mine")["ready"] == 0
+
+
+# ---- Faults
+
+
+@pytest.mark.parametrize("behaviour", [hang, drip])
+def test_a_silent_broker_is_an_error_within_the_deadline(behaviour: Behaviour) -> None:
+    with impostor(behaviour) as port:
+        login = f"guest:{PASSWORD}@127.0.0.1:{port}"
+        broker, began = open_reader(f"amqp://{login}//", f"http://{login}"), time.monotonic()
+        with pytest.raises(SourceUnreachable) as raised:
+            broker.depths(["mail"], deadline_seconds=1)
+        assert time.monotonic() - began < 1.5
+        broker.close()
+    assert PASSWORD not in f"{raised.value} {raised.value.hint}"
+
+
+def test_wrong_port_password_and_vhost_are_told_apart(rabbitmq: RabbitMQ) -> None:
+    guest, stranger = "amqp://guest:guest@127.0.0.1", f"amqp://guest:{PASSWORD}@127.0.0.1"
+    assert_fails(f"{stranger}:{free_port()}/", SourceUnreachable, "refused the connection")
+    assert_fails(f"{guest}:{rabbitmq.management_port}/", SourceUnreachable, "")
+    assert_fails(f"{stranger}:{rabbitmq.port}/", QueryRejected, "refused the user name or password")
+    assert_fails(f"{guest}:{rabbitmq.port}/nowhere", QueryRejected, "no such vhost")
+
+
+def assert_fails(url: str, kind: type[SourceError], what: str) -> None:
+    with closing(open_reader(url)) as broker, pytest.raises(kind) as raised:
+        broker.depths(["mail"], deadline_seconds=3)
+    assert what in raised.value.what
+    assert PASSWORD not in f"{raised.value} {raised.value.hint}"
