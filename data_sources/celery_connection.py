@@ -101,6 +101,15 @@ def no_answer(broker: Broker, seconds: float) -> SourceUnreachable:
     )
 
 
+def alarmed(broker: Broker) -> SourceUnreachable:
+    """For RabbitMQ's `connection.blocked`."""
+    return SourceUnreachable(
+        SOURCE,
+        f"{place(broker)} takes no messages: a memory or disk alarm is on",
+        "See rabbitmqctl status; tasks cannot be published either until it is over.",
+    )
+
+
 def place(broker: Broker) -> str:
     """`Redis at host:6379/0`"""
     return f"{NAMES.get(broker.transport, 'The broker')} at {broker.address}"

@@ -1,0 +1,271 @@
+"""Celery's remote control on the wire: requests to every worker at once, their replies in one queue of our own.
+
+The protocol is kombu's (kombu/pidbox.py): a request goes to the fanout exchange `<control_exchange>.pidbox`, a
+worker that finds itself meant answers `{hostname: value}` to the exchange and routing key named in `reply_to`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import socket
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import kombu
+import redis.exceptions
+
+from data_sources.celery_connection import FOREIGN, SOURCE, connect
+from data_sources.config import Broker
+from data_sources.errors import QueryRejected
+from data_sources.query import MAX_NAME
+
+MAX_REPLY_BYTES = 16 * 2**20  # clusters with long task lists sent 16 to 112 MB; an honest reply is some kilobytes
+MAX_BINDINGS = 100_000  # old kombu never took them away
+OURS = "celery-notebook"
+
+# The reply queues of this process that are in use, by the name that tells whose they are.
+in_use: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    arguments: Mapping[str, Any]
+    ticket: str = field(default_factory=lambda: secrets.token_hex(16))  # comes back with each reply
+
+
+class Audience(NamedTuple):
+    """Who is meant: `only` these, or all `but` these."""
+
+    only: Sequence[str] | None = None
+    but: Sequence[str] = ()
+
+    def address(self) -> dict[str, Any]:
+        """The fields by which a worker decides whether it is meant. It takes an empty destination for everyone."""
+        if self.only is not None:
+            assert self.only, "an empty destination would reach everyone"
+            return {"destination": list(self.only), "pattern": None, "matcher": None}
+        if self.but:
+            names = "|".join(re.escape(name) for name in self.but)
+            return {"destination": None, "pattern": rf"(?!(?:{names})\Z)", "matcher": "pcre"}
+        return {"destination": None, "pattern": None, "matcher": None}
+
+
+class Answer(NamedTuple):
+    """One reply. `worker` is None when it could not be read; `value` is then the reason."""
+
+    ticket: str
+    worker: str | None
+    value: Any
+
+
+STRAY = Answer("", None, "not a message of kombu's")
+
+
+class Mailbox:
+    """One connection, one channel, one reply queue for life. Used by one thread; raises what kombu raises."""
+
+    def __init__(self, broker: Broker, seconds: float) -> None:
+        self.blocked = False  # RabbitMQ takes no messages: an alarm is on
+        self._inbox: deque[Answer] = deque()
+        self._published = self._confirmed = 0
+        self._name = f"{OURS}@{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
+        self._exchange = f"{broker.control_exchange}.pidbox"
+        self._reply_exchange = f"reply.{broker.control_exchange}.pidbox"
+        self._connection = connect(broker, seconds)
+        try:
+            if not self._connection.supports_exchange_type("fanout"):
+                raise QueryRejected(
+                    SOURCE,
+                    f"remote control does not exist on the transport {broker.transport}",
+                    "Workers can be asked on Redis and RabbitMQ.",
+                )
+            self._channel = self._connection.channel()
+            self._is_redis = hasattr(self._channel, "create_publish_batch")
+            self._confirms = hasattr(self._channel, "confirm_select")
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        kombu.Exchange(self._exchange, "fanout", durable=False, delivery_mode="transient")(self._channel).declare()
+        if self._is_redis:
+            self._sweep()
+        if self._confirms:
+            self._channel.confirm_select()
+            self._channel.events["basic_ack"].add(self._on_confirmed)
+            self._connection.connection.on_blocked = self._on_blocked
+        in_use.add(self._name)
+        self._queue = self._reply_queue(self._name)
+        kombu.Consumer(
+            self._channel,
+            [self._queue],
+            no_ack=True,
+            on_message=lambda message: self._inbox.append(decode(message)),
+            on_decode_error=lambda message, exc: self._inbox.append(STRAY),
+        ).consume()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection still looks open from here."""
+        return bool(self._connection.connected)
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the broker has taken every request: sending to a dead RabbitMQ looks like sending."""
+        return self._confirmed >= self._published
+
+    def ask(self, requests: Sequence[Request], audience: Audience, seconds: float) -> int | None:
+        """Sends all requests at once; how many nodes they reached, whether meant or not, where the broker tells."""
+        messages = [self._message(request, audience, seconds) for request in requests]
+        if self._is_redis:
+            return self._publish_counting(messages)
+        for message in messages:
+            self._channel.basic_publish(message, exchange=self._exchange, routing_key="", timeout=seconds)
+            self._published += self._confirms
+        return None
+
+    def next(self, seconds: float) -> Answer | None:
+        """The next reply, waited for that long."""
+        ends = time.monotonic() + seconds
+        while not self._inbox:
+            try:
+                self._connection.drain_events(timeout=max(ends - time.monotonic(), 0.001))
+            except TimeoutError:
+                return None
+            except (ValueError, TypeError, AttributeError, RecursionError):  # a stranger's message in our queue
+                self._inbox.append(STRAY)
+            if time.monotonic() > ends:
+                break
+        return self._inbox.popleft() if self._inbox else None
+
+    def nodes(self) -> set[str]:
+        """The names that are bound to remote control on Redis: the living, and those that were killed."""
+        ending = f".{self._exchange}"
+        return {queue.removesuffix(ending) for queue in self._bound_queues(self._exchange) if queue.endswith(ending)}
+
+    def close(self) -> None:
+        """Deletes the reply queue and hangs up. Never raises what a broken connection raises."""
+        with suppress(*FOREIGN, AttributeError):
+            self._queue.delete()
+        with suppress(*FOREIGN, AttributeError):
+            # Redis answers our pending BRPOP only after a second, and kombu would wait for it.
+            self._channel.client.connection.disconnect()
+        with suppress(*FOREIGN, AttributeError):
+            self._connection.release()
+        in_use.discard(self._name)
+
+    def hang_up(self) -> None:
+        """From another thread: makes whatever waits on the socket fail now."""
+        with suppress(*FOREIGN, AttributeError):
+            self._connection.connection.transport.sock.shutdown(socket.SHUT_RDWR)
+
+    def _message(self, request: Request, audience: Audience, seconds: float) -> Any:
+        body = {
+            "method": request.method,
+            "arguments": dict(request.arguments),
+            **audience.address(),
+            "ticket": request.ticket,
+            "reply_to": {"exchange": self._reply_exchange, "routing_key": self._name},
+        }
+        return self._channel.prepare_message(
+            json.dumps(body),
+            content_type="application/json",
+            content_encoding="utf-8",
+            headers={"clock": 0, "expires": time.time() + seconds},
+            properties={"delivery_mode": 1},
+        )
+
+    def _publish_counting(self, messages: Sequence[Any]) -> int:
+        """Redis: one pipeline, and PUBLISH tells how many were listening."""
+        batch = self._channel.create_publish_batch(max_size=10_000)
+        try:
+            # Bound anew each time: after a FLUSHALL nobody would find our reply queue.
+            key = self._channel.keyprefix_queue % self._reply_exchange
+            batch.pipeline.sadd(key, self._channel.sep.join([self._name, "", self._queue.name]))
+            for message in messages:
+                batch.publish(message, exchange=self._exchange, routing_key="")
+            _, *counts = batch.pipeline.execute()
+        finally:
+            batch.close()
+        topics = len(counts) // len(messages)  # two with sentinel_fanout_compat: new workers listen to both
+        return int(min(max(counts[start : start + topics]) for start in range(0, len(counts), topics)))
+
+    def _reply_queue(self, name: str) -> Any:
+        exchange = kombu.Exchange(self._reply_exchange, "direct", durable=False, delivery_mode="transient")
+        return kombu.Queue(
+            f"{name}.{self._reply_exchange}",
+            exchange,
+            routing_key=name,
+            durable=False,
+            exclusive=True,
+            auto_delete=True,
+        )(self._channel)
+
+    def _sweep(self) -> None:
+        """Deletes what monitors of ours that were killed on this host left behind; Redis would keep it for ever."""
+        ending = f".{self._reply_exchange}"
+        for queue in self._bound_queues(self._reply_exchange):
+            if is_abandoned(name := queue.removesuffix(ending)):
+                left = self._reply_queue(name)
+                left.declare()  # kombu unbinds only what it has bound
+                left.delete()
+
+    def _bound_queues(self, exchange: str) -> set[str]:
+        """The queues bound to `exchange` on Redis; none where the user may not look."""
+        key = self._channel.global_keyprefix + self._channel.keyprefix_queue % exchange
+        members: set[bytes] = set()
+        cursor = -1
+        with suppress(redis.exceptions.NoPermissionError), self._channel.conn_or_acquire() as client:
+            while cursor and len(members) < MAX_BINDINGS:
+                cursor, found = client.sscan(key, max(cursor, 0), count=1_000)
+                members.update(found)
+        return {member.decode(errors="replace").rpartition(self._channel.sep)[2] for member in members}
+
+    def _on_blocked(self, reason: str) -> None:
+        self.blocked = True
+
+    def _on_confirmed(self, delivery_tag: int, multiple: bool) -> None:
+        self._confirmed = max(self._confirmed, delivery_tag)
+
+
+def decode(message: Any) -> Answer:
+    """JSON and nothing else: a pickle runs code when it is read."""
+    ticket = message.headers.get("ticket")
+    ticket = ticket if isinstance(ticket, str) else ""
+    if message.content_type != "application/json":
+        return Answer(ticket, None, f"not JSON but {str(message.content_type)[:60]}")
+    if len(message.body) > MAX_REPLY_BYTES:
+        return Answer(ticket, None, f"a reply of {len(message.body):,} bytes, over {MAX_REPLY_BYTES:,}")
+    try:
+        [(worker, value)] = json.loads(message.body).items()
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return Answer(ticket, None, "not a reply of remote control")
+    if not 0 < len(worker) <= MAX_NAME:
+        return Answer(ticket, None, "a worker's name that is no name")
+    return Answer(ticket, worker, value)
+
+
+def is_abandoned(name: str) -> bool:
+    """Whether a reply queue of this host, named as ours are, has lost its process."""
+    host, _, rest = name.removeprefix(f"{OURS}@").rpartition(".")[0].rpartition(".")
+    if not name.startswith(f"{OURS}@") or host != socket.gethostname() or not rest.isdecimal():
+        return False
+    pid = int(rest)
+    if pid == os.getpid():  # in a container, the process that was killed had our own pid
+        return name not in in_use
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False
+    return False
