@@ -25,7 +25,7 @@ def url(name: str) -> str:
 
 # What every page needs at once, for `Link: rel=preload` beside Streamlit's own start.
 PRELOAD = (
-    *(f'<{url(name)}>; rel="modulepreload"' for name in FILES if name.endswith(".js") and name != "plotly.js"),
-    f'<{url("plotly.js")}>; rel="preload"; as="script"',
-    f'<{url("style.css")}>; rel="preload"; as="style"',
+    *(f"<{url(name)}>; rel=modulepreload" for name in FILES if name.endswith(".js") and name != "plotly.js"),
+    f"<{url('plotly.js')}>; rel=preload; as=script",
+    f"<{url('style.css')}>; rel=preload; as=style",
 )

@@ -155,7 +155,7 @@ class Desk:
             snapshot = watch.inspector.snapshot(
                 (query.method,),
                 workers=query.workers or None,
-                expected=watch.roster.expected,
+                expected=watch.presence.expected,
                 arguments={"query_task": {"ids": list(query.ids)}} if query.ids else {},
                 deadline_seconds=5.0,
             )
@@ -176,7 +176,7 @@ class Desk:
 
 def rejected(query: Query, parameter: str, message: str, source: str = "Celery Notebook") -> Answer:
     """The answer to a question that cannot be asked."""
-    failure = Failure("rejected", source, f"{parameter}: {message}", "", datetime.now(UTC), None)
+    failure = Failure("rejected", source, message, "", datetime.now(UTC), None, parameter)
     return Answer(empty_frame(()), query, failure=failure)
 
 

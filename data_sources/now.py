@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
 from data_sources.answer import Answer, Failure
 from data_sources.poller import Reading
+from data_sources.presence import UNITS as WORKER_UNITS
+from data_sources.presence import worker_frame
 from data_sources.query import Depths, Sources, Workers
 from data_sources.queue_frame import depth_frame
-from data_sources.roster import UNITS as WORKER_UNITS
-from data_sources.roster import worker_frame
 from data_sources.watch import Watch
 
 SOURCE_COLUMNS = {
@@ -48,7 +49,7 @@ def depths_answer(query: Depths, watch: Watch, wait_seconds: float) -> Answer:
     frame, notes = (reading.value.frame, reading.value.notes) if reading.value else (depth_frame([]), ())
     workers = watch.workers.read()
     if workers.value and not workers.failure and frame["consumers"].isna().any():
-        counted = watch.roster.consumers()
+        counted = watch.presence.consumers()
         by_workers = pd.array([counted.get(name, 0) for name in frame["queue"]], dtype="Int64")
         frame = frame.assign(
             consumers=frame["consumers"].where(frame["internal"] | frame["consumers"].notna(), by_workers)
@@ -91,7 +92,7 @@ def sources_answer(query: Sources, watch: Watch, wait_seconds: float) -> Answer:
     return Answer(frame, query, {"latency_ms": "ms"}, origin="Celery Notebook", measured_at=max(measured, default=None))
 
 
-def source_row(name: str, reading: Reading[object], latency_seconds: float | None) -> dict[str, object]:
+def source_row(name: str, reading: Reading[Any], latency_seconds: float | None) -> dict[str, object]:
     failure: Failure | None = reading.failure
     state = "failing" if failure else "pending" if reading.pending else "ok"
     return {

@@ -10,13 +10,15 @@ import pandas as pd
 
 from data_sources.answer import Note
 from data_sources.brokers import open_broker
-from data_sources.celery_inspect import CeleryInspector, Snapshot, workers_facts
+from data_sources.celery_inspect import CeleryInspector
+from data_sources.celery_snapshot import Snapshot
 from data_sources.config import Cluster
 from data_sources.poller import Poller
+from data_sources.presence import Presence
 from data_sources.prometheus import PrometheusClient, PrometheusFacts
 from data_sources.queue_frame import DepthReading
-from data_sources.roster import Roster
 from data_sources.samples import Track
+from data_sources.worker_facts import workers_facts
 
 EVERY_SECONDS = 5.0
 DEADLINE_SECONDS = 3.0
@@ -27,7 +29,7 @@ SAMPLED = ("ping", "stats", "active", "active_queues")
 
 @dataclass(frozen=True)
 class WorkersReading:
-    """`frame` as `Roster.frame` promises it; `answered`: how many workers answered this round."""
+    """`frame` as `Presence.frame` promises it; `answered`: how many workers answered this round."""
 
     frame: pd.DataFrame
     answered: int
@@ -42,7 +44,7 @@ class Watch:
         self.inspector = CeleryInspector(cluster.broker)
         self.reader = open_broker(cluster)
         self.prometheus = PrometheusClient(cluster.prometheus) if cluster.prometheus else None
-        self.roster = Roster()
+        self.presence = Presence()
         self.tracks = {
             ("throughput", "name"): Track("name", increments=True),
             ("throughput", "worker"): Track("worker", increments=True),
@@ -84,13 +86,13 @@ class Watch:
     def _ask_workers(self) -> WorkersReading:
         snapshot = self.inspector.snapshot(
             SAMPLED,
-            expected=self.roster.expected,
+            expected=self.presence.expected,
             deadline_seconds=DEADLINE_SECONDS,
             arguments={"active": {"safe": True}},
         )
         at = datetime.now(UTC)
         facts = workers_facts(snapshot)
-        taken = self.roster.update(facts, snapshot.late, at)
+        taken = self.presence.update(facts, snapshot.late, at)
         total = sum(taken.by_task.values()) if taken.by_worker else None
         self._keep(
             "throughput", at, {"name": taken.by_task, "worker": taken.by_worker, "": {"": total}}, taken.span_seconds
@@ -99,14 +101,14 @@ class Watch:
         slots = {one.worker: one.concurrency for one in facts}
         self._keep("busy_slots", at, {"worker": busy, "": {"": known_sum(busy)}})
         self._keep("slots", at, {"worker": slots, "": {"": known_sum(slots)}})
-        return WorkersReading(self.roster.frame(at), len(snapshot.answered), notes_of(snapshot))
+        return WorkersReading(self.presence.frame(at), len(snapshot.answered), notes_of(snapshot))
 
     def _workers_unknown(self, at: datetime) -> None:
         for measurement in ("throughput", "busy_slots", "slots"):
             self._keep(measurement, at, {"name": {}, "worker": {}, "": {}})
 
     def _read_queues(self) -> DepthReading:
-        return self.reader.depths(self.roster.queues, deadline_seconds=DEADLINE_SECONDS)
+        return self.reader.depths(self.presence.queues, deadline_seconds=DEADLINE_SECONDS)
 
     def _keep_depths(self, reading: DepthReading, at: datetime) -> None:
         ready, unacked = reading.per_queue("ready"), reading.per_queue("unacked")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pandas as pd
 
-from data_sources.celery_inspect import WorkerFacts
+from data_sources.worker_facts import WorkerFacts
 
 GONE_AFTER = timedelta(minutes=10)
 FORGET_AFTER = timedelta(hours=24)
@@ -49,7 +49,7 @@ class Taken:
     span_seconds: float
 
 
-class Roster:
+class Presence:
     """One cluster's workers, by node name and process: two processes of one name stay two."""
 
     def __init__(self) -> None:
@@ -59,8 +59,8 @@ class Roster:
     def update(self, answered: Iterable[WorkerFacts], late: Collection[str], at: datetime) -> Taken:
         """Takes in one snapshot; `late` names workers heard from, but not in time to say anything new."""
         span = (at - self._asked_at).total_seconds() if self._asked_at else 0.0
-        by_task: Counter[str] = Counter()
-        by_worker: Counter[str] = Counter()
+        by_task: defaultdict[str, float] = defaultdict(float)
+        by_worker: defaultdict[str, float] = defaultdict(float)
         current = {(facts.worker, facts.pid): facts for facts in answered}
         for key, facts in current.items():
             share = self._accepted(key, facts, at, span)
