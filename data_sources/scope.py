@@ -23,6 +23,7 @@ STEPS = tuple(
     for s in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 )
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)  # and before it room for sums; nothing is recorded before the epoch
 
 
 def parse_duration(text: str, name: str) -> timedelta:
@@ -53,13 +54,18 @@ def format_duration(span: timedelta) -> str:
 def parse_time(text: str, name: str) -> datetime:
     """ISO 8601 (without an offset: UTC) or unix seconds; raises BadParameter naming `name`."""
     try:
-        if re.fullmatch(r"-?\d{1,12}(\.\d{1,6})?", text, re.ASCII):
-            return EPOCH + timedelta(seconds=float(text))
-        # A "+" in a query string reaches us as a space when the sender forgot to quote it.
-        moment = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", text.strip()))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text, re.ASCII):
+            moment = EPOCH + timedelta(seconds=float(text))
+        else:
+            # A "+" in a query string reaches us as a space when the sender forgot to quote it.
+            moment = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", text.strip()))
+            moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        if not EPOCH <= moment < LATEST:
+            raise ValueError("out of range")
+        return moment
     except (ValueError, OverflowError) as exc:
-        raise BadParameter(name, f"“{text[:40]}” is not a time; write 2026-03-01T10:00:00Z or unix seconds") from exc
+        message = f"“{text[:40]}” is not a time from 1970 on; write 2026-03-01T10:00:00Z or unix seconds"
+        raise BadParameter(name, message) from exc
 
 
 def floor_time(moment: datetime, step: timedelta) -> datetime:

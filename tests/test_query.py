@@ -1,0 +1,107 @@
+"""Queries as URLs say them: read back equal, or refused by the field that is wrong."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_sources.errors import BadParameter
+from data_sources.query import (
+    KINDS,
+    MAX_NAME,
+    MAX_NAMES,
+    MAX_PROMQL,
+    METHODS,
+    SIGNALS,
+    Depths,
+    History,
+    Inspect,
+    PromQL,
+    Query,
+    Signal,
+    Sources,
+    Workers,
+    from_fields,
+)
+
+text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
+names = st.lists(text, max_size=4).map(tuple)
+signals = st.sampled_from([(name, by) for name, labels in SIGNALS.items() for by in labels])
+queries: st.SearchStrategy[Query] = st.one_of(
+    st.builds(PromQL, text.filter(lambda promql: bool(promql.strip())), st.booleans()),
+    st.builds(Inspect, st.sampled_from([method for method in METHODS if method != "query_task"]), names),
+    st.builds(Inspect, st.just("query_task"), names, names.filter(bool)),
+    st.builds(Workers, names),
+    st.builds(Depths, names),
+    st.just(Sources()),
+    signals.map(lambda signal: Signal(*signal)),
+    signals.map(lambda signal: History(*signal)),
+)
+FIELDS = ("source", "q", "by", "instant", "worker", "queue", "id")
+hostile = st.dictionaries(
+    st.sampled_from(FIELDS) | text,
+    st.lists(st.sampled_from([*KINDS, *METHODS, *SIGNALS, "shutdown", "1", ""]) | st.text(max_size=20), max_size=3),
+)
+
+
+@settings(deadline=None)
+@given(queries)
+def test_a_query_survives_its_url(query: Query) -> None:
+    params = query.to_params()
+
+    assert params[0] == ("source", query.kind)
+    assert from_fields(parse_qs(urlencode(params), keep_blank_values=True)) == query
+
+
+@settings(deadline=None)
+@given(hostile, st.sampled_from(list(KINDS)))
+def test_any_fields_give_a_query_or_a_refusal_that_names_one_of_them(fields: dict[str, list[str]], source: str) -> None:
+    query, refused = None, ""
+    try:
+        query = from_fields({"source": [source], **fields})
+    except BadParameter as error:
+        refused = error.name
+    assert (query is None) == (refused in FIELDS)
+    if isinstance(query, Inspect):
+        assert query.method in METHODS
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({}, "source"),
+        ({"source": ["tasks"]}, "source"),
+        ({"source": ["promql", "promql"], "q": ["up"]}, "source"),
+        ({"source": ["promql"]}, "q"),
+        ({"source": ["promql"], "q": [" \n"]}, "q"),
+        ({"source": ["promql"], "q": ["é" * (MAX_PROMQL // 2 + 1)]}, "q"),
+        ({"source": ["inspect"], "q": ["objgraph"]}, "q"),
+        ({"source": ["inspect"], "q": ["Ping"]}, "q"),
+        ({"source": ["inspect"], "q": ["query_task"]}, "id"),
+        ({"source": ["workers"], "worker": [""]}, "worker"),
+        ({"source": ["workers"], "worker": ["w"] * (MAX_NAMES + 1)}, "worker"),
+        ({"source": ["queues"], "queue": ["q" * (MAX_NAME + 1)]}, "queue"),
+        ({"source": ["signal"], "q": ["speed"]}, "q"),
+        ({"source": ["history"], "q": ["memory"]}, "by"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_is_refused_by_its_field(fields: dict[str, list[str]], name: str) -> None:
+    with pytest.raises(BadParameter) as caught:
+        from_fields(fields)
+
+    assert caught.value.name == name
+
+
+@pytest.mark.parametrize(
+    "method", ["shutdown", "hello", "objgraph", "memdump", "memsample", "pool_grow", "enable_events"]
+)
+def test_what_changes_a_worker_is_no_inspect_method(method: str) -> None:
+    with pytest.raises(BadParameter, match=r"^q: must be one of ping, "):
+        from_fields({"source": ["inspect"], "q": [method]})
+
+
+def test_a_long_promql_at_the_limit_is_taken() -> None:
+    assert from_fields({"source": ["promql"], "q": ["x" * MAX_PROMQL]}) == PromQL("x" * MAX_PROMQL)
