@@ -141,7 +141,7 @@ class PrometheusClient:
         told = data_of(reply, dict)
         # VictoriaMetrics tells no version here, or one it imitates, and is known by a header (lib/httpserver)
         name = "VictoriaMetrics" if "X-Server-Hostname" in reply.headers else str(told.get("application") or SOURCE)
-        self._build = BuildInfo(name, "" if name == "VictoriaMetrics" else str(told.get("version") or ""))
+        self._build = BuildInfo(name, "" if name == "VictoriaMetrics" else str(told.get("version") or "").split("+")[0])
         return self._build
 
     def origin(self) -> str:

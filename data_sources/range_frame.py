@@ -160,12 +160,14 @@ def assemble(document: Any, blocks: Sequence[Points], labels: Sequence[str]) -> 
     match document:
         case {"status": "success", "data": {"resultType": str(kind), "result": list(result)}}:
             warnings, infos = texts(document, "warnings"), texts(document, "infos")
+            if document.get("isPartial"):  # VictoriaMetrics
+                warnings += ("The answer is partial: a part of the storage did not answer",)
         case _:
             raise Undecodable("is not an answer to a query")
     match kind, result:
         case "matrix", _:
             points = [series_points(series, blocks) for series in result]
-            warnings += hidden_histograms(sum(len(series.get("histograms") or ()) for series in result))
+            warnings += hidden_histograms(sum(map(histograms, result)))
         case "vector", _:
             points = [read_pairs([one["value"]] if "value" in one else []) for one in map(checked, result)]
             warnings += hidden_histograms(sum("histogram" in one for one in result))
@@ -192,6 +194,13 @@ def series_points(series: Any, blocks: Sequence[Points]) -> Points:
             return blocks[number]
         case pairs:
             return read_pairs(pairs)
+
+
+def histograms(series: Mapping[str, Any]) -> int:
+    match series.get("histograms", []):
+        case list(samples):
+            return len(samples)
+    raise Undecodable("holds histograms that are no list")
 
 
 def read_pairs(pairs: Any) -> Points:
@@ -258,7 +267,7 @@ def wide_frame(tidy: pd.DataFrame) -> pd.DataFrame:
     """
     labels = list(tidy.columns[1:-1])
     codes = np.array([tidy[label].cat.codes for label in labels], np.int64).reshape(len(labels), len(tidy))
-    times, rows = np.unique(tidy["time"].to_numpy(), return_inverse=True)
+    times, rows = np.unique(tidy["time"].astype("int64").to_numpy(), return_inverse=True)
     begins = np.ones(len(tidy), np.bool_)
     begins[1:] = (np.diff(rows) <= 0) | np.any(np.diff(codes) != 0, axis=0)
     columns = np.cumsum(begins) - 1
@@ -268,7 +277,7 @@ def wide_frame(tidy: pd.DataFrame) -> pd.DataFrame:
     values = np.full((len(series), len(times)), np.nan)
     values[columns, rows] = tidy["value"]
     seen: Counter[str] = Counter()
-    frame: dict[str, Any] = {"time": as_times(times.astype("datetime64[ms]").view(np.int64))}
+    frame: dict[str, Any] = {"time": as_times(times)}
     for column, present in zip(values, series, strict=True):
         header = selector({label: text for label, text in present.items() if isinstance(text, str)})
         seen[header] += 1
