@@ -10,7 +10,7 @@ from typing import Any
 from kombu.transport import virtual
 
 from data_sources.answer import Note
-from data_sources.celery_connection import connect, translated
+from data_sources.celery_connection import connect, explain
 from data_sources.config import Broker
 from data_sources.queue_frame import DepthReading, depth_frame, total
 
@@ -29,10 +29,13 @@ class KombuBroker:
         """`ready` of the known queues. Raises SourceUnreachable or QueryRejected."""
         measured_at, began = datetime.now(UTC), time.monotonic()
         queues = sorted(known_queues)
-        with translated(self._broker):
+        try:
             if self._channel is None:
                 self._channel = connect(self._broker, deadline_seconds).default_channel
             sizes = [self._channel._size(name) for name in queues] if tells_size(self._channel) else None
+        except Exception as exc:  # every transport has a driver with errors of its own
+            self._channel = None
+            raise explain(exc, self._broker) from exc
         latency = timedelta(seconds=(time.monotonic() - began) / max(1, len(queues)))
         frame = depth_frame(queues) if sizes is None else depth_frame(queues, ready=sizes)
         name = self._broker.transport

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 import redis
 from redis.exceptions import NoPermissionError
+from redis.utils import str_if_bytes
 
 from data_sources.answer import Note
 from data_sources.celery_connection import connect, translated
@@ -28,7 +29,7 @@ from data_sources.redis_bindings import Bindings
 from data_sources.redis_unacked import UnackedCount
 
 PIPELINE = 2_000  # commands in one round trip
-MAX_QUEUES = 5_000  # 20,000 lists with Celery's four priority steps: a quarter of a second
+MAX_QUEUES = 5_000  # 20,000 lists with Celery's four priority steps: some tenths of a second
 
 Reply = Any  # what Redis says to one command of a pipeline: a number, a list, or a ResponseError
 
@@ -77,10 +78,10 @@ class RedisBroker:
 
         self._bindings.refresh(self._client)
         queues, cut = self._queues(known)
-        unacked, oldest, *lengths = self._ask(queues)
+        held, oldest, *lengths = self._ask(queues)
+        unacked = held if isinstance(held, int) else None
         ready, priorities = self._ready(lengths)
-        if isinstance(unacked, int):
-            self._unacked_count.refresh(self._client, unacked, self._bindings)
+        self._unacked_count.refresh(self._client, unacked, self._bindings)
         frame = depth_frame(
             [name.decode(errors="backslashreplace") for name in queues],
             ready=ready,
@@ -89,14 +90,14 @@ class RedisBroker:
         )
         totals = {
             "ready": None if cut else total(frame, "ready"),
-            "unacked": unacked if isinstance(unacked, int) else None,
+            "unacked": unacked,
             "oldest_unacked": age(oldest, measured_at),
         }
         notes = (
             *cut,
             *self._bindings.notes(),
             *self._unacked_count.notes(),
-            *self._refusals(queues, [unacked, oldest], lengths),
+            *self._refusals(queues, [held, oldest], lengths),
             *role_notes(server),
         )
         return DepthReading(frame, totals, notes, f"{product(server)} at {self._broker.address}", latency, measured_at)
@@ -137,17 +138,18 @@ class RedisBroker:
         ]
 
     def _refusals(self, queues: Sequence[bytes], totals: Sequence[Reply], lengths: Sequence[Reply]) -> Iterator[Note]:
-        """Why some of the replies are no numbers: what is forbidden to this user, what is no list."""
+        """Why some of the replies are no numbers: what is forbidden to this user, what is no list or no hash."""
         errors = [reply for reply in (*totals, *lengths) if isinstance(reply, redis.ResponseError)]
         for what in sorted({denied(error) for error in errors if isinstance(error, NoPermissionError)}):
             yield Note(f"Redis refused {what}: allow it to this user by ACL", "warning")
+        names = [self._unacked_key, self._unacked_index_key, *np.repeat(np.array(queues, object), len(self._steps))]
         wrong = [
-            queues[place // len(self._steps)].decode(errors="backslashreplace")
-            for place, reply in enumerate(lengths)
+            name.decode(errors="backslashreplace")
+            for name, reply in zip(names, (*totals, *lengths), strict=True)
             if isinstance(reply, redis.ResponseError) and not isinstance(reply, NoPermissionError)
         ]
         if wrong:
-            yield Note(f"{listed(wrong)}: not a list in Redis, so its depth is unknown", "warning")
+            yield Note(f"{listed(wrong)}: not what Celery keeps under this name in Redis, so it is unknown", "warning")
 
 
 def age(oldest: Reply, now: datetime) -> int | None:
@@ -158,13 +160,13 @@ def age(oldest: Reply, now: datetime) -> int | None:
     return None
 
 
-def product(server: Any) -> str:
+def product(server: Mapping[bytes, Any]) -> str:
     """`Redis 7.0.15`, as the server calls itself."""
-    words = [server.get(key, b"").decode(errors="replace") for key in (b"server", b"version")]
-    return " ".join(word for word in words if re.fullmatch(r"[\w.-]{1,30}", word)).capitalize() or "Redis"
+    words = [str(str_if_bytes(server.get(key, ""))) for key in (b"server", b"version")]
+    return " ".join(word for word in words if re.fullmatch(r"[\w.-]{1,30}", word)).capitalize()
 
 
-def role_notes(server: Any) -> Iterator[Note]:
+def role_notes(server: Mapping[bytes, Any]) -> Iterator[Note]:
     if server.get(b"role") == b"replica":
         yield Note("This Redis is a replica: what it tells may be late, and workers cannot use it", "warning")
 

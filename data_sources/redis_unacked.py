@@ -38,24 +38,28 @@ class UnackedCount:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._counted_at = float("-inf")
+        self._read_at = float("-inf")  # when the messages were last read
+        self._known_at = float("-inf")  # when the count was true: also, unread, when there were none
         self._by_queue: Counter[bytes] | None = None
         self._unclear: set[bytes] = set()  # queues that share an exchange's messages: any of them may hold them
         self._homeless = 0  # messages whose queue is not known
         self._reason = ""
 
-    def refresh(self, client: redis.Redis, total: int, bindings: Bindings) -> None:
-        """Counts again when the last count is old enough; at once, and for nothing, when there are none."""
+    def refresh(self, client: redis.Redis, total: int | None, bindings: Bindings) -> None:
+        """Counts again when there is something to count and it was not read just now."""
         now = time.monotonic()
-        if total and now - self._counted_at < EVERY_SECONDS:
-            return
-        self._counted_at = now
-        addresses = self._addresses(client, total) if total else Addresses()
-        self._by_queue, self._unclear, self._homeless = None, set(), 0
-        if isinstance(addresses, str):
-            self._reason = addresses
-        else:
-            self._assign(addresses, bindings)
+        if total is None:
+            self._forget("not even their number is")
+        elif total == 0:
+            self._known_at = now
+            self._assign(Addresses(), bindings)
+        elif now - self._read_at >= EVERY_SECONDS:
+            self._read_at = self._known_at = now
+            addresses = self._addresses(client, total)
+            if isinstance(addresses, str):
+                self._forget(addresses)
+            else:
+                self._assign(addresses, bindings)
 
     def of(self, queue: bytes) -> int | None:
         """Unacked messages of one queue; None: not known."""
@@ -64,10 +68,10 @@ class UnackedCount:
         return self._by_queue[queue]
 
     def notes(self) -> Iterator[Note]:
-        age = time.monotonic() - self._counted_at
+        age = time.monotonic() - self._known_at
         if self._by_queue is None:
-            yield Note(f"Unacked by queue is not known: {self._reason}. The total is")
-        elif age >= 1 and self._by_queue:
+            yield Note(f"Unacked by queue is not known: {self._reason}")
+        elif age >= 1:
             yield Note(f"Unacked by queue was counted {age:.0f} s ago; the total is of now")
         if self._unclear:
             yield Note("Unacked is not known for queues that receive the same messages of a topic exchange")
@@ -103,8 +107,11 @@ class UnackedCount:
             if size > MAX_BYTES or len(seen) > MAX_MESSAGES or time.monotonic() - began > MAX_SECONDS:
                 return "they grew, or came too slowly, while they were read"
 
-    def _assign(self, addresses: Counter[Address | None], bindings: Bindings) -> None:
-        self._by_queue = Counter()
+    def _forget(self, reason: str) -> None:
+        self._by_queue, self._unclear, self._homeless, self._reason = None, set(), 0, reason
+
+    def _assign(self, addresses: Addresses, bindings: Bindings) -> None:
+        self._by_queue, self._unclear, self._homeless = Counter(), set(), 0
         for place, count in addresses.items():
             queues = bindings.destinations(*place) if place else set()
             if len(queues) == 1:

@@ -14,13 +14,14 @@ Behaviour = Callable[[socket.socket], None]  # what it does with one connection;
 
 @contextmanager
 def impostor(behaviour: Behaviour) -> Iterator[int]:
-    """Does the same with every connection; gives the port."""
+    """Does the same with every connection; gives the port. At the end it closes them all."""
+    connections: list[socket.socket] = []
 
     def accept() -> None:
         with contextlib.suppress(OSError):  # closed below
             while True:
-                connection, _ = listener.accept()
-                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+                connections.append(listener.accept()[0])
+                threading.Thread(target=serve, args=(connections[-1],), daemon=True).start()
 
     def serve(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
@@ -29,6 +30,9 @@ def impostor(behaviour: Behaviour) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=accept, daemon=True).start()
         yield int(listener.getsockname()[1])
+    for connection in connections:
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 def hang(connection: socket.socket) -> None:

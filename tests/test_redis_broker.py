@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from contextlib import closing
 from itertools import takewhile
@@ -213,7 +214,9 @@ def test_a_count_by_queue_that_is_older_than_the_rest_says_so(redis_server: Redi
         assert numbers(reading) == {"mail": (0, 1)}
         assert reading.totals["unacked"] == 2
         raw.delete("unacked")
-        assert numbers(broker.depths(["mail"], deadline_seconds=3)) == {"mail": (0, 0)}
+        reading = broker.depths(["mail"], deadline_seconds=3)
+        assert numbers(reading) == {"mail": (0, 0)}
+        assert not reading.notes
         broker.close()
 
 
@@ -227,7 +230,17 @@ def test_a_key_that_is_no_list_is_unknown_and_the_others_are_measured(redis_serv
     reading = depths(redis_server.url, "images", "mail")
     assert numbers(reading) == {"images": (None, 0), "mail": (1, 0)}
     assert reading.totals["ready"] is None
-    assert "images: not a list" in text(reading)
+    assert "images: not what Celery keeps" in text(reading)
+
+
+def test_an_unacked_key_that_is_no_hash_leaves_unacked_unknown(redis_server: Redis) -> None:
+    send(redis_server.url, "mail")
+    with client(redis_server) as raw:
+        raw.set("unacked", "not a hash")
+    reading = depths(redis_server.url)
+    assert numbers(reading) == {"mail": (1, None)}
+    assert reading.totals["unacked"] is None
+    assert "unacked: not what Celery keeps" in text(reading)
 
 
 @pytest.mark.parametrize(
@@ -295,6 +308,18 @@ def test_a_server_that_cannot_answer_is_an_error_with_advice(behaviour: Behaviou
     assert hint in error.hint
     assert PASSWORD not in f"{error} {error.what} {error.hint}"
     assert error.__cause__
+
+
+def test_readings_given_up_are_few_and_end_with_their_connections() -> None:
+    def given_up() -> int:
+        return sum(thread.name == "read queues" for thread in threading.enumerate())
+
+    with impostor(drip) as port, closing(reader(f"redis://127.0.0.1:{port}/0")) as broker:
+        for _ in range(6):
+            with pytest.raises(SourceUnreachable, match="did not answer"):
+                broker.depths([], deadline_seconds=0.6)
+        assert 1 <= given_up() <= 3
+    wait_until(lambda: not given_up(), "the end of the threads")
 
 
 def test_nothing_listening_a_wrong_password_and_a_wrong_database_are_told_apart(redis_server: Redis) -> None:
