@@ -1,0 +1,118 @@
+"""What a snapshot says of each worker, as far as it says it: unknown is None."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from data_sources.celery_snapshot import BEAT, Snapshot
+
+
+@dataclass(frozen=True)
+class WorkerFacts:
+    """One process that answers as `worker`."""
+
+    worker: str
+    pid: int | None = None
+    pool: str | None = None  # prefork, threads, solo, gevent, eventlet
+    concurrency: int | None = None  # tasks it can run at once
+    active: int | None = None
+    reserved: int | None = None
+    scheduled: int | None = None
+    processed: int | None = None  # tasks accepted since it started, not finished ones
+    totals: Mapping[str, int] = field(default_factory=dict)  # the same by task name
+    queues: tuple[str, ...] | None = None
+    uptime_seconds: int | None = None
+    prefetch_count: int | None = None
+    clock: int | None = None
+    software: str | None = None  # "celery 5.7.0", when `report` was asked
+
+
+def workers_facts(snapshot: Snapshot) -> tuple[WorkerFacts, ...]:
+    """The facts of each process that answered, by name; beats are no workers.
+
+    Two processes of one name are told apart by their `stats` alone: the rest does not say whose it is, and is None.
+    """
+    said: dict[str, dict[str, list[Any]]] = {name: {} for name in sorted(snapshot.answered)}
+    for reply in snapshot.replies:
+        said[reply.worker].setdefault(reply.method, []).append(reply.value)
+    return tuple(
+        process_facts(name, stats, {method: values[0] for method, values in answers.items() if len(values) == 1})
+        for name, answers in said.items()
+        if not name.startswith(BEAT)
+        for stats in answers.get("stats", [{}])
+    )
+
+
+def process_facts(worker: str, stats: Mapping[str, Any], only: Mapping[str, Any]) -> WorkerFacts:
+    """`only`: the answers by method that nobody else of this name gave."""
+    totals = task_totals(stats)
+    return WorkerFacts(
+        worker,
+        pid=whole(stats.get("pid")),
+        pool=pool_name(stats),
+        concurrency=concurrency(stats),
+        active=count(only.get("active")),
+        reserved=count(only.get("reserved")),
+        scheduled=count(only.get("scheduled")),
+        processed=None if totals is None else sum(totals.values()),
+        totals=totals or {},
+        queues=tuple(queue_names(only["active_queues"])) if "active_queues" in only else None,
+        uptime_seconds=whole(stats.get("uptime")),
+        prefetch_count=whole(stats.get("prefetch_count")),
+        clock=whole(only.get("clock", {}).get("clock", stats.get("clock"))),
+        software=software(only.get("report", {})),
+    )
+
+
+def pool_name(stats: Mapping[str, Any]) -> str | None:
+    """`celery.concurrency.prefork:TaskPool` is prefork, `...thread:TaskPool` threads."""
+    implementation = part(stats, "pool").get("implementation")
+    if not isinstance(implementation, str) or not implementation:
+        return None
+    module = implementation.partition(":")[0].rpartition(".")[2]
+    return "threads" if module == "thread" else module
+
+
+def concurrency(stats: Mapping[str, Any]) -> int | None:
+    """With autoscaling `max-concurrency` stays what it was at start, so the current size goes first."""
+    current = whole(part(stats, "autoscaler").get("current"))
+    pool = part(stats, "pool")
+    processes = pool.get("processes")
+    return current or (len(processes) if isinstance(processes, list) else None) or whole(pool.get("max-concurrency"))
+
+
+def task_totals(stats: Mapping[str, Any]) -> dict[str, int] | None:
+    """Tasks accepted since the start, by name; None when that was not said."""
+    if not isinstance(stats.get("total"), dict):
+        return None
+    return {name: number for name, value in stats["total"].items() if (number := whole(value)) is not None}
+
+
+def queue_names(queues: list[Any]) -> Iterator[str]:
+    return (queue["name"] for queue in queues if isinstance(queue, dict) and isinstance(queue.get("name"), str))
+
+
+def software(report: Mapping[str, Any]) -> str | None:
+    found = re.search(r"software -> celery:(\S{1,30})", str(report.get("ok", ""))[:1000])
+    return f"celery {found[1]}" if found else None
+
+
+def part(stats: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = stats.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def count(values: Any) -> int | None:
+    return len(values) if isinstance(values, list) else None
+
+
+def whole(value: Any) -> int | None:
+    """A whole number of 0 to 2**63 - 1, also as text (`stats.clock`); None for anything else."""
+    if isinstance(value, str) and re.fullmatch(r"\d{1,19}", value, re.ASCII):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value < 2**63 else None

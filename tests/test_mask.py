@@ -1,0 +1,100 @@
+"""No secret leaves a worker's answer, and what is no secret stays."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_sources.mask import MASK, is_secret, mask, mask_text
+
+CANARY = "c4n4ry"
+
+SECRET_NAMES = [
+    "password", "db_password", "PASSWORD", "passwd", "pass", "userPass", "passphrase", "api_key", "apiKey", "APIKEY",
+    "x-api-key", "AWS_SECRET_ACCESS_KEY", "secret", "client_secret", "token", "access_token", "refreshToken", "dsn",
+    "SENTRY_DSN", "authorization", "credentials", "private_key", "encryption_key", "key", "signature", "cookie",
+]  # fmt: skip
+INNOCENT_NAMES = [
+    "routing_key", "x-dead-letter-routing-key", "task_default_routing_key", "sort_key", "partition_key", "cache_keys",
+    "monkey", "keyword", "compass", "bypass", "passenger", "author", "name", "queue", "desired",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_what_stands_under_a_secret_name_is_hidden(name: str) -> None:
+    assert mask({"settings": [{name: CANARY}]}) == {"settings": [{name: MASK}]}
+    assert mask({name: {"deep": [CANARY]}}) == {name: MASK}
+
+
+@pytest.mark.parametrize("name", INNOCENT_NAMES)
+def test_what_only_sounds_like_a_secret_stays(name: str) -> None:
+    assert mask({name: "mail"}) == {name: "mail"}
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("redis://:c4n4ry@host:6379/0", "redis://***@host:6379/0"),
+        ("amqp://ann:c4n4ry@host//", "amqp://***@host//"),
+        ("sentinel://:c4n4ry@a:1;sentinel://:c4n4ry@b:2", "sentinel://***@a:1;sentinel://***@b:2"),
+        ("{'password': 'c4n4ry', 'n': 3}", f"{{'password': '{MASK}', 'n': 3}}"),
+        ('{"api_key": "c4n4ry \\" still", "n": 3}', f'{{"api_key": "{MASK}", "n": 3}}'),
+        ("{'token': b'c4n4ry', 'n': 3}", f"{{'token': {MASK}, 'n': 3}}"),
+        ("{'tokens': ['c4n4ry', 'c4n4ry'], 'n': 3}", f"{{'tokens': {MASK}, 'n': 3}}"),
+        ("{'password': 'cut off c4n4r", f"{{'password': '{MASK}'"),
+        ("login?user=ann&password=c4n4ry&page=2", f"login?user=ann&password={MASK}&page=2"),
+        ("sentry_dsn: 'https://c4n4ry@sentry.io/1'", f"sentry_dsn: '{MASK}'"),
+        ("{'routing_key': 'mail', 'max_tokens': 4096}", "{'routing_key': 'mail', 'max_tokens': 4096}"),
+        ("10:30, all=well", "10:30, all=well"),
+        ("half a pair \ud83d", "half a pair ?"),
+    ],
+)
+def test_a_text_is_shown_without_the_secrets_in_it(said: str, shown: str) -> None:
+    assert mask_text(said) == shown
+
+
+def test_counts_stay_under_the_name_of_a_task_that_sounds_like_a_secret() -> None:
+    assert mask({"total": {"shop.refresh_token": 7}}) == {"total": {"shop.refresh_token": 7}}
+
+
+def test_a_megabyte_of_anything_is_masked_in_a_moment() -> None:
+    started = time.monotonic()
+    for text in ("a" * 2**20, "a=" * 2**19, "'" * 2**20 + "=", "password='" * 2**16, "://" * 2**18, "a:[" * 2**18):
+        mask_text(text)
+    assert time.monotonic() - started < 6
+
+
+def test_nesting_without_end_is_cut_off() -> None:
+    deep: Any = CANARY
+    for _ in range(900):
+        deep = [deep]
+    assert CANARY not in json.dumps(mask(deep))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_masking_twice_hides_nothing_more(value: Any) -> None:
+    assert mask(mask(value)) == mask(value)
+
+
+@given(st.sampled_from(SECRET_NAMES), st.text(alphabet="xyz '\"\\,[]{}():=@&;\n", max_size=30))
+def test_no_secret_survives_python_s_repr(name: str, padding: str) -> None:
+    secret = f"{padding}{CANARY}{padding}"
+    assert CANARY not in mask_text(repr({"n": 1, name: secret, "z": 2}))
+    assert CANARY not in mask_text(json.dumps({"n": 1, name: secret, "z": 2}))
+
+
+@given(st.text(max_size=300))
+def test_any_name_can_be_judged(name: str) -> None:
+    assert is_secret(name) in (True, False)
