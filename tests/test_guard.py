@@ -24,6 +24,7 @@ from routes.guard import is_known
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC = "https://celery.example.com"
 PRELOAD = "</assets/plotly.js>; rel=preload; as=script"
+LINK = "</assets/plotly.js>; rel=preload; as=script"
 MAX_SESSIONS = 20
 
 DASHBOARD = f"""
