@@ -237,7 +237,7 @@ def refusal(reply: Reply) -> SourceError:
         case _ if OUT_OF_TIME.search(text):
             return SourceUnreachable(SOURCE, f"gave up: {text}", "Ask for a shorter range, or for fewer series.")
         case 400 | 422 if text:
-            return QueryRejected(SOURCE, text, "Change the query, the range or the step.")
+            return QueryRejected(SOURCE, text, "Change the query, the range or the step.", parameter="q")
         case 401 | 403:
             credentials = f"{SETTING}_USERNAME and {SETTING}_PASSWORD, or {SETTING}_BEARER_TOKEN"
             return SourceUnreachable(SOURCE, f"does not let us in ({status})", f"Check {credentials}.")
