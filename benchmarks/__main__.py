@@ -1,7 +1,8 @@
 """Runs every benchmark and keeps the figures: `python -m benchmarks`, or only some: `python -m benchmarks depths`.
 
-Prints a table and, when all of them ran, writes benchmarks/results.json, a list of `name, ours, peer, ratio, goal, runs, unit`. `ratio` says
-how many times better than the peer, or than the limit, we are: larger is better, and `goal` is what we promise.
+Prints a table and, when all of them ran, writes benchmarks/results.json, a list of `name, ours, peer, ratio, goal,
+runs, unit`. `ratio` says how many times better than the peer, or than the limit, we are: larger is better, and `goal`
+is what we promise.
 """
 
 from __future__ import annotations

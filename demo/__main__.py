@@ -42,7 +42,7 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
-def ready_text(stack: Stack, dashboard: Dashboard | None, folder: Path) -> str:
+def ready_text(stack: Stack, dashboard: Dashboard | None) -> str:
     """Where everything is, for people."""
     lines = []
     if dashboard:
@@ -54,7 +54,7 @@ def ready_text(stack: Stack, dashboard: Dashboard | None, folder: Path) -> str:
         f"  PROMETHEUS_URL     {stack.prometheus.url if stack.prometheus else 'not installed'}",
         f"  exporter           http://127.0.0.1:{stack.exporter.port}/metrics",
         *(f"  worker             {worker.hostname} consumes {', '.join(worker.queues)}" for worker in stack.workers),
-        f"  logs               {folder}",
+        f"  logs               {stack.folder}",
         "",
         "Ctrl-C stops everything and removes the folder.",
     ]
@@ -62,9 +62,14 @@ def ready_text(stack: Stack, dashboard: Dashboard | None, folder: Path) -> str:
 
 
 def watch(processes: list[Process], until: Process | None) -> None:
-    """Says once of each process that it ended; returns when `until` has."""
+    """Says once of each process that it ended; returns when `until` has. Stops when the terminal was closed:
+    under make, which keeps SIGHUP to itself, nothing else tells.
+    """
     ended: set[Process] = set()
+    terminal = sys.stdin.isatty()
     while until is None or until.alive:
+        if terminal and not sys.stdin.isatty():
+            raise StopRequested
         for process in processes:
             if not process.alive and process not in ended:
                 ended.add(process)
@@ -81,7 +86,7 @@ def run(folder: Path, with_dashboard: bool) -> int:
             if with_dashboard:
                 say("  dashboard")
                 dashboard = running.enter_context(Dashboard(folder, stack.env))
-            say(ready_text(stack, dashboard, folder))
+            say(ready_text(stack, dashboard))
             watch(stack.processes, until=dashboard)
             say(f"The dashboard ended:\n{dashboard.tail() if dashboard else ''}")
             return 1

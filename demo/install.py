@@ -140,7 +140,7 @@ def newer_python() -> str:
 
 
 def pip_install(*arguments: str) -> None:
-    command = (str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    command = (str(VENV / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check")
     if not succeeds(*command, *arguments):
         raise CannotInstall(f"pip install {' '.join(arguments)} failed; the reason is above.")
 

@@ -47,8 +47,9 @@ class Exporter(Process):
 
 @dataclass(frozen=True)
 class Stack:
-    """What runs. `prometheus` is None where it is not installed."""
+    """What runs, with its data and logs in `folder`. `prometheus` is None where it is not installed."""
 
+    folder: Path
     redis: Redis
     workers: Mapping[Worker, Process]
     exporter: Exporter
@@ -64,15 +65,19 @@ class Stack:
     def env(self) -> dict[str, str]:
         """The dashboard's settings for this stack; empty means: there is none, whatever the shell says."""
         return {
-            **celery_env(self.redis),
+            **celery_env(self.redis, self.folder),
             "PROMETHEUS_URL": self.prometheus.url if self.prometheus else "",
             "ALERTMANAGER_URL": "",
             "RABBITMQ_MANAGEMENT_URL": "",
         }
 
 
-def celery_env(redis: Redis) -> dict[str, str]:
-    return {"CELERY_BROKER_URL": redis.url, "CELERY_RESULT_BACKEND": redis.url.removesuffix("/0") + "/1"}
+def celery_env(redis: Redis, folder: Path) -> dict[str, str]:
+    return {
+        "CELERY_BROKER_URL": redis.url,
+        "CELERY_RESULT_BACKEND": redis.url.removesuffix("/0") + "/1",
+        "TMPDIR": str(folder),  # what a killed pool leaves goes with the folder
+    }
 
 
 def terminate_all(processes: Iterable[Process]) -> None:
@@ -86,11 +91,14 @@ def running_stack(folder: Path, say: Callable[[str], None]) -> Iterator[Stack]:
     with ExitStack() as running:
         say("Redis")
         redis = running.enter_context(Redis(folder))
-        env = celery_env(redis)
+        env = celery_env(redis, folder)
 
         say("Celery workers " + ", ".join(worker.hostname for worker in WORKERS))
-        workers = {worker: running.enter_context(worker.start(folder, env)) for worker in WORKERS}
-        running.callback(terminate_all, workers.values())  # all at once, then each is waited for
+        workers: dict[Worker, Process] = {}
+        for worker in WORKERS:
+            workers[worker] = worker.start(folder, env)
+            running.callback(workers[worker].stop, timeout_seconds=3)  # a report in the making is not waited for
+        running.callback(terminate_all, workers.values())
         exporter = running.enter_context(Exporter(folder, env, {w: process.pid for w, process in workers.items()}))
 
         say("traffic")
@@ -104,4 +112,4 @@ def running_stack(folder: Path, say: Callable[[str], None]) -> Iterator[Stack]:
             prometheus = None
             say("no Prometheus: it is not installed, so charts of the past begin when you open them")
 
-        yield Stack(redis, workers, exporter, traffic, prometheus)
+        yield Stack(folder, redis, workers, exporter, traffic, prometheus)
