@@ -154,7 +154,7 @@ def problem_with(answer: Answer) -> JSONResponse | None:
     """The error response for an answer that is none; a stale one is none either."""
     failure = answer.failure
     if failure and failure.parameter:
-        return refused(failure.parameter, " ".join(filter(None, (failure.what, failure.hint))))
+        return refused(failure.parameter, ". ".join(filter(None, (failure.what, failure.hint))))
     if failure:
         return failed(source=failure.source, kind=failure.kind, what=failure.what, hint=failure.hint)
     if answer.pending:
@@ -175,9 +175,11 @@ def wide(tidy: pd.DataFrame) -> pd.DataFrame:
     """One column a series, a hole NA. A wide frame has NaN for it, as for a value that is NaN: where one of the same
     points, all of them 1, has NaN, there is a hole."""
     values, points = wide_frame(tidy), wide_frame(tidy.assign(value=1.0))
-    for column in values.columns[1:]:
-        values[column] = pd.arrays.FloatingArray(values[column].to_numpy(), points[column].isna().to_numpy())
-    return values
+    columns = {
+        name: pd.arrays.FloatingArray(values[name].to_numpy(), points[name].isna().to_numpy())
+        for name in values.columns[1:]
+    }
+    return pd.DataFrame({"time": values["time"], **columns})
 
 
 def file_name(asked: Export, answer: Answer) -> str:

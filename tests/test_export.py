@@ -245,14 +245,15 @@ def test_bad_input_is_refused_by_its_parameters_name_before_anything_is_asked(
 
 
 def test_a_question_that_the_source_refuses_is_the_askers_fault(port: int, desk: Desk) -> None:
-    failure = Failure("rejected", "Prometheus", "parse error: unclosed left parenthesis", "", NOW, None, parameter="q")
+    what, hint = "parse error: unclosed left parenthesis", "Change the query."
+    failure = Failure("rejected", "Prometheus", what, hint, NOW, None, parameter="q")
     desk.answer = lambda query: Answer(RANGE.iloc[:0], query, failure=failure)
 
     got = get(port, "/export.csv?source=promql&q=sum%28")
 
     assert (got.status, got.json) == (
         400,
-        {"error": {"parameter": "q", "message": "parse error: unclosed left parenthesis"}},
+        {"error": {"parameter": "q", "message": "parse error: unclosed left parenthesis. Change the query."}},
     )
 
 
