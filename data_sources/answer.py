@@ -42,7 +42,7 @@ class Failure:
         return cls(kind, error.source, error.what, error.hint, since, retry_at, parameter)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a frame has no equality that is true or false
 class Answer:
     """The answer to `query`.
 

@@ -10,6 +10,10 @@
 No message may hold a credential: hosts and ports only, never a URL with its user part.
 """
 
+from __future__ import annotations
+
+from typing import Self
+
 
 class SourceError(Exception):
     """`source` failed to answer: `what` happened, and `hint` says what to do about it."""
@@ -19,6 +23,11 @@ class SourceError(Exception):
         self.source = source
         self.what = what
         self.hint = hint
+
+    @classmethod
+    def unexpected(cls, source: str, error: Exception) -> Self:
+        """A fault of our own while asking `source`. Its text stays in the log: it may quote anything."""
+        return cls(source, f"unexpected {type(error).__name__}", "The log has the details")
 
 
 class SourceUnreachable(SourceError):

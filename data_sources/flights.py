@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,19 +16,41 @@ from data_sources.errors import QueryRejected, SourceError
 
 log = logging.getLogger(__name__)
 
-MOST_QUESTIONS = 256  # answers kept; the one not asked for longest goes first
-FIRST_RETRY, LAST_RETRY = timedelta(seconds=2), timedelta(seconds=8)
-RETRY_REJECTED = timedelta(seconds=30)
+# What is kept; the answer not asked for longest goes first.
+MOST_QUESTIONS = 256
+MOST_BYTES = 256 * 2**20
+FIRST_REST, LAST_REST = timedelta(seconds=2), timedelta(seconds=8)
+REST_AFTER_REJECTION = timedelta(seconds=30)
 
 
 @dataclass
 class Flight:
-    """One question: its last answer, for which slot of time that was fetched, and the fetch under way."""
+    """One question: its last answer, the slot of time that was fetched for, and whether a fetch is under way."""
 
     answer: Answer
     slot: object = None
-    future: Future[None] | None = None
-    failures: int = 0
+    under_way: bool = False
+    rest: timedelta = timedelta(0)  # after a failure; longer with each in an unbroken row
+    rests_until: float = 0.0  # on the monotonic clock
+    size_bytes: int = 0
+
+    def is_due(self, slot: object) -> bool:
+        return not self.under_way and self.slot != slot and time.monotonic() >= self.rests_until
+
+    def land(self, answer: Answer, slot: object) -> None:
+        self.answer, self.slot, self.rest = answer, slot, timedelta(0)
+        self.size_bytes = int(answer.frame.memory_usage(index=False).sum())
+
+    def fail(self, error: SourceError) -> None:
+        """Keeps the last good answer beside what went wrong, and rests before the next try."""
+        if isinstance(error, QueryRejected):
+            self.rest = REST_AFTER_REJECTION
+        else:
+            self.rest = min(max(FIRST_REST, 2 * self.rest), LAST_REST)
+        now, before = datetime.now(UTC), self.answer.failure
+        failure = Failure.from_error(error, before.since if before else now, now + self.rest)
+        self.answer, self.slot = self.answer.failed(failure), None
+        self.rests_until = time.monotonic() + self.rest.total_seconds()
 
 
 class Flights:
@@ -36,8 +58,9 @@ class Flights:
 
     def __init__(self, name: str, parallel: int) -> None:
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix=name)
-        self._lock = threading.Lock()
+        self._landed = threading.Condition()
         self._flights: OrderedDict[Hashable, Flight] = OrderedDict()
+        self._closed = False
 
     def ask(
         self, question: Hashable, slot: object, fetch: Callable[[], Answer], blank: Answer, wait_seconds: float
@@ -45,43 +68,46 @@ class Flights:
         """The newest answer to `question`, fetched when none is there for `slot`; `blank` while there is none.
 
         Waits up to `wait_seconds` for a fetch under way; then the last good answer, or `blank`, comes back.
+        `fetch` bounds its own waiting and raises SourceError.
         """
-        with self._lock:
+        with self._landed:
             flight = self._flights.setdefault(question, Flight(blank))
             self._flights.move_to_end(question)
-            while len(self._flights) > MOST_QUESTIONS:
-                self._flights.popitem(last=False)
-            if flight.future is None and flight.slot != slot and not resting(flight.answer.failure):
-                flight.future = self._pool.submit(self._fly, flight, slot, fetch)
-            future = flight.future
-        if future is not None and wait_seconds > 0:
-            wait_for([future], wait_seconds)
-        return flight.answer
+            if flight.is_due(slot) and not self._closed:
+                flight.under_way = True
+                self._pool.submit(self._fly, flight, slot, fetch)
+                self._forget()
+            self._landed.wait_for(lambda: self._closed or not flight.under_way, wait_seconds)
+            return flight.answer
 
     def close(self) -> None:
+        """Returns at once, and so does everybody who waits; what is under way ends by its own deadline."""
+        with self._landed:
+            self._closed = True
+            self._landed.notify_all()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _fly(self, flight: Flight, slot: object, fetch: Callable[[], Answer]) -> None:
+        outcome: Answer | SourceError
         try:
-            answer, failures = fetch(), 0
+            outcome = fetch()
+        except SourceError as error:
+            outcome = error
         except Exception as error:
-            if not isinstance(error, SourceError):
-                log.exception("unexpected error while asking")
-                error = SourceError("Celery Notebook", f"unexpected {type(error).__name__}", "The log has the details")
-            failures = flight.failures + 1
-            answer = flight.answer.failed(self._failure(error, flight.answer.failure, failures))
-        with self._lock:
-            flight.answer, flight.failures, flight.future = answer, failures, None
-            flight.slot = slot if answer.failure is None else None
+            log.exception("unexpected error while asking")
+            outcome = SourceError.unexpected("Celery Notebook", error)
+        with self._landed:
+            if isinstance(outcome, Answer):
+                flight.land(outcome, slot)
+            else:
+                flight.fail(outcome)
+            flight.under_way = False
+            self._forget()
+            self._landed.notify_all()
 
-    def _failure(self, error: SourceError, before: Failure | None, failures: int) -> Failure:
-        now = datetime.now(UTC)
-        rest = (
-            RETRY_REJECTED if isinstance(error, QueryRejected) else min(FIRST_RETRY * 2 ** (failures - 1), LAST_RETRY)
-        )
-        return Failure.from_error(error, before.since if before else now, now + rest)
-
-
-def resting(failure: Failure | None) -> bool:
-    """Whether it is too early to try again after `failure`."""
-    return failure is not None and failure.retry_at is not None and datetime.now(UTC) < failure.retry_at
+    def _forget(self) -> None:
+        """Drops what was not asked for longest until the rest is within bounds; who waits for it still gets it."""
+        size = sum(flight.size_bytes for flight in self._flights.values())
+        while len(self._flights) > 1 and (len(self._flights) > MOST_QUESTIONS or size > MOST_BYTES):
+            _, flight = self._flights.popitem(last=False)
+            size -= flight.size_bytes

@@ -78,8 +78,10 @@ class Poller(Generic[T]):
         except SourceError as error:
             self._fail(error, at)
         except Exception as error:  # a poller must outlive whatever a hostile answer makes of our code
-            log.exception("%s: unexpected error while sampling", self.source)
-            self._fail(SourceError(self.source, f"unexpected {type(error).__name__}", "The log has the details"), at)
+            unexpected = SourceError.unexpected(self.source, error)
+            if self._reading.failure is None or self._reading.failure.what != unexpected.what:  # once, not every time
+                log.exception("%s: unexpected error while sampling", self.source)
+            self._fail(unexpected, at)
         else:
             self._publish(Reading(value, at, timedelta(seconds=time.monotonic() - began)))
 

@@ -1,0 +1,160 @@
+"""Pollers: asked on a clock, the last good value kept beside what went wrong since."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from data_sources.errors import SourceUnreachable
+from data_sources.poller import Poller, Reading
+from demo.servers import wait_until
+
+
+class Source:
+    """Gives how often it was asked; raises `error` while there is one."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.error: Exception | None = None
+
+    def __call__(self) -> int:
+        self.times.append(time.monotonic())
+        if self.error:
+            raise self.error
+        return len(self.times)
+
+    @property
+    def asked(self) -> int:
+        return len(self.times)
+
+
+@contextmanager
+def running(poller: Poller[int]) -> Iterator[Poller[int]]:
+    poller.start()
+    try:
+        yield poller
+    finally:
+        poller.stop()
+
+
+def until(poller: Poller[int], outcome: str) -> Reading[int]:
+    """The first reading that is `good` or `failed`."""
+    wait_until(lambda: bool(poller.read().failure) == (outcome == "failed"), outcome, 5)
+    return poller.read()
+
+
+def test_before_the_first_reading_nothing_is_known_and_readers_wait_for_it() -> None:
+    may_answer = threading.Event()
+    poller = Poller("Broker", lambda: may_answer.wait(10) and 1, 60)
+    with running(poller):
+        assert poller.read().pending
+        assert poller.read(0.05).pending
+        threading.Timer(0.1, may_answer.set).start()
+        reading = poller.read(5)
+        assert (reading.value, reading.pending, reading.failure) == (1, False, None)
+        assert reading.took.total_seconds() >= 0.1
+
+
+def test_a_source_that_never_answered_has_a_failure_and_no_value() -> None:
+    source = Source()
+    source.error = SourceUnreachable("Broker", "refuses connections", "Is it running?")
+    with running(Poller("Broker", source, 60)) as poller:
+        reading = poller.read(5)
+    assert (reading.value, reading.measured_at, reading.pending) == (None, None, False)
+    assert reading.failure
+    assert (reading.failure.kind, reading.failure.what) == ("unreachable", "refuses connections")
+
+
+def test_a_failure_stands_beside_the_last_good_value_since_the_first_of_its_row() -> None:
+    source = Source()
+    with running(Poller("Broker", source, 0.1)) as poller:
+        good = until(poller, "good")
+        source.error = SourceUnreachable("Broker", "refuses connections")
+        first = until(poller, "failed")
+        failed_at = source.asked
+        wait_until(lambda: source.asked >= failed_at + 3, "three more tries", 5)
+        later = poller.read()
+        source.error = None
+        healed = until(poller, "good")
+        source.error = SourceUnreachable("Broker", "refuses connections")
+        again = until(poller, "failed")
+    assert good.value is not None
+    assert first.value is not None
+    assert first.value >= good.value
+    assert later.value == first.value
+    assert later.measured_at == first.measured_at
+    assert first.failure
+    assert later.failure
+    assert again.failure
+    assert later.failure.since == first.failure.since
+    assert healed.measured_at
+    assert again.failure.since > healed.measured_at
+
+
+def test_it_asks_on_its_clock_and_the_time_an_answer_takes_is_part_of_it() -> None:
+    times: list[float] = []
+
+    def slow() -> None:
+        times.append(time.monotonic())
+        time.sleep(0.3)
+
+    poller = Poller("Broker", slow, 0.4)
+    poller.start()
+    wait_until(lambda: len(times) >= 5, "five readings", 10)
+    poller.stop()
+    gaps = sorted(b - a for a, b in itertools.pairwise(times))
+    assert 0.39 <= gaps[len(gaps) // 2] < 0.65
+
+
+def test_it_says_when_it_tries_again() -> None:
+    source = Source()
+    source.error = SourceUnreachable("Broker", "refuses connections")
+    with running(Poller("Broker", source, 5)) as poller:
+        failure = poller.read(5).failure
+    assert failure
+    assert failure.retry_at
+    assert 4 < (failure.retry_at - datetime.now(UTC)).total_seconds() <= 5
+
+
+def test_stopping_does_not_wait_for_the_next_round() -> None:
+    poller = Poller("Broker", Source(), 60)
+    poller.start()
+    poller.read(5)
+    began = time.monotonic()
+    poller.stop()
+    assert time.monotonic() - began < 1
+    assert not [thread for thread in threading.enumerate() if thread is poller._thread]
+
+
+def test_a_fault_of_our_own_is_a_failure_logged_once_and_the_poller_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    source = Source()
+    source.error = KeyError("S3cr3t")
+    with caplog.at_level(logging.ERROR), running(Poller("Broker", source, 0.1)) as poller:
+        failure = until(poller, "failed").failure
+        wait_until(lambda: source.asked >= 4, "more tries", 5)
+        source.error = None
+        assert until(poller, "good").value
+    assert failure
+    assert (failure.source, failure.what) == ("Broker", "unexpected KeyError")
+    assert len(caplog.records) == 1
+
+
+def test_whoever_listens_sees_every_outcome_and_a_listener_that_fails_is_a_failure() -> None:
+    source, values, failures = Source(), list[int](), list[datetime]()
+
+    def keep(value: int, at: datetime) -> None:
+        if value == 2:
+            raise ValueError("what came back fits no frame")
+        values.append(value)
+
+    with running(Poller("Broker", source, 0.1, keep, failures.append)):
+        wait_until(lambda: source.asked >= 4, "four readings", 5)
+    assert values[:2] == [1, 3]
+    assert len(failures) == 1
