@@ -140,6 +140,8 @@ class RedisBroker:
     def _refusals(self, queues: Sequence[bytes], totals: Sequence[Reply], lengths: Sequence[Reply]) -> Iterator[Note]:
         """Why some of the replies are no numbers: what is forbidden to this user, what is no list or no hash."""
         errors = [reply for reply in (*totals, *lengths) if isinstance(reply, redis.ResponseError)]
+        if not errors:
+            return
         for what in sorted({denied(error) for error in errors if isinstance(error, NoPermissionError)}):
             yield Note(f"Redis refused {what}: allow it to this user by ACL", "warning")
         names = [self._unacked_key, self._unacked_index_key, *np.repeat(np.array(queues, object), len(self._steps))]
