@@ -103,7 +103,7 @@ def load(document: bytes) -> Any:
     try:
         return orjson.loads(document)
     except orjson.JSONDecodeError as exc:
-        raise Undecodable("is not JSON" if document[:1] not in b"{" else "is broken JSON") from exc
+        raise Undecodable("is broken JSON" if document.startswith(b"{") else "is not JSON") from exc
 
 
 def read_blocks(body: bytes, blocks: Sequence[Block]) -> list[Points]:
