@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 
 import numpy as np
@@ -13,7 +14,7 @@ import plotly.graph_objects as go
 from charts import theme
 from charts.series import Series, fold, split
 from data_sources.answer import Note
-from data_sources.scope import EPOCH, Window
+from data_sources.scope import Window
 
 KINDS = ("stacked", "lines", "steps", "failed", "limit")
 
@@ -40,79 +41,82 @@ def rows_figure(rows: Sequence[PlotRow], window: Window) -> go.Figure:
 
     A trace's `meta` holds its row and its name as it is; `name` is safe where Plotly reads markup.
     """
-    figure = go.Figure()
-    heights = np.array([1.35, *[1.0] * (len(rows) - 1)])
-    tops = 1 - np.concatenate([[0], np.cumsum(heights)[:-1]]) / heights.sum()
-    start = (window.start - EPOCH).total_seconds() * 1000
-    end = (window.end - EPOCH).total_seconds() * 1000
-    figure.update_layout(base_layout(start, end, f"y{len(rows)}" if len(rows) > 1 else "y"))
-    for place, row in enumerate(rows):
+    traces: list[dict[str, object]] = []
+    shapes: list[dict[str, object]] = []
+    layout = base_layout(window, f"y{len(rows)}" if len(rows) > 1 else "y")
+    for place, (row, domain) in enumerate(zip(rows, domains(len(rows)), strict=True)):
         axis = "" if place == 0 else str(place + 1)
+        layout[f"yaxis{axis}"] = y_axis(domain)
         drawn: set[str] = set()
         for layer in row.layers:
-            drawn |= add_layer(figure, layer, place, axis, drawn)
-        domain = [float(max(0, tops[place] - heights[place] / heights.sum() + 0.04)), float(tops[place])]
-        figure.update_layout({f"yaxis{axis}": y_axis(domain)})
-        for note in row.notes:
-            if note.kind == "gap":
-                figure.add_shape(gap_shape(note, axis, start, end))
-    return figure
+            series = shown_series(layer, drawn)
+            drawn |= {one.name for one in series}
+            traces += [trace(one, layer, place, axis) for one in series]
+        shapes += gap_shapes(row.notes, axis, window)
+    return go.Figure(traces, {**layout, "shapes": shapes})
 
 
-def add_layer(figure: go.Figure, layer: PlotLayer, place: int, axis: str, drawn: set[str]) -> set[str]:
-    """Adds the layer's traces and tells their series' names; limits are drawn only of what is `drawn` already."""
+def shown_series(layer: PlotLayer, drawn: Collection[str]) -> list[Series]:
+    """What is drawn of a layer: limits only of what is `drawn` already, and of a total."""
     series = split(layer.frame, layer.window)
     if layer.kind in ("stacked", "lines"):
-        series = fold(series)
-    elif layer.kind == "limit":
-        series = [one for one in series if not one.kind or one.name in drawn]
-    for one in series:
-        figure.add_trace(
-            go.Scatter(
-                x0=(layer.window.start - EPOCH).total_seconds() * 1000,
-                dx=layer.window.step.total_seconds() * 1000,
-                y=one.y,
-                name=escape(shown_name(one, layer)).replace("%{", "%&#123;"),
-                yaxis=f"y{axis}",
-                meta={"row": place, "name": shown_name(one, layer)},
-                hoverinfo="skip",
-                mode="lines",
-                connectgaps=False,
-                **style(one, layer.kind, place),
-            )
-        )
-    return {one.name for one in series}
+        return fold(series)
+    if layer.kind == "limit":
+        return [one for one in series if not one.name or one.name in drawn]
+    return series
 
 
-def shown_name(one: Series, layer: PlotLayer) -> str:
-    name = layer.name if one.name == "value" and layer.name else one.name
-    return f"{name} limit" if layer.kind == "limit" else name
+def trace(one: Series, layer: PlotLayer, place: int, axis: str) -> dict[str, object]:
+    name = one.name or layer.name or "value"
+    name = f"{name} limit" if layer.kind == "limit" else name
+    return {
+        "type": "scatter",
+        "x0": wall_clock(layer.window.start),
+        "dx": layer.window.step.total_seconds() * 1000,
+        "y": one.y,
+        "name": escape(name).replace("%{", "%&#123;"),
+        "yaxis": f"y{axis}",
+        "meta": {"row": place, "name": name},
+        "hoverinfo": "skip",
+        "mode": "lines",
+        "connectgaps": False,
+        **style(one, layer.kind, place),
+    }
 
 
 def style(one: Series, kind: str, place: int) -> dict[str, object]:
-    colour, dash = theme.PALETTE.style(one.kind, one.name)
-    if one.kind == "others":
-        colour, dash = theme.OTHERS[0], "solid"
-    if kind == "stacked":
-        # Holes are areas of no height, without an outline: nothing is drawn where nothing is known.
-        return {"stackgroup": f"row{place}", "line": {"width": 0, "color": colour}, "fillcolor": faded(colour, "B0")}
+    """How a series looks. Colours with an alpha are `#RRGGBBAA`, so that the browser finds the colour to swap."""
+    if kind == "failed":
+        return {"line": {"width": 1.6, "color": theme.STATES["failed"][0]}}
     if kind == "steps":
         colour = theme.STATES["active"][0]
         line = {"width": 0, "color": colour, "shape": "hv"}
-        return {"stackgroup": f"row{place}", "line": line, "fillcolor": faded(colour, "80")}
-    if kind == "failed":
-        return {"line": {"width": 1.6, "color": theme.STATES["failed"][0]}}
+        return {"stackgroup": f"row{place}", "line": line, "fillcolor": f"{colour}80"}
+    if kind == "limit" and not one.name:
+        return {"line": {"width": 1.2, "color": theme.MUTED[0], "dash": "dot"}}
+    colour, dash = (theme.OTHERS[0], "solid") if one.kind == "others" else theme.PALETTE.style(one.kind, one.name)
     if kind == "limit":
-        return {"line": {"width": 1.2, "color": colour if one.kind else theme.MUTED[0], "dash": "dot"}}
+        return {"line": {"width": 1.2, "color": colour, "dash": "dot"}}
+    if kind == "stacked":
+        # Holes are areas of no height, without an outline: nothing is drawn where nothing is known.
+        return {"stackgroup": f"row{place}", "line": {"width": 0, "color": colour}, "fillcolor": f"{colour}B0"}
     return {"line": {"width": 1.6, "color": colour, "dash": dash}}
 
 
-def faded(colour: str, alpha: str) -> str:
-    """`#RRGGBB` with an alpha of two hex digits, as CSS reads it."""
-    return colour + alpha
+def domains(count: int) -> list[list[float]]:
+    """Bottom and top of each row, from the top down: the first is taller, and a head stands above each."""
+    heights = np.array([1.35, *[1.0] * count][:count])
+    tops = 1 - (np.cumsum(heights) - heights) / heights.sum()
+    bottoms = tops - 0.9 * heights / heights.sum()
+    return [[float(bottom), float(top)] for bottom, top in zip(bottoms, tops, strict=True)]
 
 
-def base_layout(start: float, end: float, lowest: str) -> dict[str, object]:
+def wall_clock(moment: datetime) -> str:
+    """UTC as Plotly writes dates itself; a number it would take for the browser's own time."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "milliseconds")
+
+
+def base_layout(window: Window, lowest: str) -> dict[str, object]:
     return {
         "margin": {"l": 2, "r": 56, "t": 4, "b": 34},
         "showlegend": False,
@@ -124,7 +128,7 @@ def base_layout(start: float, end: float, lowest: str) -> dict[str, object]:
         "xaxis": {
             "type": "date",
             "anchor": lowest,
-            "range": [start, end],
+            "range": [wall_clock(window.start), wall_clock(window.end)],
             "showgrid": False,
             "zeroline": False,
             "ticks": "outside",
@@ -147,19 +151,13 @@ def y_axis(domain: list[float]) -> dict[str, object]:
     }
 
 
-def gap_shape(note: Note, axis: str, start: float, end: float) -> dict[str, object]:
-    """A band over one row for a time of which nothing is known."""
-    begins = (note.start - EPOCH).total_seconds() * 1000 if note.start else start
-    ends = (note.end - EPOCH).total_seconds() * 1000 if note.end else end
-    return {
-        "type": "rect",
-        "x0": max(start, begins),
-        "x1": min(end, ends),
-        "y0": 0,
-        "y1": 1,
-        "yref": f"y{axis} domain",
-        "line": {"width": 0},
-        "fillcolor": theme.GAP[0],
-        "layer": "below",
-        "name": escape(note.text),
-    }
+def gap_shapes(notes: Sequence[Note], axis: str, window: Window) -> list[dict[str, object]]:
+    """A band over one row for each time of which nothing is known."""
+    shapes: list[dict[str, object]] = []
+    for note in dict.fromkeys(notes):
+        begins, ends = max(window.start, note.start or window.start), min(window.end, note.end or window.end)
+        if note.kind == "gap" and begins < ends:
+            shape = {"type": "rect", "x0": wall_clock(begins), "x1": wall_clock(ends), "y0": 0, "y1": 1}
+            look = {"line": {"width": 0}, "fillcolor": theme.GAP[0], "layer": "below"}
+            shapes.append({**shape, "yref": f"y{axis} domain", **look})
+    return shapes

@@ -11,59 +11,71 @@ import pandas as pd
 
 from data_sources.scope import EPOCH, Window
 
-Values = npt.NDArray[np.float32]
+Values = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+
+MOST_LINES = 8
+LARGEST_EXACT = 2**24  # up to here float32 tells whole numbers apart
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Series:
     """One line: `y` has a value for each moment of the window, NaN where there is none."""
 
-    kind: str  # the label it is told apart by: name, queue, worker, container ...
-    name: str
+    kind: str  # the label it is told apart by: name, queue, worker, container ...; "" when there are none or many
+    name: str  # of the only label its text, of many `a=1, b=2`; "" without labels: a total
     y: Values
 
 
 def split(frame: pd.DataFrame, window: Window) -> list[Series]:
-    """The frame's series, in its order; two of the same labels stay two."""
-    labels = [column for column in frame.columns if column not in ("time", "value")]
+    """The frame's series, in its order; two of the same labels stay two, and what is outside the window is left out."""
     if frame.empty:
         return []
+    labels = [column for column in frame.columns if column not in ("time", "value")]
     moments = frame["time"].dt.as_unit("ms").astype("int64").to_numpy()
-    start, step = (window.start - EPOCH).total_seconds() * 1000, window.step.total_seconds() * 1000
-    places = np.rint((moments - start) / step).astype("int64")
-    inside = (places >= 0) & (places < window.points)
+    start, end = ((edge - EPOCH).total_seconds() * 1000 for edge in (window.start, window.end))
+    inside = (start <= moments) & (moments <= end)
+    places = np.rint((moments - start) / (window.step.total_seconds() * 1000)).astype("int64")
     values = frame["value"].to_numpy(dtype="float64", na_value=np.nan)
     borders = np.flatnonzero(starts_series(frame, labels, moments))
     series = []
     for first, last in zip(borders, [*borders[1:], len(frame)], strict=True):
-        y = np.full(window.points, np.nan, np.float32)
-        here = slice(first, last)
-        y[places[here][inside[here]]] = values[here][inside[here]]
-        row = frame.iloc[first]
-        known = [(label, str(row[label])) for label in labels if not pd.isna(row[label])]
-        name = known[0][1] if len(labels) == 1 and known else ", ".join(f"{label}={text}" for label, text in known)
-        series.append(Series(labels[0] if len(labels) == 1 else "", name or "value", y))
+        here = np.flatnonzero(inside[first:last]) + first
+        y = np.full(window.points, np.nan)
+        y[places[here]] = values[here]
+        name = series_name({label: frame[label].iat[first] for label in labels})
+        series.append(Series(labels[0] if len(labels) == 1 else "", name, compact(y)))
     return series
 
 
 def starts_series(frame: pd.DataFrame, labels: Sequence[str], moments: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """True at each row where the labels change, or time does not go on."""
     starts = np.ones(len(frame), dtype=bool)
-    if len(frame) > 1:
-        starts[1:] = np.diff(moments) <= 0
-        for label in labels:
-            codes = frame[label].astype("category").cat.codes.to_numpy()
-            starts[1:] |= np.diff(codes) != 0
+    starts[1:] = np.diff(moments) <= 0
+    for label in labels:
+        codes = frame[label].astype("category").cat.codes.to_numpy()
+        starts[1:] |= codes[1:] != codes[:-1]
     return starts
 
 
-def fold(series: Sequence[Series], most: int = 8) -> list[Series]:
+def series_name(labels: dict[str, object]) -> str:
+    known = {label: str(text) for label, text in labels.items() if not pd.isna(text)}
+    if len(labels) == 1:
+        return "".join(known.values())
+    return ", ".join(f"{label}={text}" for label, text in known.items())
+
+
+def compact(y: npt.NDArray[np.float64]) -> Values:
+    """Half the bytes for the browser, where that loses no whole number."""
+    return y.astype(np.float32) if np.nanmax(np.abs(y), initial=0) <= LARGEST_EXACT else y
+
+
+def fold(series: Sequence[Series], most: int = MOST_LINES) -> list[Series]:
     """The `most` largest in their order, and the sum of all others as one more."""
-    if len(series) <= most:
+    if len(series) <= most + 1:  # the one other may as well stand by itself
         return list(series)
-    weights = [float(np.abs(np.nan_to_num(one.y, posinf=0, neginf=0)).sum()) for one in series]
-    largest = set(np.argsort(weights)[-most:].tolist())
-    rest = np.vstack([one.y for place, one in enumerate(series) if place not in largest])
-    total = np.where(np.isnan(rest).all(axis=0), np.nan, np.nansum(rest, axis=0)).astype(np.float32)
+    weights = [np.nansum(np.abs(one.y), dtype=np.float64, where=np.isfinite(one.y)) for one in series]
+    largest = set(np.argsort(weights, kind="stable")[-most:].tolist())
     kept = [one for place, one in enumerate(series) if place in largest]
-    return [*kept, Series("others", f"{len(rest)} others", total)]
+    rest = np.vstack([one.y.astype(np.float64) for place, one in enumerate(series) if place not in largest])
+    total = np.where(np.isnan(rest).all(axis=0), np.nan, np.nansum(rest, axis=0))
+    return [*kept, Series("others", f"{len(rest)} others", compact(total))]

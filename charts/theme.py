@@ -47,7 +47,7 @@ class Palette:
                 self._places[kind, name] = self._taken.get(kind, 0)
                 self._taken[kind] = self._taken.get(kind, 0) + 1
             place = self._places.get((kind, name), 0)
-        return SERIES[place % len(SERIES)][0], "solid" if place % (2 * len(SERIES)) < len(SERIES) else "dot"
+        return SERIES[place % len(SERIES)][0], "solid" if place % (2 * len(SERIES)) < len(SERIES) else "dash"
 
 
 PALETTE = Palette()
