@@ -166,11 +166,7 @@ RULES = (
         CREDENTIALS,
     ),
     Rule(
-        Redis.BusyLoadingError,
-        "",
-        SourceUnreachable,
-        "is still loading its data",
-        "It will answer when that is done.",
+        Redis.BusyLoadingError, "", SourceUnreachable, "is still loading its data", "It will answer when that is done."
     ),
     Rule(
         Redis.ConnectionError,

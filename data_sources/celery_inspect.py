@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
@@ -25,11 +27,21 @@ ARGUMENTS: Mapping[str, frozenset[str]] = {
     "registered": frozenset({"taskinfoitems", "builtins"}),
     "query_task": frozenset({"ids"}),
 }
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {"active": {"safe": True}}  # arguments as text: small, and never not JSON
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {"active": {"safe": True}}  # arguments as text: small, and always JSON
 
 SILENCE_SECONDS = 0.5  # ends a round in which nobody is known: with 0.1 s a busy machine lost 5 of 8 workers
 OVERDUE_SECONDS = 0.02  # waited for an answer that should have come before this round
 CLOSE_SECONDS = 2.0
+MAX_GIVEN_UP = 3  # threads
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of whom. `workers`: None is everyone."""
+
+    requests: Sequence[Request]
+    workers: Collection[str] | None
+    expected: frozenset[str]
 
 
 class CeleryInspector:
@@ -37,11 +49,9 @@ class CeleryInspector:
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
-        # One thread owns the connection, so that a caller can leave when a wait outlasts its deadline:
-        # name lookups and half-sent answers know no timeout.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="celery-inspect")
-        self._mailbox: Mailbox | None = None
-        self._roster = Roster()
+        self._talk = Conversation(broker)
+        self._turn = threading.Lock()
+        self._given_up: list[threading.Thread] = []
 
     def snapshot(
         self,
@@ -62,69 +72,111 @@ class CeleryInspector:
         requests = [Request(method, {**DEFAULTS.get(method, {}), **given.get(method, {})}) for method in methods]
         check(requests, workers)
         ends = time.monotonic() + deadline_seconds
-        # The exchange stops a little earlier, so that what was heard by then beats the deadline.
-        exchange = self._thread.submit(
-            self._exchange, requests, workers, frozenset(expected), ends - min(0.1, deadline_seconds / 10)
-        )
+        if not self._turn.acquire(timeout=deadline_seconds):
+            raise no_answer(self.broker, deadline_seconds)
         try:
-            return exchange.result(max(0.0, ends - time.monotonic()))
+            return self._ask(Question(requests, workers, frozenset(expected)), ends)
         except TimeoutError as exc:
-            exchange.cancel()
-            if mailbox := self._mailbox:
-                mailbox.hang_up()
             raise no_answer(self.broker, deadline_seconds) from exc
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
-        """Deletes our reply queue and ends the connection; waits two seconds at most."""
-        closing = self._thread.submit(self._drop)
-        with suppress(TimeoutError):
-            closing.result(CLOSE_SECONDS)
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Deletes our reply queue and ends the connection."""
+        if self._turn.acquire(timeout=CLOSE_SECONDS):
+            self._talk.close()
+            self._turn.release()
+        else:
+            self._talk.hang_up()
 
-    def _exchange(
-        self, requests: Sequence[Request], workers: Collection[str] | None, expected: frozenset[str], ends: float
-    ) -> Snapshot:
-        with translated(self.broker):
-            if self._mailbox is not None:
-                with suppress(*FOREIGN):  # an old connection: the broker may have been restarted since
-                    return self._attempt(requests, workers, expected, ends)
-            return self._attempt(requests, workers, expected, ends)
+    def _ask(self, question: Question, ends: float) -> Snapshot:
+        """The exchange, in a thread that is given up when time is up: name look-ups know no time-out, and an answer
+        that drips exceeds none. Such a thread ends when we hang up; one that still connects cannot be reached, so a
+        few are borne with. Raises TimeoutError.
+        """
+        self._given_up = [thread for thread in self._given_up if thread.is_alive()]
+        if len(self._given_up) >= MAX_GIVEN_UP:
+            raise TimeoutError("too many threads are still trying to connect")
+        talk, outcome = self._talk, Future[Snapshot]()
 
-    def _attempt(
-        self, requests: Sequence[Request], workers: Collection[str] | None, expected: frozenset[str], ends: float
-    ) -> Snapshot:
+        def exchange() -> None:
+            try:
+                # It stops a little earlier, so that what was heard by then beats the deadline.
+                outcome.set_result(talk.exchange(question, ends - 0.05 * (ends - time.monotonic())))
+            except Exception as error:
+                outcome.set_exception(error)
+
+        thread = threading.Thread(target=exchange, name="celery-inspect", daemon=True)
+        thread.start()
         try:
-            return self._ask_all(requests, workers, expected, ends)
-        except BaseException:
-            self._drop()
+            return outcome.result(max(0.0, ends - time.monotonic()))
+        except TimeoutError:
+            self._given_up.append(thread)
+            self._talk = Conversation(self.broker)
+            talk.hang_up()
             raise
 
-    def _ask_all(
-        self, requests: Sequence[Request], workers: Collection[str] | None, expected: frozenset[str], ends: float
-    ) -> Snapshot:
+
+class Conversation:
+    """The connection to one broker and what was learnt through it. Used by one thread at a time."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._roster = Roster()
+        self._mailbox: Mailbox | None = None
+
+    def exchange(self, question: Question, ends: float) -> Snapshot:
+        """One round of questions on the connection there is, or else on a new one."""
+        with translated(self._broker):
+            if self._mailbox is not None:
+                with suppress(*FOREIGN):  # an old connection: the broker may have been restarted since
+                    return self._attempt(question, ends)
+            return self._attempt(question, ends)
+
+    def close(self) -> None:
+        if self._mailbox is not None:
+            self._mailbox.close()
+        self._mailbox = None
+
+    def hang_up(self) -> None:
+        """From another thread: makes the exchange under way fail."""
+        if mailbox := self._mailbox:
+            mailbox.hang_up()
+
+    def _attempt(self, question: Question, ends: float) -> Snapshot:
+        try:
+            return self._round(question, ends)
+        except BaseException:
+            if self._mailbox is not None:
+                self._mailbox.abandon()
+            self._mailbox = None
+            self._roster.forget_debts()
+            raise
+
+    def _round(self, question: Question, ends: float) -> Snapshot:
         started, measured_at = time.monotonic(), datetime.now(UTC)
-        mailbox, roster = self._connected(ends), self._roster
+        mailbox, roster, workers = self._connected(ends), self._roster, question.workers
         overdue = self._overdue(mailbox, ends)
-        excused = roster.excused(expected, started)
-        names = roster.expected(expected) if workers is None else roster.only(workers)
-        asked = Round(requests, Counter({n: c for n, c in names.items() if n not in excused}), roster.beats, excused)
+        excused = roster.excused(question.expected, started)
+        names = roster.expected(question.expected) if workers is None else roster.only(workers)
+        expected = Counter({name: count for name, count in names.items() if name not in excused})
+        asked = Round(question.requests, expected, roster.beats, excused)
         for answer in overdue:
             asked.take(answer)
-        if workers is None or asked.expected:
-            audience = Audience(None if workers is None else sorted(asked.expected), sorted(excused))
-            count = mailbox.ask(requests, audience, ends - time.monotonic())
+        if workers is None or expected:
+            audience = Audience(None if workers is None else sorted(expected), sorted(excused))
+            count = mailbox.ask(question.requests, audience, ends - time.monotonic())
             asked.reached = count if workers is None else None
             self._listen(mailbox, asked, ends)
             if not mailbox.delivered and not asked.heard():
-                raise alarmed(self.broker) if mailbox.blocked else TimeoutError("no message was confirmed")
+                raise alarmed(self._broker) if mailbox.blocked else TimeoutError("no message was confirmed")
             roster.learn(asked, workers is None, started, mailbox.nodes)
-        silent = asked.expected.keys() - asked.caught_up - roster.excepted(asked) - asked.late
-        owing = silent | roster.debtors
+        owing = roster.debtors | (expected.keys() - asked.caught_up - roster.excepted(asked) - asked.late)
         return Snapshot(
             replies=tuple(asked.replies),
             errors=tuple(asked.errors),
             answered=frozenset(asked.heard()),
-            owing=frozenset(owing if workers is None else owing & set(workers)),
+            owing=frozenset(owing if workers is None else owing.intersection(workers)),
             late=frozenset(asked.late),
             unreadable=tuple(asked.unreadable),
             asked_count=asked.reached,
@@ -133,10 +185,8 @@ class CeleryInspector:
         )
 
     def _connected(self, ends: float) -> Mailbox:
-        if self._mailbox is not None and not self._mailbox.alive:
-            self._drop()
         if self._mailbox is None and (left := ends - time.monotonic()) > 0:
-            self._mailbox = Mailbox(self.broker, left)
+            self._mailbox = Mailbox(self._broker, left)
         if self._mailbox is None or time.monotonic() >= ends:
             raise TimeoutError("connecting took all the time there was")
         return self._mailbox
@@ -158,12 +208,6 @@ class CeleryInspector:
                 return
             self._roster.settle(answer)
             asked.take(answer)
-
-    def _drop(self) -> None:
-        if self._mailbox is not None:
-            self._mailbox.close()
-        self._mailbox = None
-        self._roster.forget_debts()
 
 
 def check(requests: Sequence[Request], workers: Collection[str] | None) -> None:

@@ -92,7 +92,7 @@ class Mailbox:
             self._confirms = hasattr(self._channel, "confirm_select")
             self._open()
         except BaseException:
-            self.close()
+            self.abandon()
             raise
 
     def _open(self) -> None:
@@ -112,11 +112,6 @@ class Mailbox:
             on_message=lambda message: self._inbox.append(decode(message)),
             on_decode_error=lambda message, exc: self._inbox.append(STRAY),
         ).consume()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the connection still looks open from here."""
-        return bool(self._connection.connected)
 
     @property
     def delivered(self) -> bool:
@@ -153,14 +148,20 @@ class Mailbox:
         return {queue.removesuffix(ending) for queue in self._bound_queues(self._exchange) if queue.endswith(ending)}
 
     def close(self) -> None:
-        """Deletes the reply queue and hangs up. Never raises what a broken connection raises."""
+        """Deletes the reply queue and takes leave."""
         with suppress(*FOREIGN, AttributeError):
             self._queue.delete()
+            if not self._is_redis:
+                self._connection.release()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Ends a connection that failed, without a word: RabbitMQ deletes our queue then, on Redis the next sweep."""
         with suppress(*FOREIGN, AttributeError):
             # Redis answers our pending BRPOP only after a second, and kombu would wait for it.
             self._channel.client.connection.disconnect()
         with suppress(*FOREIGN, AttributeError):
-            self._connection.release()
+            self._connection.collect()
         in_use.discard(self._name)
 
     def hang_up(self) -> None:
