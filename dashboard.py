@@ -13,11 +13,15 @@ from starlette.middleware import Middleware
 
 from cells import assets as browser
 from data_sources import ask, settings
+from data_sources.errors import ConfigError
 from routes import assets, export, health
 from routes.guard import Guard
 
 ROOT = Path(__file__).resolve().parent
-SETTINGS = settings.load()
+try:
+    SETTINGS = settings.load()
+except ConfigError as error:
+    raise SystemExit(f"Celery Notebook does not start: {error}") from None
 
 
 @contextlib.asynccontextmanager

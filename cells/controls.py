@@ -87,11 +87,10 @@ def read(params: dict[str, str], clusters: tuple[str, ...]) -> View:
 
 
 def set_params(change: dict[str, str]) -> None:
-    """Writes into the URL. A new stretch of time replaces the old one, and the zoom in it."""
-    if {"range", "from", "to"} & set(change):
-        for name in ("range", "from", "to", "zoom"):
-            st.query_params.pop(name, None)
-    st.query_params.update({name: value for name, value in change.items() if name in KNOWN})
+    """Writes into the URL, in one go. A new stretch of time replaces the old one, and the zoom in it."""
+    replaced = {"range", "from", "to", "zoom"} if {"range", "from", "to"} & set(change) else set()
+    kept = {name: value for name, value in st.query_params.to_dict().items() if name not in replaced}
+    st.query_params.from_dict(kept | {name: value for name, value in change.items() if name in KNOWN})
 
 
 def link_params(view: View) -> dict[str, str]:

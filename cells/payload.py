@@ -14,12 +14,13 @@ import plotly.io
 
 from cells import assets, controls
 from cells.cell import Cell, Row
+from cells.commands import by_hand
 from cells.tables import Table
 from charts.rows import PlotLayer, PlotRow, rows_figure
 from charts.theme import DARK_OF
 from data_sources import ask
 from data_sources.answer import Answer
-from data_sources.query import History, PromQL, Query, Workers
+from data_sources.query import Query
 from data_sources.scope import Window, format_duration, iso
 from headlines.headline import Headline
 
@@ -64,13 +65,14 @@ def row_payload(row: Row, answers: list[Answer], view: controls.View) -> dict[st
     """One row's provenance: where from, how old, how made, what failed, and its files."""
     failure = next((answer.failure for answer in answers if answer.failure), None)
     measured = [answer.measured_at for answer in answers if answer.measured_at]
+    transport = ask.desk().cluster(view.scope.cluster).broker.transport
     empty = bool(measured) and all(answer.frame.empty for answer in answers)
     return {
         "label": row.label,
         "advice": row.advice,
         "unit": next((answer.units["value"] for answer in answers if "value" in answer.units), ""),
         "origin": list(dict.fromkeys(answer.origin for answer in answers if answer.origin)),
-        "code": list(dict.fromkeys(code_of(answer.query) for answer in answers)),
+        "code": list(dict.fromkeys(by_hand(answer.query, transport) for answer in answers)),
         "csv": [
             {"label": file_label(answer.query), "href": csv_link(answer, view.scope.cluster)}
             for answer in {answer.query: answer for answer in answers if not answer.pending}.values()
@@ -98,18 +100,6 @@ def series_in(answer: Answer) -> int:
     if answer.window is None:
         return len(answer.frame)
     return len(answer.frame[labels].drop_duplicates()) if labels else int(not answer.frame.empty)
-
-
-def code_of(query: Query) -> str:
-    """The PromQL, or the command that gives the same by hand."""
-    match query:
-        case PromQL():
-            return query.text
-        case Workers():
-            return "celery inspect ping stats active active_queues"
-        case History():
-            return f"source=history&{urlencode(query.to_params()[1:])}"
-    return urlencode(query.to_params())
 
 
 def file_label(query: Query) -> str:
@@ -182,4 +172,4 @@ def plot_row(row: Row, answers: Sequence[Answer]) -> PlotRow:
         for layer, answer in zip(row.layers, answers, strict=True)
         if answer.window
     )
-    return PlotRow(row.label, layers, tuple(note for answer in answers for note in answer.notes))
+    return PlotRow(row.label, layers, answers[0].notes)  # the band of the row's own layer, not of what is drawn over it

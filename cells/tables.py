@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
+    """`apart` holds rows that few look for, a click away under the label `apart_label`."""
+
     columns: tuple[Column, ...]
     rows: list[list[Any]]
     empty: tuple[str, ...]
+    apart: list[list[Any]] = field(default_factory=list)
+    apart_label: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        return {"columns": [asdict(column) for column in self.columns], "rows": self.rows, "empty": list(self.empty)}
+        return asdict(self)
 
 
 View = Callable[[pd.DataFrame, Mapping[str, Answer]], Table]
@@ -95,25 +99,19 @@ QUEUES = (
 
 
 def queues(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
-    """Work queues first, Celery's own after them; `beside["depth"]` fills the sparkline."""
+    """Work queues, and apart from them Celery's own; `beside["depth"]` fills the sparkline."""
     sparks = sparklines(beside.get("depth"))
-    by_name = frame.sort_values(["internal", "queue"]) if len(frame) else frame
-    rows = [
-        [
-            f"{row['queue']} (internal)" if row["internal"] else row["queue"],
-            row["ready"],
-            row["unacked"],
-            sparks.get(row["queue"]),
-            row["consumers"],
-            row["oldest"],
-        ]
-        for row in records(by_name)
-    ]
+    rows: dict[bool, list[list[Any]]] = {False: [], True: []}
+    for row in records(frame):
+        spark = sparks.get(row["queue"])
+        rows[row["internal"]].append(
+            [row["queue"], row["ready"], row["unacked"], spark, row["consumers"], row["oldest"]]
+        )
     teach = (
         "No queue found. A queue is seen when a worker consumes it or a producer has declared it.",
         "Check that broker URL, database or vhost, and global_keyprefix are the ones your app uses.",
     )
-    return Table(QUEUES, rows, teach)
+    return Table(QUEUES, rows[False], teach, rows[True], "Celery's own queues")
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

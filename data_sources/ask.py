@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from data_sources import promql
 from data_sources.answer import Answer, Failure, Note
-from data_sources.config import Settings
+from data_sources.config import Cluster, Settings
 from data_sources.errors import BadParameter
 from data_sources.flights import Flights
 from data_sources.inspect_frames import inspect_frame
@@ -54,6 +54,9 @@ class Desk:
             return self._ask(query, watch, scope, wait_seconds)
         except BadParameter as error:
             return rejected(query, error.name, error.message)
+
+    def cluster(self, name: str) -> Cluster:
+        return self._watches[name].cluster
 
     def window(self, scope: Scope) -> Window:
         """The window that `scope` means now; all cells of a page agree on it. Raises BadParameter."""

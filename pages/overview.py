@@ -3,7 +3,7 @@
 from cells import tables
 from cells.cell import over, row
 from cells.show import headline, plot, table
-from data_sources.query import Depths, Signal, Workers
+from data_sources.query import Depths, History, Signal, Workers
 from headlines.overview import overview
 
 depth = Signal("depth", "queue")
@@ -27,7 +27,7 @@ table(
     "A worker that answers but takes nothing while its queue grows is the one to look at first.",
     Workers(),
     tables.workers,
-    throughput=Signal("throughput", "worker"),
+    throughput=History("throughput", "worker"),
 )
 
 table(

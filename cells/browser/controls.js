@@ -28,11 +28,15 @@ function rangeButtons(data, send) {
       element("input", { type: "radio", name: "cn-range", value: name, checked: name === data.range, onchange: () => send({ range: name }) }), name)));
 }
 
+// On a phone: the same as one select; its last entry opens the panel for custom times.
 function rangeSelect(data, send) {
   const names = data.range && !RANGES.includes(data.range) ? [...RANGES, data.range] : RANGES;
-  const options = names.map((name) => [name, name]);
-  if (!data.range) options.push(["", "custom"]);
-  return choice("Range", "range", options, data.range ?? "", send, "cn-narrow");
+  const options = [...names.map((name) => [name, name]), ["custom", "Custom…"]];
+  const node = choice("Range", "range", options, data.range ?? "custom", ({ range }) => {
+    if (range === "custom") node.parentElement.querySelector(".cn-custom").open = true;
+    else send({ range });
+  }, "cn-narrow");
+  return node;
 }
 
 function choice(label, name, options, value, send, extra = "") {

@@ -69,11 +69,11 @@ function render(plot) {
     moveTime(trace, plot);
     trace.visible = plot.hidden.has(key(trace.meta)) ? "legendonly" : true;
   }
-  for (const shape of layout.shapes ?? []) { shape.x0 += offset(shape.x0, plot.tz); shape.x1 += offset(shape.x1, plot.tz); }
+  for (const shape of layout.shapes ?? []) [shape.x0, shape.x1] = [shape.x0, shape.x1].map((text) => written(read(text), plot.tz));
   plot.traces = data;
   drawHeads(plot, data);
   place(plot, layout);
-  layout.xaxis.range = (plot.zoom ?? [start, end]).map((ms) => ms + offset(ms, plot.tz));
+  layout.xaxis.range = (plot.zoom ?? [start, end]).map((ms) => written(ms, plot.tz));
   layout.xaxis.nticks = Math.max(3, Math.floor(plot.width / 110));
   if (matchMedia("(pointer: coarse)").matches) layout.dragmode = false; // a finger scrolls the page
   layout.uirevision = plot.window;
@@ -88,18 +88,28 @@ function render(plot) {
   if (plot.cursor !== null) show(plot, plot.cursor);
 }
 
-// Plotly knows no time zones: local time is UTC moved. Over a change of clocks each point is moved by its own offset.
+// Plotly knows no time zones: what it writes as UTC is our local time. Numbers it would take for the browser's own.
+const written = (ms, tz) => new Date(ms + offset(ms, tz)).toISOString().slice(0, -1).replace("T", " ");
+const read = (text) => Date.parse(`${String(text).replace(" ", "T").slice(0, 23)}Z`);
+
+// Over a change of clocks each point is moved by its own offset.
 function moveTime(trace, plot) {
   const { start } = plot.data.window;
-  trace.start = trace.x0;
+  trace.start = read(trace.x0);
   trace.step = trace.dx;
   if (offset(start, plot.tz) === plot.shift) {
-    trace.x0 += plot.shift;
+    trace.x0 = written(trace.start, plot.tz);
   } else {
-    trace.x = Array.from({ length: numbers(trace).length }, (_, k) => trace.x0 + k * trace.dx).map((ms) => ms + offset(ms, plot.tz));
+    trace.x = Array.from({ length: numbers(trace).length }, (_, k) => written(trace.start + k * trace.dx, plot.tz));
     delete trace.x0;
     delete trace.dx;
   }
+}
+
+// Back from what Plotly says to milliseconds of UTC.
+function utc(plot, local) {
+  const ms = typeof local === "number" ? local : read(local);
+  return ms - offset(ms - plot.shift, plot.tz);
 }
 
 const key = (meta) => `${meta.row}/${meta.name}`;
@@ -173,11 +183,8 @@ export function numbers(trace) {
 function zoomed(plot, change) {
   const range = change["xaxis.range[0]"] !== undefined ? [change["xaxis.range[0]"], change["xaxis.range[1]"]] : change["xaxis.range"];
   if (!range) return;
-  const utc = range.map((text) => {
-    const local = typeof text === "number" ? text : Date.parse(`${String(text).replace(" ", "T")}Z`);
-    return local - offset(local - plot.shift, plot.tz);
-  });
-  if (utc.every(Number.isFinite)) setZoom(plot, utc);
+  const ends = range.map((local) => utc(plot, local));
+  if (ends.every(Number.isFinite)) setZoom(plot, ends);
 }
 
 function setZoom(plot, range) {
@@ -214,8 +221,7 @@ function point(plot, clientX) {
   if (!axis) return;
   const x = clientX - plot.chart.getBoundingClientRect().left - axis._offset;
   if (x < 0 || x > axis._length) return hide(plot);
-  const local = axis.p2d(x), ms = typeof local === "number" ? local : Date.parse(`${String(local).replace(" ", "T")}Z`);
-  show(plot, ms - offset(ms - plot.shift, plot.tz));
+  show(plot, utc(plot, axis.p2d(x)));
 }
 
 function show(plot, ms) {
@@ -223,7 +229,7 @@ function show(plot, ms) {
   if (!axis) return;
   const place = Math.round((Math.min(Math.max(ms, start), end) - start) / step), moment = start + place * step;
   plot.cursor = moment;
-  const x = axis._offset + axis.d2p(moment + offset(moment, plot.tz));
+  const x = axis._offset + axis.d2p(written(moment, plot.tz));
   plot.line.style.left = `${x}px`;
   plot.line.style.bottom = `${plot.bottom}px`;
   plot.line.hidden = plot.tip.hidden = false;

@@ -11,25 +11,26 @@ export function drawTable(body, data) {
   const shown = JSON.stringify([data.table, state, zone()]);
   if (body.shown === shown) return;
   body.shown = shown;
-  const { columns, rows } = data.table;
-  if (!rows.length) {
+  const { columns, rows, apart } = data.table;
+  if (!rows.length && !apart.length) {
     body.replaceChildren(element("div", { class: "cn-empty" }, ...data.table.empty.map(paragraph)));
     return;
   }
-  const again = () => { drawTable(body, data); };
-  const kept = rows.filter((row) => !state.text || row.some((cell) => typeof cell === "string" && cell.toLowerCase().includes(state.text)));
-  const sorted = sort(kept, columns, state.sort);
-  const table = element("table", { class: "cn-table" },
-    element("thead", {}, element("tr", {}, ...columns.map((column, place) => header(column, place, state, data, again)))),
-    element("tbody", {}, ...sorted.slice(0, state.shown).map((row) => element("tr", {},
-      ...columns.map((column, place) => cell(row[place], column, row, columns))))));
+  const again = () => drawTable(body, data);
+  const matches = (row) => !state.text || row.some((cell) => typeof cell === "string" && cell.toLowerCase().includes(state.text));
+  const sorted = sort(rows.filter(matches), columns, state.sort);
+  const head = () => element("thead", {}, element("tr", {}, ...columns.map((column, place) => header(column, place, state, data, again))));
+  const table = (shown) => element("div", { class: "cn-scroll" }, element("table", { class: "cn-table" }, head(),
+    element("tbody", {}, ...shown.map((row) => element("tr", {}, ...columns.map((column, place) => cell(row[place], column)))))));
   const focused = body.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
   const scrolled = body.querySelector(".cn-scroll")?.scrollLeft ?? 0;
   body.replaceChildren(...[
     rows.length > 12 ? filter(state, again) : null,
-    element("div", { class: "cn-scroll" }, table),
+    table(sorted.slice(0, state.shown)),
     sorted.length > state.shown ? element("button", { type: "button", onclick: () => { state.shown += 500; again(); } },
       `Show ${Math.min(500, sorted.length - state.shown)} more of ${sorted.length}`) : null,
+    apart.length ? element("details", { class: "cn-apart", open: state.apart, ontoggle: (event) => { state.apart = event.target.open; } },
+      element("summary", {}, `${data.table.apart_label} (${apart.length})`), table(sort(apart, columns, state.sort))) : null,
   ].filter(Boolean));
   body.querySelector(".cn-scroll").scrollLeft = scrolled;
   if (focused) {

@@ -1,0 +1,32 @@
+"""How a question would be asked by hand: the PromQL, or the commands that give the same."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from data_sources.query import Depths, History, Inspect, PromQL, Query, Workers
+
+READY = {
+    "redis": "redis-cli LLEN QUEUE     # and of each of its priority lists\nredis-cli HLEN unacked",
+    "amqp": "rabbitmqctl list_queues name messages_ready messages_unacknowledged consumers",
+}
+SAMPLED = {
+    "throughput": "celery inspect stats     # `total`, its growth from one sample to the next",
+    "busy_slots": "celery inspect active",
+    "slots": "celery inspect stats     # `pool`",
+}
+
+
+def by_hand(query: Query, transport: str) -> str:
+    match query:
+        case PromQL():
+            return query.text
+        case Workers():
+            return "\n".join(f"celery inspect {method}" for method in ("ping", "stats", "active", "active_queues"))
+        case Inspect():
+            return f"celery inspect {query.method} {' '.join(query.ids)}".strip()
+        case Depths():
+            return READY.get(transport, "the transport's own size of each queue")
+        case History():
+            return SAMPLED.get(query.name) or by_hand(Depths(), transport)
+    return urlencode(query.to_params())

@@ -1,0 +1,110 @@
+"""A whole dashboard on known data, and headless Chromium to look at it as a person would."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from demo.servers import Dashboard, Prometheus, Redis, celery_worker
+from tests.blocks import prometheus_with, series
+
+ROOT = Path(__file__).resolve().parents[2]
+EVERY = timedelta(seconds=15)
+POINTS = 480  # two hours
+# Closed long ago enough that nothing changes, on whole minutes.
+END = (datetime.now(UTC) - timedelta(minutes=10)).replace(second=0, microsecond=0)
+START = END - EVERY * (POINTS - 1)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What runs: a dashboard, and what it looks at."""
+
+    dashboard: Dashboard
+    prometheus: Prometheus
+    redis: Redis
+
+    @property
+    def url(self) -> str:
+        return self.dashboard.url
+
+
+def known_samples() -> str:
+    """Two tasks, one of which fails at times; two containers; names that look like markup."""
+    task = {"hostname": "shop-1", "queue_name": "mail", "job": "celery", "instance": "a:1"}
+    mail = {**task, "name": "app.__main__.send"}
+    hostile = {**task, "name": "<img src=x onerror=window.__xss=1>"}
+    return "".join(
+        [
+            "# TYPE celery_task_failed counter\n",
+            series("celery_task_failed_total", mail, [float(k // 10) for k in range(POINTS)], START, EVERY),
+            "# TYPE celery_task_received counter\n",
+            series("celery_task_received_total", mail, [33.0 * k for k in range(POINTS)], START, EVERY),
+            "# TYPE celery_task_succeeded counter\n",
+            series("celery_task_succeeded_total", mail, [30.0 * k for k in range(POINTS)], START, EVERY),
+            series("celery_task_succeeded_total", hostile, [15.0 * k for k in range(POINTS)], START, EVERY),
+            "# TYPE container_memory_usage_bytes gauge\n",
+            series(
+                "container_memory_usage_bytes",
+                {"name": "shop-1", "image": "shop", "job": "cadvisor"},
+                [200e6 + 1e5 * k for k in range(POINTS)],
+                START,
+                EVERY,
+            ),
+        ]
+    )
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    with Redis(folder / "redis") as redis, prometheus_with(known_samples(), folder / "prometheus") as prometheus:
+        env = {"CELERY_BROKER_URL": redis.url, "PYTHONPATH": str(ROOT)}
+        worker = celery_worker("tests.celery_app", "w1@shop", folder, ["--pool", "solo"], env, ROOT)
+        with worker, Dashboard(folder, settings_for(redis, prometheus)) as dashboard:
+            yield Site(dashboard, prometheus, redis)
+
+
+def settings_for(redis: Redis, prometheus: Prometheus) -> dict[str, str]:
+    return {"CELERY_BROKER_URL": redis.url, "PROMETHEUS_URL": prometheus.url, "ALERTMANAGER_URL": "", "PUBLIC_URL": ""}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        chromium = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Visit:
+    """A page and all that went wrong in it or left this machine."""
+
+    page: Page
+    errors: list[str]
+    foreign: list[str]
+
+
+@pytest.fixture
+def visit(browser: Browser, site: Site) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, timezone_id="Europe/Berlin")
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    seen = Visit(page, [], [])
+    page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    page.on("request", lambda request: seen.foreign.append(request.url) if not is_own(request.url, site) else None)
+    yield seen
+    context.close()
+
+
+def is_own(url: str, site: Site) -> bool:
+    return url.startswith((site.url, site.url.replace("http", "ws", 1), "blob:", "data:"))
