@@ -238,7 +238,7 @@ class Dashboard(Process):
     """`streamlit run dashboard.py`, configured by `env`; takes 8501 or the next free port, as Streamlit does."""
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
-        command = [sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.headless", "true"]
+        command = [sys.executable, "-m", "streamlit", "run", "dashboard.py"]
         super().__init__("dashboard", command, folder, env, ROOT)
         self.wait_until(lambda: bool(listening_ports(self.pid)), 60)
         self.port = listening_ports(self.pid)[0]
