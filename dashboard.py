@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import anyio.to_thread
 import streamlit as st
 from starlette.middleware import Middleware
 
@@ -32,7 +32,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await anyio.to_thread.run_sync(ask.stop)
+        await asyncio.to_thread(ask.stop)
 
 
 app = st.App(
