@@ -31,6 +31,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {"active": {"safe": True}}  # argume
 
 SILENCE_SECONDS = 0.5  # ends a round in which nobody is known: with 0.1 s a busy machine lost 5 of 8 workers
 OVERDUE_SECONDS = 0.02  # waited for an answer that should have come before this round
+SPARE_SECONDS = 0.2  # of the deadline: a round ends earlier, so that what was heard by then is not lost with it
 CLOSE_SECONDS = 2.0
 MAX_GIVEN_UP = 3  # threads
 
@@ -101,8 +102,7 @@ class CeleryInspector:
 
         def exchange() -> None:
             try:
-                # It stops a little earlier, so that what was heard by then beats the deadline.
-                outcome.set_result(talk.exchange(question, ends - 0.05 * (ends - time.monotonic())))
+                outcome.set_result(talk.exchange(question, ends - min(SPARE_SECONDS, (ends - time.monotonic()) / 4)))
             except Exception as error:
                 outcome.set_exception(error)
 
@@ -171,7 +171,7 @@ class Conversation:
             if not mailbox.delivered and not asked.heard():
                 raise alarmed(self._broker) if mailbox.blocked else TimeoutError("no message was confirmed")
             roster.learn(asked, workers is None, started, mailbox.nodes)
-        owing = roster.debtors | (expected.keys() - asked.caught_up - roster.excepted(asked) - asked.late)
+        owing = (roster.debtors | (expected.keys() - asked.caught_up - roster.excepted(asked))) - asked.late
         return Snapshot(
             replies=tuple(asked.replies),
             errors=tuple(asked.errors),

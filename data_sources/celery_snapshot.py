@@ -47,7 +47,7 @@ class Snapshot:
     replies: tuple[Reply, ...]
     errors: tuple[Reply, ...]  # `value` is the text: the method failed in that worker, or what came is not its shape
     answered: frozenset[str]  # names that answered any method in this round
-    owing: frozenset[str]  # expected or counted, and did not answer everything yet: busy, wedged, or gone
+    owing: frozenset[str]  # expected or counted, and not heard to the end of the round: busy, wedged, or gone
     late: frozenset[str]  # names that answered an older round only now: alive, and busy until then
     unreadable: tuple[str, ...]  # why a reply could not be read: a worker that writes pickle, garbage
     asked_count: int | None  # nodes the questions reached, where the broker tells: Redis does
