@@ -72,6 +72,13 @@ class Answer:
         """The frame is the last good one; a newer one could not be had."""
         return self.failure is not None and self.measured_at is not None
 
+    @property
+    def tells_now(self) -> bool:
+        """Whether its window ends where it was measured, rather than at an earlier time that a link has frozen."""
+        if self.window is None or self.measured_at is None or self.failure is not None:
+            return False
+        return self.measured_at - self.window.end <= self.window.step + timedelta(minutes=1)
+
     def failed(self, failure: Failure) -> Answer:
         """This answer, kept, with what went wrong since."""
         return replace(self, failure=failure)

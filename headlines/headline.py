@@ -17,7 +17,7 @@ class Part:
     seconds: float | None = None
 
     def to_dict(self) -> dict[str, object]:
-        known = {name: value for name, value in asdict(self).items() if value not in (None, False, "")}
+        known = {name: value for name, value in asdict(self).items() if value is not None and value is not False}
         if self.moment:
             known["moment"] = self.moment.timestamp() * 1000
         return known

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from charts.series import split
 from data_sources.answer import Answer
+from headlines.growth import growth
 from headlines.headline import Headline, Part, Words, name, names
 
 GROWING = 5  # messages a minute; slower is noise
-LOOK_BACK = pd.Timedelta(minutes=10)
 FAILING = 0.2  # a fifth of what ends
 
 NOBODY = (
@@ -34,17 +35,18 @@ def overview(answers: Mapping[str, Answer]) -> Headline:
 
 
 def broker_down(answers: Mapping[str, Answer]) -> Headline | None:
-    queues, workers = answers["queues"].failure, answers["workers"].failure
-    failure = queues or workers
-    if failure is None:
+    queues, workers = answers["queues"], answers["workers"]
+    failures = [answer.failure for answer in (queues, workers) if answer.failure]
+    if not failures:
         return None
-    if queues and workers:
-        sentence: Words = ("The broker cannot be reached: ", failure.what)
-    elif queues:
-        sentence = ("Workers answer, but the queues cannot be read: ", failure.what)
+    if len(failures) == 2:
+        lead = "The broker cannot be reached: "
+    elif queues.failure:
+        lead = f"{'Workers answer, but the' if workers.totals.get('answered') else 'The'} queues cannot be read: "
     else:
-        sentence = ("The broker answers, but workers cannot be asked: ", failure.what)
-    return Headline(sentence, ("Since ", Part(moment=failure.since), ". ", failure.hint), "bad")
+        lead = "Workers cannot be asked: " if queues.pending else "The broker answers, but workers cannot be asked: "
+    since = min(failure.since for failure in failures)
+    return Headline((lead, failures[0].what), ("Since ", Part(moment=since), ". ", failures[0].hint), "bad")
 
 
 def nobody(answers: Mapping[str, Answer]) -> Headline | None:
@@ -54,80 +56,50 @@ def nobody(answers: Mapping[str, Answer]) -> Headline | None:
     frame = workers.frame
     if frame.empty:
         ready = answers["queues"].totals.get("ready")
-        context: Words = (f"{ready:,} messages wait.",) if ready else ()
+        context: Words = (count(ready, "message waits", "messages wait"), ".") if ready else ()
         return Headline(("The broker answers, but no worker does",), context, "bad", NOBODY)
-    since = frame["last_seen"].max().to_pydatetime()
-    return Headline(
-        ("No worker answers any more",),
-        (
-            "All ",
-            Part(f"{len(frame)}", href="#workers"),
-            " fell silent; the last answer came ",
-            Part(moment=since),
-            ".",
-        ),
-        "bad",
-    )
+    missed = frame[frame["verdict"] != "gone"] if (frame["verdict"] != "gone").any() else frame
+    who = count(len(missed), "worker", "workers")
+    last: Words = ("; the last answer came ", Part(moment=frame["last_seen"].max().to_pydatetime()), ".")
+    return Headline(("No worker answers any more",), (Part(who, href="#workers"), " fell silent", *last), "bad")
 
 
 def growing(answers: Mapping[str, Answer]) -> Headline | None:
-    """The queue that grows fastest, over the last ten minutes of the window."""
-    rates = growth(answers["depth"].frame)
-    if rates.empty or rates.iloc[0]["per_minute"] < GROWING:
+    """The queue that grows fastest, and how many workers leave it alone."""
+    worst = next(iter(growth(answers["depth"]) or ()), None)
+    if worst is None or worst.per_minute < GROWING:
         return None
-    worst = rates.iloc[0]
-    queue, consumers = str(worst["queue"]), consumers_of(str(worst["queue"]), answers["workers"].frame)
-    total = int((answers["workers"].frame["silent_since"].isna()).sum())
-    per_minute = f"{worst['per_minute']:,.0f} a minute"
-    sentence: Words = (name(queue, "#queues"), " grows by ", Part(per_minute, href="#cockpit"))
-    if not consumers and total:
-        sentence = (*sentence, f": none of {total} workers consumes it")
-    elif len(consumers) < total:
-        missing = total - len(consumers)
-        sentence = (*sentence, f": {missing} of {total} workers {'does' if missing == 1 else 'do'} not consume it")
+    per_minute = Part(f"{worst.per_minute:,.0f} a minute", href="#cockpit")
     context: Words = (
-        f"{worst['now']:,.0f} messages wait there; it has grown since ",
-        Part(moment=worst["since"].to_pydatetime()),
+        f"{count(worst.now, 'message waits', 'messages wait')} there, up from {worst.least:,.0f} at ",
+        Part(moment=worst.least_at),
         ".",
     )
-    return Headline(sentence, context, "bad")
+    reason = neglect(worst.queue, answering(answers["workers"].frame))
+    return Headline((name(worst.queue, "#queues"), " grows by ", per_minute, reason), context, "bad")
 
 
-def growth(depth: pd.DataFrame) -> pd.DataFrame:
-    """Per queue: `per_minute` over the last ten minutes, `now`, and `since`, its lowest moment. Steepest first."""
-    rows = []
-    for queue, line in depth.groupby("queue", observed=True) if "queue" in depth else ():
-        end = line["time"].max()
-        if end < depth["time"].max():
-            continue  # ended before the window did
-        recent = line[line["time"] >= end - LOOK_BACK]
-        minutes = (recent["time"] - end).dt.total_seconds().to_numpy() / 60
-        if len(recent) < 4 or minutes[0] > -1:
-            continue
-        slope = float(np.polyfit(minutes, recent["value"].to_numpy(), 1)[0])
-        lowest = recent.loc[recent["value"][::-1].idxmin(), "time"]
-        half = recent["value"].iloc[len(recent) // 2 :].mean() > recent["value"].iloc[: len(recent) // 2].mean()
-        if half:
-            rows.append({"queue": queue, "per_minute": slope, "now": recent["value"].iloc[-1], "since": lowest})
-    frame = pd.DataFrame(rows, columns=["queue", "per_minute", "now", "since"])
-    return frame.sort_values("per_minute", ascending=False, ignore_index=True)
-
-
-def consumers_of(queue: str, workers: pd.DataFrame) -> list[str]:
-    answering = workers[workers["silent_since"].isna()]
-    return [row.worker for row in answering.itertuples() if row.queues is not None and queue in row.queues]
+def neglect(queue: str, workers: pd.DataFrame) -> str:
+    """How many of the workers that say what they consume do not consume `queue`; empty when all do."""
+    consumed = [queues for queues in workers["queues"] if isinstance(queues, list)]
+    missing = sum(queue not in queues for queues in consumed)
+    if not missing:
+        return ""
+    if missing == len(consumed):
+        return f": none of {missing} workers consumes it" if missing > 1 else ": the only worker does not consume it"
+    return f": {missing} of {len(consumed)} workers {'does' if missing == 1 else 'do'} not consume it"
 
 
 def silent(answers: Mapping[str, Answer]) -> Headline | None:
     frame = answers["workers"].frame
-    gone = frame[frame["verdict"] == "silent"]
-    if gone.empty:
+    missed = frame[frame["verdict"] == "silent"]
+    if missed.empty:
         return None
-    since = gone["silent_since"].min().to_pydatetime()
-    verb = "does" if len(gone) == 1 else "do"
+    since = missed["silent_since"].min().to_pydatetime()
+    left = len(answering(frame))
     return Headline(
-        (*names(gone["worker"].tolist(), href="#workers"), f" {verb} not answer"),
-        ("Since ", Part(moment=since), f". {len(frame) - len(gone)} of {len(frame)} workers answer."),
+        (*names(missed["worker"].tolist(), href="#workers"), f" {'does' if len(missed) == 1 else 'do'} not answer"),
+        ("Since ", Part(moment=since), f". {count(left, 'other worker answers', 'other workers answer')}."),
         "bad",
     )
 
@@ -136,35 +108,46 @@ def failing(answers: Mapping[str, Answer]) -> Headline | None:
     failures, throughput = latest(answers["failures"]), latest(answers["throughput"])
     if not failures or not throughput or failures / throughput < FAILING:
         return None
-    share = f"{failures / throughput:.0%}"
-    return Headline(
-        (Part(share, href="#cockpit"), " of the tasks that end now fail"), (f"{failures:.2g} a second.",), "bad"
-    )
-
-
-def latest(answer: Answer) -> float | None:
-    """The last value of a total; None when it is not known."""
-    if answer.frame.empty or answer.failure:
-        return None
-    return float(answer.frame["value"].iloc[-1])
+    share = Part(f"{failures / throughput:.0%}", href="#cockpit")
+    return Headline((share, " of the tasks that end now fail"), (f"{failures:.2g} a second.",), "bad")
 
 
 def calm(answers: Mapping[str, Answer]) -> Headline:
-    workers, ready = answers["workers"], answers["queues"].totals.get("ready")
-    if workers.pending:
+    if answers["workers"].pending:
         return Headline(("Asking the workers",), tone="plain")
-    answered = workers.totals.get("answered") or 0
-    known = workers.frame[workers.frame["silent_since"].isna()]
-    busy, slots = known["active"].sum(min_count=1), known["concurrency"].sum(min_count=1)
-    rate = latest(answers["throughput"])
-    who: Words = (Part(f"{answered} worker{'s' if answered != 1 else ''}", href="#workers"),)
-    work: Words = (" at ", Part(f"{rate:.3g} tasks a second", href="#cockpit")) if rate else (" with nothing to do",)
-    if rate is None:
-        work = ()
-    waiting: Words = ("",)
+    workers = answering(answers["workers"].frame)
+    who = Part(count(len(workers), "worker", "workers"), href="#workers")
+    rate, ready = latest(answers["throughput"]), answers["queues"].totals.get("ready")
+    work: Words = ()
+    if rate is not None:
+        work = (" at ", Part(f"{rate:.3g} tasks a second", href="#cockpit")) if rate else (" with nothing to do",)
+    waiting: Words = ()
     if ready is not None:
         waiting = (", ", Part(f"{ready:,} waiting" if ready else "nothing waits", href="#queues"))
-    context: Words = (
-        () if pd.isna(busy) or pd.isna(slots) else (f"{int(busy)} of {int(slots)} slots are busy; no queue grows.",)
-    )
-    return Headline((*who, *work, *waiting), context)
+    # A sum of which a part is not known is not known.
+    busy, slots = workers["active"].sum(skipna=False), workers["concurrency"].sum(skipna=False)
+    facts = [
+        f"{busy} of {slots} slots are busy" if len(workers) and not pd.isna(busy + slots) else "",
+        "no queue grows" if growth(answers["depth"]) == [] else "",
+    ]
+    context = "; ".join(filter(None, facts))
+    return Headline((who, *work, *waiting), (f"{context[:1].upper()}{context[1:]}.",) if context else ())
+
+
+def answering(workers: pd.DataFrame) -> pd.DataFrame:
+    """Who is not silent."""
+    return workers[workers["silent_since"].isna()]
+
+
+def latest(answer: Answer) -> float | None:
+    """A total at the end of its window; None when it is not known, or that end is not now."""
+    if answer.window is None or not answer.tells_now:
+        return None
+    ends = [one.y[-2:] for one in split(answer.frame, answer.window)]
+    known = [float(value) for end in ends for value in end if np.isfinite(value)]
+    return known[-1] if known else None
+
+
+def count(number: float, one: str, many: str) -> str:
+    """`1 worker`, `1,200 workers`."""
+    return f"{number:,.0f} {one if number == 1 else many}"

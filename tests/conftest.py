@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from demo.servers import RabbitMQ, Redis
+
+settings.register_profile("notebook", deadline=None)  # other work on the machine slows single examples
+settings.load_profile("notebook")
 
 
 @pytest.fixture
