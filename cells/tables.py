@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from charts.series import split
+from charts.series import Values, split
 from data_sources.answer import Answer
 
 MOST_ROWS = 2_000
@@ -29,13 +30,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """`apart` holds rows that few look for, a click away under the label `apart_label`."""
+    """`apart` holds rows that few look for, a click away under the label `apart_label`; `left_out` counts those
+    that stand in the CSV alone.
+    """
 
     columns: tuple[Column, ...]
     rows: list[list[Any]]
     empty: tuple[str, ...]
     apart: list[list[Any]] = field(default_factory=list)
     apart_label: str = ""
+    left_out: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -45,14 +49,14 @@ View = Callable[[pd.DataFrame, Mapping[str, Answer]], Table]
 
 WORKERS = (
     Column("worker", "worker"),
-    Column("verdict", "verdict", "verdict", "From its last reply: working, idle, or silent"),
+    Column("verdict", "verdict", "verdict", "From its last reply: working, idle, silent or gone"),
     Column("slots", "busy slots", "gauge"),
     Column("throughput", "accepted / s", "spark"),
     Column("queues", "consumes", "names"),
     Column("processed", "processed", "number", "Accepted since it started"),
     Column("pool", "pool"),
     Column("prefetch", "prefetch", "number", "How many messages it may hold at once"),
-    Column("uptime", "up", "seconds", unknown="silent"),
+    Column("uptime", "up", "seconds", unknown="silent, or it did not say"),
     Column("last_seen", "last answer", "moment"),
 )
 
@@ -71,7 +75,7 @@ def workers(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
             row["pool"],
             row["prefetch"],
             row["uptime"],
-            row["last_seen"].timestamp() * 1000,
+            row["last_seen"] and row["last_seen"].timestamp() * 1000,
         ]
         for row in records(frame)
     ]
@@ -80,7 +84,7 @@ def workers(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
         "$ celery -A yourapp worker",
         "If workers do run, a setting of theirs may differ from ours: the sentence at the top names them.",
     )
-    return Table(WORKERS, rows, teach)
+    return Table(WORKERS, rows, teach, left_out=len(frame) - len(rows))
 
 
 QUEUES = (
@@ -111,29 +115,32 @@ def queues(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
         "No queue found. A queue is seen when a worker consumes it or a producer has declared it.",
         "Check that broker URL, database or vhost, and global_keyprefix are the ones your app uses.",
     )
-    return Table(QUEUES, rows[False], teach, rows[True], "Celery's own queues")
+    left_out = len(frame) - len(rows[False]) - len(rows[True])
+    return Table(QUEUES, rows[False], teach, rows[True], "Celery's own queues", left_out)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain values; what is missing is None."""
+    """The first MOST_ROWS rows as plain values; what is missing, or a number that JSON cannot write, is None."""
     plain = frame.head(MOST_ROWS).astype(object)
     return [
-        {
-            str(name): None if value is None or value is pd.NaT or value is pd.NA or value != value else value
-            for name, value in row.items()
-        }
+        {str(name): None if is_missing(value) else value for name, value in row.items()}
         for row in plain.to_dict("records")
     ]
 
 
+def is_missing(value: object) -> bool:
+    return value is pd.NaT or value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
+
+
 def sparklines(answer: Answer | None) -> dict[str, list[float | None]]:
     """Each series of a range answer in few points; None where nothing is known."""
-    if answer is None or answer.window is None or answer.frame.empty:
+    if answer is None or answer.window is None:
         return {}
     return {one.name: thinned(one.y) for one in split(answer.frame, answer.window)}
 
 
-def thinned(y: np.ndarray[Any, np.dtype[np.float32]]) -> list[float | None]:
-    """The mean of each of SPARK_POINTS stretches."""
+def thinned(y: Values) -> list[float | None]:
+    """The mean of what is known in each of SPARK_POINTS stretches, to six digits."""
     parts = np.array_split(y.astype(np.float64), min(SPARK_POINTS, len(y)))
-    return [None if np.isnan(part).all() else round(float(np.nanmean(part)), 4) for part in parts]
+    means = [part[known].mean() if (known := np.isfinite(part)).any() else None for part in parts]
+    return [None if mean is None else float(f"{mean:.6g}") for mean in means]

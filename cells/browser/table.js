@@ -31,6 +31,7 @@ export function drawTable(body, data) {
       `Show ${Math.min(500, sorted.length - state.shown)} more of ${sorted.length}`) : null,
     apart.length ? element("details", { class: "cn-apart", open: state.apart, ontoggle: (event) => { state.apart = event.target.open; } },
       element("summary", {}, `${data.table.apart_label} (${apart.length})`), table(sort(apart, columns, state.sort))) : null,
+    data.table.left_out ? element("p", { class: "cn-muted" }, `${amount(data.table.left_out, "")} more are in the CSV`) : null,
   ].filter(Boolean));
   body.querySelector(".cn-scroll").scrollLeft = scrolled;
   if (focused) {
