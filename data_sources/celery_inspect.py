@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -157,9 +156,12 @@ class Conversation:
         started, measured_at = time.monotonic(), datetime.now(UTC)
         mailbox, roster, workers = self._connected(ends), self._roster, question.workers
         overdue = self._overdue(mailbox, ends)
-        excused = roster.excused(question.expected, started)
-        names = roster.expected(question.expected) if workers is None else roster.only(workers)
-        expected = Counter({name: count for name, count in names.items() if name not in excused})
+        roster.review(question.expected, mailbox, started)
+        excused = roster.excused(started)
+        if workers is None:
+            expected = roster.expected(question.expected, started)
+        else:
+            expected = roster.expected_of(workers, started)
         asked = Round(question.requests, expected, roster.beats, excused)
         for answer in overdue:
             asked.take(answer)
@@ -170,7 +172,7 @@ class Conversation:
             self._listen(mailbox, asked, ends)
             if not mailbox.delivered and not asked.heard():
                 raise alarmed(self._broker) if mailbox.blocked else TimeoutError("no message was confirmed")
-            roster.learn(asked, workers is None, started, mailbox.nodes)
+            roster.learn(asked, workers is None, mailbox, started)
         owing = (roster.debtors | (expected.keys() - asked.caught_up - roster.excepted(asked))) - asked.late
         return Snapshot(
             replies=tuple(asked.replies),

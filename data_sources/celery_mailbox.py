@@ -6,6 +6,7 @@ worker that finds itself meant answers `{hostname: value}` to the exchange and r
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -13,21 +14,24 @@ import secrets
 import socket
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import amqp.exceptions
 import kombu
 import redis.exceptions
 
 from data_sources.celery_connection import FOREIGN, SOURCE, connect
 from data_sources.config import Broker
 from data_sources.errors import QueryRejected
+from data_sources.mask import mask_text
 from data_sources.query import MAX_NAME
 
 MAX_REPLY_BYTES = 16 * 2**20  # clusters with long task lists sent 16 to 112 MB; an honest reply is some kilobytes
 MAX_BINDINGS = 100_000  # old kombu never took them away
+MAX_PROBES = 20  # a millisecond or two each
 OURS = "celery-notebook"
 
 # The reply queues of this process that are in use, by the name that tells whose they are.
@@ -73,6 +77,7 @@ class Mailbox:
     """One connection, one channel, one reply queue for life. Used by one thread; raises what kombu raises."""
 
     def __init__(self, broker: Broker, seconds: float) -> None:
+        self.rounds = 0
         self.blocked = False  # RabbitMQ takes no messages: an alarm is on
         self._inbox: deque[Answer] = deque()
         self._published = self._confirmed = 0
@@ -120,6 +125,7 @@ class Mailbox:
 
     def ask(self, requests: Sequence[Request], audience: Audience, seconds: float) -> int | None:
         """Sends all requests at once; how many nodes they reached, whether meant or not, where the broker tells."""
+        self.rounds += 1
         messages = [self._message(request, audience, seconds) for request in requests]
         if self._is_redis:
             return self._publish_counting(messages)
@@ -146,6 +152,24 @@ class Mailbox:
         """The names that are bound to remote control on Redis: the living, and those that were killed."""
         ending = f".{self._exchange}"
         return {queue.removesuffix(ending) for queue in self._bound_queues(self._exchange) if queue.endswith(ending)}
+
+    def present(self, names: Collection[str]) -> set[str]:
+        """Those of `names` whose node may hear a request: its queue is there, or the broker does not tell."""
+        if self._is_redis:
+            return self.nodes().intersection(names)
+        probed = set(itertools.islice(names, MAX_PROBES)) if self._confirms else set()
+        return {name for name in names if name not in probed or self._has_queue(name)}
+
+    def _has_queue(self, name: str) -> bool:
+        """RabbitMQ answers a passive declare with 404, or with 405 as long as the worker holds its queue."""
+        try:
+            with self._connection.channel() as channel:  # one a probe: an error closes it
+                channel.queue_declare(f"{name}.{self._exchange}", passive=True)
+        except amqp.exceptions.NotFound:
+            return False
+        except (amqp.exceptions.ResourceLocked, amqp.exceptions.AccessRefused):
+            return True
+        return True
 
     def close(self) -> None:
         """Deletes the reply queue and takes leave."""
@@ -252,7 +276,7 @@ def decode(message: Any) -> Answer:
         return Answer(ticket, None, "not a reply of remote control")
     if not 0 < len(worker) <= MAX_NAME:
         return Answer(ticket, None, "a worker's name that is no name")
-    return Answer(ticket, worker, value)
+    return Answer(ticket, mask_text(worker), value)
 
 
 def is_abandoned(name: str) -> bool:

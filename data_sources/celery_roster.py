@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
-from data_sources.celery_mailbox import Answer
+from data_sources.celery_mailbox import Answer, Mailbox
 from data_sources.celery_snapshot import BEAT, Round
 
-ASK_AGAIN_SECONDS = 60.0  # a worker that owes an answer: it may have been restarted under its name
-FORGET_SECONDS = 3600.0  # a worker that owes an answer, when nobody expects it any more
+# After which who owes an answer is asked again: it may have been restarted under its name. Sooner when we have only
+# just connected: after a restart of the broker the workers are still coming back.
+ASK_AGAIN_SECONDS = 30.0
+ASK_AGAIN_AT_START_SECONDS = 5.0
+FORGET_SECONDS = 3600.0  # when nobody expects it any more
 
 
 @dataclass(frozen=True)
@@ -18,8 +21,8 @@ class Debt:
     """The answer a worker owes. `sure`: it was asked; otherwise it is a name that is bound, and may be dead."""
 
     ticket: str  # of the last question: workers answer in the order they are asked
-    asked_at: float  # monotonic seconds
-    since: float
+    since: float  # monotonic seconds
+    ask_again_at: float
     sure: bool
 
 
@@ -32,25 +35,35 @@ class Roster:
         self.beats: set[str] = set()
         self._known: Counter[str] = Counter()
         self._debts: dict[str, Debt] = {}
+        self._absent: set[str] = set()
 
     @property
     def debtors(self) -> set[str]:
         return {name for name, debt in self._debts.items() if debt.sure}
 
-    def excused(self, expected: Collection[str], now: float) -> set[str]:
-        """Who is not to be asked now."""
+    def review(self, expected: Collection[str], mailbox: Mailbox, now: float) -> None:
+        """Before a round: forgets old debts, and finds out who is not even there to pay."""
         self._debts = {
             name: debt for name, debt in self._debts.items() if name in expected or now - debt.since < FORGET_SECONDS
         }
-        return {name for name, debt in self._debts.items() if now - debt.asked_at < ASK_AGAIN_SECONDS}
+        self._absent = self._debts.keys() - mailbox.present(self._debts) if self._debts else set()
+        self._debts |= {name: replace(self._debts[name], ask_again_at=now) for name in self._absent}
 
-    def expected(self, names: Iterable[str]) -> Counter[str]:
-        """How many processes should answer to each name: the known, the debtors, and `names`."""
-        return self._known | Counter(dict.fromkeys([*names, *self.debtors], 1))
+    def excused(self, now: float) -> set[str]:
+        """Who is not to be asked now."""
+        return {name for name, debt in self._debts.items() if now < debt.ask_again_at}
 
-    def only(self, names: Iterable[str]) -> Counter[str]:
-        """The same for `names` and nobody else."""
-        return Counter({name: max(1, self._known[name]) for name in names})
+    def expected(self, names: Iterable[str], now: float) -> Counter[str]:
+        """Who is to be waited for, and how many processes should answer to the name: the known and `names`."""
+        everyone = self._known | Counter(dict.fromkeys([*names, *self.debtors], 1))
+        return self._without(everyone, self.excused(now) | self._absent)
+
+    def expected_of(self, names: Iterable[str], now: float) -> Counter[str]:
+        """The same of `names` and nobody else."""
+        return self._without(Counter({name: max(1, self._known[name]) for name in names}), self.excused(now))
+
+    def _without(self, names: Counter[str], others: set[str]) -> Counter[str]:
+        return Counter({name: count for name, count in names.items() if name not in others})
 
     def settle(self, answer: Answer) -> None:
         """Strikes out the debt that this is the answer to."""
@@ -61,9 +74,11 @@ class Roster:
         """When the queue they would be paid into is gone."""
         self._debts = {}
 
-    def learn(self, asked: Round, everyone: bool, now: float, nodes: Callable[[], set[str]]) -> None:
-        """Remembers who answered `asked` and who owes. `nodes`: the names bound on a broker that counts."""
+    def learn(self, asked: Round, everyone: bool, mailbox: Mailbox, now: float) -> None:
+        """After a round: remembers who answered and who owes."""
         heard = asked.heard()
+        for name in asked.caught_up:
+            self._debts.pop(name, None)
         if not everyone:
             self._known |= heard
         else:
@@ -73,22 +88,21 @@ class Roster:
         if everyone and asked.reached is not None and asked.unheard == 0:
             self._debts = {}  # all who listen have answered: who has not is gone
             return
+        ask_again_at = now + (ASK_AGAIN_SECONDS if mailbox.rounds > 1 else ASK_AGAIN_AT_START_SECONDS)
         for name in asked.expected.keys() - asked.caught_up - self.excepted(asked):
-            self._owe(name, asked, now, sure=True)
+            self._owe(name, asked, now, ask_again_at, sure=True)
         unnamed = asked.unheard - len(self._debts) - len(self.excepted(asked))
         if unnamed > 0:
-            self._suspect(nodes() - asked.caught_up - self._debts.keys(), unnamed, asked, now)
+            # The broker counted more than we know. Among the names that are bound are those, and some that were killed.
+            names = mailbox.nodes() - asked.caught_up - self._debts.keys()
+            self.beats |= {name for name in names if name.startswith(BEAT)}
+            workers = names - self.beats
+            for name in workers:
+                self._owe(name, asked, now, ask_again_at, sure=len(workers) <= unnamed)
 
-    def _suspect(self, names: set[str], unnamed: int, asked: Round, now: float) -> None:
-        """The broker counted more than we know; among `names` are those, and others that were killed."""
-        self.beats |= {name for name in names if name.startswith(BEAT)}
-        workers = names - self.beats
-        for name in workers:
-            self._owe(name, asked, now, sure=len(workers) <= unnamed)
-
-    def _owe(self, name: str, asked: Round, now: float, sure: bool) -> None:
-        before = self._debts.get(name)
-        self._debts[name] = Debt(asked.requests[-1].ticket, now, before.since if before else now, sure)
+    def _owe(self, name: str, asked: Round, now: float, ask_again_at: float, sure: bool) -> None:
+        since = self._debts[name].since if name in self._debts else now
+        self._debts[name] = Debt(asked.requests[-1].ticket, since, ask_again_at, sure)
 
     def excepted(self, asked: Round) -> set[str]:
         """Who will not answer the last question, and owes nothing for that."""

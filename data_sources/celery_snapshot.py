@@ -89,9 +89,9 @@ class Round:
         if answer.worker is None:
             self.unreadable.append(answer.value)
         elif method is None:
-            self.late.add(mask_text(answer.worker))
+            self.late.add(answer.worker)
         else:
-            self._file(mask_text(answer.worker), method, answer.value)
+            self._file(answer.worker, method, answer.value)
 
     def _file(self, worker: str, method: str, value: Any) -> None:
         if method == "stats" and isinstance(value, dict) and isinstance(value.get("broker"), dict):
