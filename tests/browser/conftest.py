@@ -75,8 +75,9 @@ def settings_for(redis: Redis, prometheus: Prometheus) -> dict[str, str]:
     return {"CELERY_BROKER_URL": redis.url, "PROMETHEUS_URL": prometheus.url, "ALERTMANAGER_URL": "", "PUBLIC_URL": ""}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    # Not for the session: Playwright keeps an event loop running, under which asyncio.run refuses in later tests.
     with sync_playwright() as playwright:
         path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
         arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
