@@ -273,10 +273,10 @@ def test_a_wide_frame_that_would_not_fit_in_memory_is_refused() -> None:
 WHOLE = matrix([{"metric": {"a": "1"}, "values": [[0, "1"], [60, "2"]]}, {"metric": {}, "values": [[0, "1"]]}])
 
 
-@pytest.mark.parametrize("length", range(len(WHOLE)))
-def test_an_answer_cut_anywhere_is_an_error(length: int) -> None:
-    with pytest.raises(Undecodable):
-        read_result(WHOLE[:length])
+def test_an_answer_cut_anywhere_is_an_error() -> None:
+    for length in range(len(WHOLE)):
+        with pytest.raises(Undecodable):
+            read_result(WHOLE[:length])
 
 
 @pytest.mark.parametrize(
