@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -32,17 +32,33 @@ COLUMNS = {
 }
 UNITS = {"uptime": "s"}
 
+Key = tuple[str, int | None]  # a worker's name and process: two processes of one name are two
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The tasks a process had accepted since its start, by name, as it said `at` that time."""
+
+    totals: Mapping[str, int]
+    at: datetime
+
 
 @dataclass(frozen=True)
 class Seen:
+    """What a process said last, heard `at` that time. `accepted` may be older: a reply can lack its totals."""
+
     facts: WorkerFacts
     at: datetime
+    accepted: Accepted | None = None
     silent_since: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Taken:
-    """Tasks accepted since each worker's previous answer, brought to one span of time."""
+    """Tasks accepted since each worker's previous answer, brought to one span of time.
+
+    A worker of which it cannot be told is in neither.
+    """
 
     by_task: Mapping[str, float]
     by_worker: Mapping[str, float]
@@ -50,59 +66,60 @@ class Taken:
 
 
 class Presence:
-    """One cluster's workers, by node name and process: two processes of one name stay two."""
+    """One cluster's workers. One thread updates it; others may read meanwhile, so what they read is never changed."""
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[str, int | None], Seen] = {}
+        self._seen: Mapping[Key, Seen] = {}
+        self._began: datetime | None = None
         self._asked_at: datetime | None = None
 
     def update(self, answered: Iterable[WorkerFacts], late: Collection[str], at: datetime) -> Taken:
-        """Takes in one snapshot; `late` names workers heard from, but not in time to say anything new."""
-        span = (at - self._asked_at).total_seconds() if self._asked_at else 0.0
+        """Takes in one round; `late` names workers heard from, but not in time to say anything new."""
+        before, current = self._seen, self._by_process(answered)
+        self._began = self._began or at
+        span = (at - (self._asked_at or at)).total_seconds()
+        watched = min(at - self._began, FORGET_AFTER).total_seconds()  # who started since then cannot be forgotten yet
         by_task: defaultdict[str, float] = defaultdict(float)
         by_worker: defaultdict[str, float] = defaultdict(float)
-        current = {(facts.worker, facts.pid): facts for facts in answered}
+        seen = self._not_answering(current, late, at)
         for key, facts in current.items():
-            share = self._accepted(key, facts, at, span)
-            for task, count in share.items():
+            earlier = before[key].accepted if key in before else None
+            said = Accepted(facts.totals, at) if facts.processed is not None else None
+            taken = accepted_between(earlier, said, facts.uptime_seconds, span, watched)
+            for task, count in (taken or {}).items():
                 by_task[task] += count
-            by_worker[facts.worker] += sum(share.values())
-            self._seen[key] = Seen(facts, at)
-        for key, seen in list(self._seen.items()):
-            restarted = any(name == key[0] and pid != key[1] for name, pid in current)
-            if key in current:
-                continue
-            if at - seen.at > FORGET_AFTER or (restarted and not self._is_twin(key)):
-                del self._seen[key]
-            elif key[0] not in late:
-                self._seen[key] = Seen(seen.facts, seen.at, seen.silent_since or at)
-        while len(self._seen) > MOST_WORKERS:
-            del self._seen[min(self._seen, key=lambda key: self._seen[key].at)]
-        self._asked_at = at
+            if taken is not None:
+                by_worker[facts.worker] += sum(taken.values())
+            seen[key] = Seen(replace(facts, pid=key[1]), at, said or earlier)
+        latest_first = sorted(seen.items(), key=lambda item: item[1].at, reverse=True)
+        self._seen, self._asked_at = dict(latest_first[:MOST_WORKERS]), at
         return Taken(by_task, by_worker, span)
 
-    def _is_twin(self, key: tuple[str, int | None]) -> bool:
-        """Whether another process of the same name was seen at the same moment: then this one did not just restart."""
-        mine = self._seen[key]
-        return any(name == key[0] and pid != key[1] and seen.at == mine.at for (name, pid), seen in self._seen.items())
+    def _by_process(self, answered: Iterable[WorkerFacts]) -> dict[Key, WorkerFacts]:
+        """A reply without `stats` does not say whose it is: it is the process's that has this name alone."""
+        heard = [key for key, seen in self._seen.items() if seen.silent_since is None]
+        count = Counter(name for name, _ in heard)
+        alone = {name: pid for name, pid in heard if count[name] == 1}
+        return {(one.worker, alone.get(one.worker) if one.pid is None else one.pid): one for one in answered}
 
-    def _accepted(self, key: tuple[str, int | None], facts: WorkerFacts, at: datetime, span: float) -> dict[str, float]:
-        """Accepted by this worker since its last answer, scaled to `span` so that a late answer is no spike."""
-        before = self._seen.get(key)
-        if not span:
-            return {}
-        if before is None:
-            # Started since the last round: all it has accepted is new. Merely new to us: nothing is known of it yet.
-            if facts.uptime_seconds is None or facts.uptime_seconds > span:
-                return {}
-            return {task: float(total) for task, total in facts.totals.items()}
-        elapsed = (at - before.at).total_seconds()
-        grown = {task: total - before.facts.totals.get(task, 0) for task, total in facts.totals.items()}
-        return {task: max(0, count) * span / elapsed for task, count in grown.items()} if elapsed > 0 else {}
+    def _not_answering(self, current: Collection[Key], late: Collection[str], at: datetime) -> dict[Key, Seen]:
+        """Those seen before and not `current`: each new process takes the place of one of its name."""
+        newcomers = Counter(name for name, pid in current if (name, pid) not in self._seen)
+        kept = {}
+        for key, seen in sorted(self._seen.items(), key=lambda item: item[1].at):
+            if key in current or at - seen.at > FORGET_AFTER:
+                continue
+            if newcomers[key[0]]:
+                newcomers[key[0]] -= 1
+            elif key[0] in late:  # alive, and busy until now; what it does now it has not said
+                kept[key] = replace(seen, facts=replace(seen.facts, active=None), at=at, silent_since=None)
+            else:
+                kept[key] = replace(seen, silent_since=seen.silent_since or at)
+        return kept
 
     @property
     def expected(self) -> tuple[str, ...]:
-        """The names that should answer the next round: whoever answered the last ones and is not long silent."""
+        """The names that should answer the next round: whoever is not silent."""
         return tuple({name for (name, _), seen in self._seen.items() if seen.silent_since is None})
 
     @property
@@ -110,15 +127,44 @@ class Presence:
         """Every queue that a worker on the roster consumes."""
         return frozenset(queue for seen in self._seen.values() for queue in seen.facts.queues or ())
 
-    def consumers(self) -> Counter[str]:
-        """How many answering workers consume each queue."""
-        return Counter(
-            queue for seen in self._seen.values() if not seen.silent_since for queue in seen.facts.queues or ()
-        )
+    def consumers(self) -> Counter[str] | None:
+        """How many answering workers consume each queue; None while one of them has not said what it consumes."""
+        consumed = [seen.facts.queues for seen in self._seen.values() if not seen.silent_since]
+        if None in consumed:
+            return None
+        return Counter(queue for queues in consumed for queue in queues or ())
 
     def frame(self, now: datetime) -> pd.DataFrame:
         """One row a worker, see COLUMNS; what a worker did not say is missing, never 0."""
-        return worker_frame([row(seen, now) for _, seen in sorted(self._seen.items(), key=lambda item: item[0][0])])
+        by_name = sorted(self._seen.items(), key=lambda item: (item[0][0], item[0][1] or 0))
+        return worker_frame([row(seen, now) for _, seen in by_name])
+
+
+def accepted_between(
+    earlier: Accepted | None, now: Accepted | None, uptime_seconds: float | None, span: float, watched: float
+) -> dict[str, float] | None:
+    """What a process accepted from `earlier` to `now`, by task, scaled to `span` seconds, so that an answer after a
+    silence is no spike. None: it cannot be told.
+
+    Counters that fall have begun again at 0, as Prometheus counts a reset; all of one process do so together.
+    """
+    if now is None or span <= 0:
+        return None
+    if earlier is None:
+        # Started within the `watched` seconds: all it has accepted is new. Merely new to us: not known of it yet.
+        if uptime_seconds is None or uptime_seconds > watched:
+            return None
+        elapsed, grown = max(uptime_seconds, span), dict(now.totals)
+    else:
+        elapsed = (now.at - earlier.at).total_seconds()
+        fell = any(now.totals.get(task, 0) < count for task, count in earlier.totals.items())
+        # In containers a restarted worker has the same process number. Its uptime is cut to whole seconds.
+        restarted = fell or (uptime_seconds is not None and uptime_seconds + 1 < elapsed)
+        base = {} if restarted else earlier.totals
+        grown = {task: total - base.get(task, 0) for task, total in now.totals.items()}
+    if elapsed <= 0:  # the clock was set back
+        return None
+    return {task: count * span / elapsed for task, count in grown.items()}
 
 
 def worker_frame(rows: Sequence[Mapping[str, object]] = ()) -> pd.DataFrame:

@@ -57,7 +57,7 @@ def process_facts(worker: str, stats: Mapping[str, Any], only: Mapping[str, Any]
         active=count(only.get("active")),
         reserved=count(only.get("reserved")),
         scheduled=count(only.get("scheduled")),
-        processed=None if totals is None else sum(totals.values()),
+        processed=None if totals is None else whole(sum(totals.values())),
         totals=totals or {},
         queues=tuple(queue_names(only["active_queues"])) if "active_queues" in only else None,
         uptime_seconds=whole(stats.get("uptime")),

@@ -78,6 +78,11 @@ def test_two_workers_of_one_name_stay_two_and_lend_each_other_nothing() -> None:
     ]
 
 
+def test_counts_too_large_to_be_true_are_unknown() -> None:
+    (facts,) = workers_facts(snapshot(("a@h", "stats", {"total": {"send": 2**62, "bulk": 2**62}})))
+    assert facts.processed is None
+
+
 def test_a_beat_is_no_worker() -> None:
     assert workers_facts(snapshot(("celerybeat@h", "ping", {"ok": "pong"}))) == ()
 
