@@ -129,7 +129,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def is_missing(value: object) -> bool:
-    return value is pd.NaT or value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
+    return value is pd.NaT or (isinstance(value, float) and not math.isfinite(value))
 
 
 def sparklines(answer: Answer | None) -> dict[str, list[float | None]]:

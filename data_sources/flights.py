@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -25,7 +26,7 @@ REST_AFTER_REJECTION = timedelta(seconds=30)
 
 @dataclass
 class Flight:
-    """One question: its last answer, the slot of time that was fetched for, and whether a fetch is under way."""
+    """One question: its last answer, the slot the last good one was fetched for, and whether a fetch is under way."""
 
     answer: Answer
     slot: object = None
@@ -34,10 +35,10 @@ class Flight:
     rests_until: float = 0.0  # on the monotonic clock
     size_bytes: int = 0
 
-    def is_due(self, slot: object) -> bool:
-        return not self.under_way and self.slot != slot and time.monotonic() >= self.rests_until
+    def is_due(self, slot: float) -> bool:
+        return not self.under_way and self.slot < slot and time.monotonic() >= self.rests_until
 
-    def land(self, answer: Answer, slot: object) -> None:
+    def land(self, answer: Answer, slot: float) -> None:
         self.answer, self.slot, self.rest = answer, slot, timedelta(0)
         self.size_bytes = int(answer.frame.memory_usage(index=False).sum())
 
@@ -49,12 +50,12 @@ class Flight:
             self.rest = min(max(FIRST_REST, 2 * self.rest), LAST_REST)
         now, before = datetime.now(UTC), self.answer.failure
         failure = Failure.from_error(error, before.since if before else now, now + self.rest)
-        self.answer, self.slot = self.answer.failed(failure), None
+        self.answer = self.answer.failed(failure)
         self.rests_until = time.monotonic() + self.rest.total_seconds()
 
 
 class Flights:
-    """Answers by question. `slot` says which moment of a live question is meant: a new one fetches once."""
+    """Answers by question. `slot` says which moment of a question is meant: a later one than before fetches once."""
 
     def __init__(self, name: str, parallel: int) -> None:
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix=name)
@@ -63,9 +64,9 @@ class Flights:
         self._closed = False
 
     def ask(
-        self, question: Hashable, slot: object, fetch: Callable[[], Answer], blank: Answer, wait_seconds: float
+        self, question: Hashable, slot: float, fetch: Callable[[], Answer], blank: Answer, wait_seconds: float
     ) -> Answer:
-        """The newest answer to `question`, fetched when none is there for `slot`; `blank` while there is none.
+        """The newest answer to `question`, fetched when none is there for `slot` or later; `blank` while there is none.
 
         Waits up to `wait_seconds` for a fetch under way; then the last good answer, or `blank`, comes back.
         `fetch` bounds its own waiting and raises SourceError.
@@ -87,7 +88,7 @@ class Flights:
             self._landed.notify_all()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _fly(self, flight: Flight, slot: object, fetch: Callable[[], Answer]) -> None:
+    def _fly(self, flight: Flight, slot: float, fetch: Callable[[], Answer]) -> None:
         outcome: Answer | SourceError
         try:
             outcome = fetch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,6 +118,14 @@ def test_an_absurd_count_spoils_no_later_rate(absurd: float) -> None:
     assert read(track, window(0, 60))[60] == 2.0
 
 
+def test_a_count_over_no_known_span_is_no_rate() -> None:
+    track = Track("name", increments=True)
+    track.append(at(0), {"mail": 1000.0})
+    assert read(track, window(0, 5)) == {}
+    track.append(at(5), {"mail": 10.0}, 5.0)
+    assert read(track, window(0, 5)) == {5: 2.0}
+
+
 def test_an_empty_frame_has_its_promised_columns() -> None:
     frame = Track("queue").frame(window(0, 60))
     assert list(frame.columns) == ["time", "queue", "value"]
@@ -125,10 +134,12 @@ def test_an_empty_frame_has_its_promised_columns() -> None:
 
 
 def test_the_oldest_samples_give_way_and_the_notes_say_where_what_is_kept_begins() -> None:
-    track = Track("")
-    for place in range(POINTS + 10):
-        track.append(at(5 * place), {"": float(place)})
+    track = Track("queue")
+    track.append(at(0), {"mail": 0.0, "gone": 0.0})
+    for place in range(1, POINTS + 10):
+        track.append(at(5 * place), {"mail": float(place)})
     last = POINTS + 9
+    assert set(track.frame(window(0, 5 * last))["queue"]) == {"mail"}
     assert track.began == at(50)
     assert read(track, window(0, 100)) == {float(5 * place): place for place in range(10, 21)}
     assert read(track, window(5 * last - 10, 5 * last)) == {5.0 * place: place for place in range(last - 2, last + 1)}
@@ -169,6 +180,20 @@ def test_viewers_of_one_window_share_a_frame_until_the_next_sample() -> None:
     assert track.frame(asked) is first
     track.append(at(5), {"mail": 2.0})
     assert read(track, asked) == {0: 1, 5: 2, 10: 2}
+
+
+def test_a_sample_that_comes_in_while_a_frame_is_made_is_in_the_next_one() -> None:
+    class Interrupted(Track):
+        def _read(self, *given: Any) -> pd.DataFrame:
+            frame = super()._read(*given)
+            if self._count == 1:
+                self.append(at(5), {"mail": 2.0})
+            return frame
+
+    track, asked = Interrupted("queue"), window(0, 5)
+    track.append(at(0), {"mail": 1.0})
+    assert read(track, asked) == {0: 1, 5: 1}
+    assert read(track, asked) == {0: 1, 5: 2}
 
 
 def test_looking_at_many_windows_keeps_few_frames() -> None:
