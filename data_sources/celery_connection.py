@@ -34,7 +34,8 @@ HARMLESS = {"visibility_timeout": 10**9, "ack_emulation": False}
 WORKERS_OWN = {"polling_interval", "confirm_publish", "retry_on_timeout"}
 
 # What kombu and the drivers raise; ValueError, KeyError and ImportError come of URLs, struct.error of servers
-# that speak something else.
+# that speak something else, AttributeError of connections that are lost halfway ("it's very annoying", kombu says
+# in transport/pyamqp.py).
 FOREIGN = (
     redis.exceptions.RedisError,
     amqp.exceptions.AMQPError,
@@ -43,6 +44,7 @@ FOREIGN = (
     ValueError,
     KeyError,
     ImportError,
+    AttributeError,
     struct.error,
 )
 

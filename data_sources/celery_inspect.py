@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 from data_sources.celery_connection import FOREIGN, SOURCE, alarmed, no_answer, translated
-from data_sources.celery_mailbox import Answer, Audience, Mailbox, Request
+from data_sources.celery_mailbox import Mailbox
+from data_sources.celery_messages import Answer, Audience, Request
 from data_sources.celery_roster import Roster
 from data_sources.celery_snapshot import Round, Snapshot
 from data_sources.config import Broker
@@ -104,6 +105,8 @@ class CeleryInspector:
                 outcome.set_result(talk.exchange(question, ends - min(SPARE_SECONDS, (ends - time.monotonic()) / 4)))
             except Exception as error:
                 outcome.set_exception(error)
+            if talk is not self._talk:  # given up meanwhile
+                talk.close()
 
         thread = threading.Thread(target=exchange, name="celery-inspect", daemon=True)
         thread.start()

@@ -9,68 +9,30 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import re
 import secrets
 import socket
 import time
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import amqp.exceptions
 import kombu
 import redis.exceptions
 
 from data_sources.celery_connection import FOREIGN, SOURCE, connect
+from data_sources.celery_messages import STRAY, Answer, Audience, Request, decode
 from data_sources.config import Broker
 from data_sources.errors import QueryRejected
-from data_sources.mask import mask_text
-from data_sources.query import MAX_NAME
 
-MAX_REPLY_BYTES = 16 * 2**20  # clusters with long task lists sent 16 to 112 MB; an honest reply is some kilobytes
 MAX_BINDINGS = 100_000  # old kombu never took them away
 MAX_PROBES = 20  # a millisecond or two each
+MAX_STRAYS = 100  # messages in our reply queue that are no replies; then we take another queue
 OURS = "celery-notebook"
 
 # The reply queues of this process that are in use, by the name that tells whose they are.
 in_use: set[str] = set()
-
-
-@dataclass(frozen=True)
-class Request:
-    method: str
-    arguments: Mapping[str, Any]
-    ticket: str = field(default_factory=lambda: secrets.token_hex(16))  # comes back with each reply
-
-
-class Audience(NamedTuple):
-    """Who is meant: `only` these, or all `but` these."""
-
-    only: Sequence[str] | None = None
-    but: Sequence[str] = ()
-
-    def address(self) -> dict[str, Any]:
-        """The fields by which a worker decides whether it is meant. It takes an empty destination for everyone."""
-        if self.only is not None:
-            assert self.only, "an empty destination would reach everyone"
-            return {"destination": list(self.only), "pattern": None, "matcher": None}
-        if self.but:
-            names = "|".join(re.escape(name) for name in self.but)
-            return {"destination": None, "pattern": rf"(?!(?:{names})\Z)", "matcher": "pcre"}
-        return {"destination": None, "pattern": None, "matcher": None}
-
-
-class Answer(NamedTuple):
-    """One reply. `worker` is None when it could not be read; `value` is then the reason."""
-
-    ticket: str
-    worker: str | None
-    value: Any
-
-
-STRAY = Answer("", None, "not a message of kombu's")
 
 
 class Mailbox:
@@ -80,7 +42,7 @@ class Mailbox:
         self.rounds = 0
         self.blocked = False  # RabbitMQ takes no messages: an alarm is on
         self._inbox: deque[Answer] = deque()
-        self._published = self._confirmed = 0
+        self._published = self._confirmed = self._strays = 0
         self._name = f"{OURS}@{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
         self._exchange = f"{broker.control_exchange}.pidbox"
         self._reply_exchange = f"reply.{broker.control_exchange}.pidbox"
@@ -142,7 +104,10 @@ class Mailbox:
                 self._connection.drain_events(timeout=max(ends - time.monotonic(), 0.001))
             except TimeoutError:
                 return None
-            except (ValueError, TypeError, AttributeError, RecursionError):  # a stranger's message in our queue
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # what is no message breaks kombu
+                self._strays += 1
+                if not self._is_redis or self._strays > MAX_STRAYS:
+                    raise
                 self._inbox.append(STRAY)
             if time.monotonic() > ends:
                 break
@@ -156,7 +121,7 @@ class Mailbox:
     def present(self, names: Collection[str]) -> set[str]:
         """Those of `names` whose node may hear a request: its queue is there, or the broker does not tell."""
         if self._is_redis:
-            return self.nodes().intersection(names)
+            return (self.nodes() or set(names)).intersection(names)  # no names at all: we may not look
         probed = set(itertools.islice(names, MAX_PROBES)) if self._confirms else set()
         return {name for name in names if name not in probed or self._has_queue(name)}
 
@@ -173,7 +138,7 @@ class Mailbox:
 
     def close(self) -> None:
         """Deletes the reply queue and takes leave."""
-        with suppress(*FOREIGN, AttributeError):
+        with suppress(*FOREIGN):
             self._queue.delete()
             if not self._is_redis:
                 self._connection.release()
@@ -181,17 +146,21 @@ class Mailbox:
 
     def abandon(self) -> None:
         """Ends a connection that failed, without a word: RabbitMQ deletes our queue then, on Redis the next sweep."""
-        with suppress(*FOREIGN, AttributeError):
+        with suppress(*FOREIGN):
             # Redis answers our pending BRPOP only after a second, and kombu would wait for it.
             self._channel.client.connection.disconnect()
-        with suppress(*FOREIGN, AttributeError):
+        with suppress(*FOREIGN):
             self._connection.collect()
         in_use.discard(self._name)
 
     def hang_up(self) -> None:
-        """From another thread: makes whatever waits on the socket fail now."""
-        with suppress(*FOREIGN, AttributeError):
-            self._connection.connection.transport.sock.shutdown(socket.SHUT_RDWR)
+        """From another thread: makes whatever waits on a socket fail now."""
+        with suppress(*FOREIGN):
+            if self._is_redis:
+                self._channel.pool.disconnect()
+                self._channel.async_pool.disconnect()
+            elif self._connection.connected:
+                self._connection.connection.transport.sock.shutdown(socket.SHUT_RDWR)
 
     def _message(self, request: Request, audience: Audience, seconds: float) -> Any:
         body = {
@@ -260,23 +229,6 @@ class Mailbox:
 
     def _on_confirmed(self, delivery_tag: int, multiple: bool) -> None:
         self._confirmed = max(self._confirmed, delivery_tag)
-
-
-def decode(message: Any) -> Answer:
-    """JSON and nothing else: a pickle runs code when it is read."""
-    ticket = message.headers.get("ticket")
-    ticket = ticket if isinstance(ticket, str) else ""
-    if message.content_type != "application/json":
-        return Answer(ticket, None, f"not JSON but {str(message.content_type)[:60]}")
-    if len(message.body) > MAX_REPLY_BYTES:
-        return Answer(ticket, None, f"a reply of {len(message.body):,} bytes, over {MAX_REPLY_BYTES:,}")
-    try:
-        [(worker, value)] = json.loads(message.body).items()
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        return Answer(ticket, None, "not a reply of remote control")
-    if not 0 < len(worker) <= MAX_NAME:
-        return Answer(ticket, None, "a worker's name that is no name")
-    return Answer(ticket, mask_text(worker), value)
 
 
 def is_abandoned(name: str) -> bool:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
-from data_sources.celery_mailbox import Answer, Mailbox
+from data_sources.celery_mailbox import Mailbox
+from data_sources.celery_messages import Answer
 from data_sources.celery_snapshot import BEAT, Round
 
 # After which who owes an answer is asked again: it may have been restarted under its name. Sooner when we have only

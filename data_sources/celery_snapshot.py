@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from data_sources.celery_mailbox import Answer, Request
+from data_sources.celery_messages import Answer, Request
 from data_sources.mask import mask, mask_text
 
 BEAT = "celerybeat@"  # celery beat may answer ping under this name (celery/beat.py, BeatPidbox), and only ping

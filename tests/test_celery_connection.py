@@ -24,11 +24,6 @@ DEADLINE_SECONDS = 2.0
 CANARY = "c4n4ry"
 
 
-def broker(url: str, **rest: Any) -> Broker:
-    transport = "amqp" if url.startswith("amqp") else "redis"
-    return Broker(url=Secret(url), address=url.rpartition("@")[2].rpartition("//")[2], transport=transport, **rest)
-
-
 def failure(asked: Broker) -> SourceError:
     """What one snapshot raises, after checking that it came within the deadline and shows no password."""
     inspector = CeleryInspector(asked)
@@ -45,7 +40,7 @@ def failure(asked: Broker) -> SourceError:
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 def test_nothing_listens(scheme: str) -> None:
-    error = failure(broker(f"{scheme}://ann:{CANARY}@127.0.0.1:{free_port()}/0"))
+    error = failure(Broker.from_url(f"{scheme}://ann:{CANARY}@127.0.0.1:{free_port()}/0"))
     assert isinstance(error, SourceUnreachable)
     assert "refused the connection" in error.what
     assert error.__cause__ is not None
@@ -54,7 +49,7 @@ def test_nothing_listens(scheme: str) -> None:
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 def test_a_black_hole(scheme: str) -> None:
     with impostor(hang) as port:
-        error = failure(broker(f"{scheme}://ann:{CANARY}@127.0.0.1:{port}/0"))
+        error = failure(Broker.from_url(f"{scheme}://ann:{CANARY}@127.0.0.1:{port}/0"))
     assert isinstance(error, SourceUnreachable)
     assert "did not answer" in error.what
 
@@ -62,20 +57,20 @@ def test_a_black_hole(scheme: str) -> None:
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 def test_an_answer_that_drips(scheme: str) -> None:
     with impostor(drip) as port:
-        error = failure(broker(f"{scheme}://ann:{CANARY}@127.0.0.1:{port}/0"))
+        error = failure(Broker.from_url(f"{scheme}://ann:{CANARY}@127.0.0.1:{port}/0"))
     assert isinstance(error, SourceUnreachable)
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 def test_a_web_server_on_the_port(scheme: str) -> None:
     with impostor(say(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")) as port:
-        error = failure(broker(f"{scheme}://ann:{CANARY}@127.0.0.1:{port}/0"))
+        error = failure(Broker.from_url(f"{scheme}://ann:{CANARY}@127.0.0.1:{port}/0"))
     assert isinstance(error, SourceUnreachable)
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 def test_a_host_that_does_not_exist(scheme: str) -> None:
-    error = failure(broker(f"{scheme}://ann:{CANARY}@nowhere.invalid:1234/0"))
+    error = failure(Broker.from_url(f"{scheme}://ann:{CANARY}@nowhere.invalid:1234/0"))
     assert isinstance(error, SourceUnreachable)
     assert "name" in error.what or "did not answer" in error.what  # some resolvers take their time to say no
 
@@ -83,7 +78,7 @@ def test_a_host_that_does_not_exist(scheme: str) -> None:
 @pytest.mark.parametrize("scheme", ["rediss", "amqps"])
 def test_tls_to_a_port_without_tls(scheme: str, redis_server: Redis, rabbitmq: RabbitMQ) -> None:
     port = redis_server.port if scheme == "rediss" else rabbitmq.port
-    error = failure(broker(f"{scheme}://ann:{CANARY}@127.0.0.1:{port}/0"))
+    error = failure(Broker.from_url(f"{scheme}://ann:{CANARY}@127.0.0.1:{port}/0"))
     assert isinstance(error, SourceUnreachable)
 
 
@@ -94,7 +89,7 @@ def test_a_certificate_nobody_vouches_for(tmp_path: Path) -> None:
     port = free_port()
     tls = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
     with Redis(tmp_path / "redis", [*tls, "--tls-auth-clients", "no", "--tls-ca-cert-file", str(certificate)]):
-        asked = broker(f"rediss://:{CANARY}@127.0.0.1:{port}/0", ssl={"ssl_cert_reqs": ssl.CERT_REQUIRED})
+        asked = Broker.from_url(f"rediss://:{CANARY}@127.0.0.1:{port}/0", ssl={"ssl_cert_reqs": ssl.CERT_REQUIRED})
         error = failure(asked)
     assert isinstance(error, SourceUnreachable)
     assert "certificate that cannot be trusted: self-signed certificate" in error.what
@@ -129,7 +124,7 @@ def allow(server: Redis, rules: str) -> Any:
     ],
 )
 def test_redis_refuses(login: str, kind: type[SourceError], words: str, guarded_redis: Redis) -> None:
-    error = failure(broker(f"redis://{login}{'@' if login else ''}127.0.0.1:{guarded_redis.port}/0"))
+    error = failure(Broker.from_url(f"redis://{login}{'@' if login else ''}127.0.0.1:{guarded_redis.port}/0"))
     assert isinstance(error, kind)
     assert words in error.what
 
@@ -138,16 +133,15 @@ def test_the_rights_that_asking_workers_takes_on_redis(guarded_redis: Redis) -> 
     keys = "~_kombu.binding*.celery.pidbox ~_kombu.binding*.reply.celery.pidbox ~celery-notebook@*"
     commands = "+ping +select +hello +multi +exec +llen +sadd +srem +sscan +del +publish +brpop"
     allow(guarded_redis, f"monitor on >right {keys} &/0.celery.pidbox {commands}")
-    inspector = CeleryInspector(broker(f"redis://monitor:right@127.0.0.1:{guarded_redis.port}/0"))
+    inspector = CeleryInspector(Broker.from_url(f"redis://monitor:right@127.0.0.1:{guarded_redis.port}/0"))
     assert inspector.snapshot(["ping"]).asked_count == 0
     inspector.close()
 
 
 def test_a_database_that_does_not_exist(redis_server: Redis) -> None:
-    for database in ("99", "mail"):
-        error = failure(broker(f"redis://127.0.0.1:{redis_server.port}/{database}"))
-        assert isinstance(error, QueryRejected)
-        assert "database" in error.what + error.hint
+    error = failure(Broker.from_url(f"redis://127.0.0.1:{redis_server.port}/99"))
+    assert isinstance(error, QueryRejected)
+    assert "has no such database" in error.what
 
 
 @pytest.mark.parametrize(
@@ -160,20 +154,20 @@ def test_a_database_that_does_not_exist(redis_server: Redis) -> None:
 def test_a_redis_in_trouble(switch: list[str], kind: type[SourceError], words: str, redis_server: Redis) -> None:
     admin = redis.Redis(port=redis_server.port)
     admin.config_set(*switch)
-    error = failure(broker(redis_server.url))
+    error = failure(Broker.from_url(redis_server.url))
     assert isinstance(error, kind)
     assert words in error.what
 
 
 def test_a_read_only_replica(redis_server: Redis) -> None:
     redis.Redis(port=redis_server.port).replicaof("127.0.0.1", str(free_port()))
-    error = failure(broker(redis_server.url))
+    error = failure(Broker.from_url(redis_server.url))
     assert isinstance(error, QueryRejected)
     assert "read-only replica" in error.what
 
 
 def test_a_suspended_redis_is_no_empty_answer_and_heals(redis_server: Redis) -> None:
-    inspector = CeleryInspector(broker(redis_server.url))
+    inspector = CeleryInspector(Broker.from_url(redis_server.url))
     assert inspector.snapshot(["ping"]).answered == frozenset()
     redis_server.signal(signal.SIGSTOP)
     started = time.monotonic()
@@ -197,7 +191,7 @@ def test_rabbitmq_refuses(login: str, vhost: str, words: str, rabbitmq: RabbitMQ
     if login.startswith("poor"):
         rabbitmq.ctl("add_user", "poor", "right")
         rabbitmq.ctl("set_permissions", "poor", "^$", "^$", "^$")
-    error = failure(broker(f"amqp://{login}@127.0.0.1:{rabbitmq.port}/{vhost}"))
+    error = failure(Broker.from_url(f"amqp://{login}@127.0.0.1:{rabbitmq.port}/{vhost}"))
     assert isinstance(error, QueryRejected)
     assert words in error.what
 
@@ -205,7 +199,7 @@ def test_rabbitmq_refuses(login: str, vhost: str, words: str, rabbitmq: RabbitMQ
 def test_a_rabbitmq_that_takes_no_messages_says_so(rabbitmq: RabbitMQ) -> None:
     rabbitmq.ctl("set_vm_memory_high_watermark", "0.00001")
     try:
-        error = failure(broker(rabbitmq.url))
+        error = failure(Broker.from_url(rabbitmq.url))
     finally:
         rabbitmq.ctl("set_vm_memory_high_watermark", "0.4")
     assert isinstance(error, SourceUnreachable)
@@ -220,7 +214,7 @@ def test_an_unknown_transport(redis_server: Redis) -> None:
 
 
 def test_the_users_options_are_kept_and_the_harmful_overruled() -> None:
-    asked = broker(
+    asked = Broker.from_url(
         "redis://h",
         transport_options={
             "visibility_timeout": 60,

@@ -22,10 +22,11 @@ import redis
 from celery import Celery
 from celery.beat import BeatPidbox, Service
 
+from data_sources import celery_roster
 from data_sources.celery_inspect import CeleryInspector
 from data_sources.celery_mailbox import Mailbox
 from data_sources.celery_snapshot import Reply, Snapshot
-from data_sources.config import Broker, Secret
+from data_sources.config import Broker
 from data_sources.errors import QueryRejected
 from data_sources.worker_facts import workers_facts
 from demo.servers import Process, RabbitMQ, Redis, celery_worker, wait_until
@@ -38,14 +39,9 @@ EVERYONE = {f"{pool}@test" for pool in POOLS}
 REPLIES = "reply.celery.pidbox"
 
 
-def broker_of(server: Redis | RabbitMQ, **rest: Any) -> Broker:
-    transport = "redis" if isinstance(server, Redis) else "amqp"
-    return Broker(url=Secret(server.url), address=f"127.0.0.1:{server.port}", transport=transport, **rest)
-
-
 @contextmanager
 def inspecting(server: Redis | RabbitMQ, **rest: Any) -> Iterator[CeleryInspector]:
-    inspector = CeleryInspector(broker_of(server, **rest))
+    inspector = CeleryInspector(Broker.from_url(server.url, **rest))
     try:
         yield inspector
     finally:
@@ -161,7 +157,7 @@ def test_only_the_selected_workers_are_asked(cluster: Redis | RabbitMQ) -> None:
 def test_what_is_not_in_the_closed_lists_is_refused_before_a_byte_is_sent(methods: Any, question: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
-        inspector = CeleryInspector(Broker(url=Secret(f"redis://127.0.0.1:{listener.getsockname()[1]}/0")))
+        inspector = CeleryInspector(Broker.from_url(f"redis://127.0.0.1:{listener.getsockname()[1]}/0"))
         with pytest.raises(QueryRejected):
             inspector.snapshot(methods, **question)
         with pytest.raises(BlockingIOError):  # nobody has connected
@@ -207,7 +203,7 @@ def test_a_message_held_for_two_hours_is_still_held_after_a_hundred_snapshots(re
     with inspecting(redis_cluster, transport_options=careless) as inspector:
         for _ in range(100):
             assert inspector.snapshot(["ping"]).answered == EVERYONE
-    mailbox = Mailbox(broker_of(redis_cluster, transport_options=careless), 3)
+    mailbox = Mailbox(Broker.from_url(redis_cluster.url, transport_options=careless), 3)
     for _ in range(20):
         assert mailbox.next(0.01) is None  # it is on an empty queue that kombu puts messages back
     mailbox.close()
@@ -283,8 +279,8 @@ def test_what_a_killed_monitor_left_is_swept_and_nothing_else(redis_server: Redi
     program = (
         "import os, signal\n"
         "from data_sources.celery_inspect import CeleryInspector\n"
-        "from data_sources.config import Broker, Secret\n"
-        f"CeleryInspector(Broker(url=Secret({redis_server.url!r}))).snapshot(['ping'])\n"
+        "from data_sources.config import Broker\n"
+        f"CeleryInspector(Broker.from_url({redis_server.url!r})).snapshot(['ping'])\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == -signal.SIGKILL
@@ -351,6 +347,31 @@ def test_a_worker_that_starts_is_found_and_one_that_is_silent_does_not_slow_the_
             )
             assert found.took.total_seconds() < 0.9
             assert "new@h" in inspector.snapshot(["ping"]).answered
+
+
+def test_a_worker_that_owes_an_answer_is_asked_again_after_a_while(
+    redis_server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celery_roster, "ASK_AGAIN_SECONDS", 0.7)
+    with Puppet(redis_server.url, "a@h"), inspecting(redis_server) as inspector:
+        inspector.snapshot(["ping"])
+        with Puppet(redis_server.url, "mute@h", stay_silent) as mute:
+            inspector.snapshot(["ping"], deadline_seconds=0.6)
+            assert inspector.snapshot(["ping"], deadline_seconds=0.6).owing == {"mute@h"}
+            assert len(mute.requests) == 1
+            ask_until(lambda: inspector.snapshot(["ping"], deadline_seconds=0.6), lambda taken: len(mute.requests) == 2)
+
+
+def test_a_worker_that_left_rabbitmq_is_neither_waited_for_nor_overlooked_when_it_returns(rabbitmq: RabbitMQ) -> None:
+    with Puppet(rabbitmq.url, "stays@h"), inspecting(rabbitmq) as inspector:
+        with Puppet(rabbitmq.url, "leaves@h"):
+            ask_until(lambda: inspector.snapshot(["ping"]), lambda taken: "leaves@h" in taken.answered)
+        assert "leaves@h" in inspector.snapshot(["ping"], expected=["leaves@h"], deadline_seconds=1).owing
+        gone = inspector.snapshot(["ping"], expected=["leaves@h"])
+        assert "leaves@h" in gone.owing
+        assert gone.took.total_seconds() < 1
+        with Puppet(rabbitmq.url, "leaves@h"):
+            ask_until(lambda: inspector.snapshot(["ping"]), lambda taken: "leaves@h" in taken.answered)
 
 
 def test_slow_answers_end_at_the_deadline(redis_server: Redis) -> None:
