@@ -16,6 +16,7 @@ from data_sources import ask, settings
 from data_sources.errors import ConfigError
 from routes import assets, export, health
 from routes.guard import Guard
+from routes.head_start import HeadStart
 
 ROOT = Path(__file__).resolve().parent
 try:
@@ -39,5 +40,8 @@ app = st.App(
     ROOT / "shell" / "main.py",
     lifespan=lifespan,
     routes=[*export.routes, *health.routes, *assets.routes],
-    middleware=[Middleware(Guard, public_url=SETTINGS.public_url, preload=browser.PRELOAD)],
+    middleware=[
+        Middleware(Guard, public_url=SETTINGS.public_url),
+        Middleware(HeadStart, links=browser.LINKS, scripts=browser.SCRIPTS),
+    ],
 )

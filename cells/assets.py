@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import plotly
+import streamlit
 
 BROWSER = Path(__file__).parent / "browser"
 # The cartesian bundle draws everything here at a third of the weight; `make install` fetches it where npm is.
@@ -23,9 +24,19 @@ def url(name: str) -> str:
     return f"/assets/{VERSION}/{name}"
 
 
-# What every page needs at once, for `Link: rel=preload` beside Streamlit's own start.
-PRELOAD = (
-    *(f"<{url(name)}>; rel=modulepreload" for name in FILES if name.endswith(".js") and name != "plotly.js"),
-    f"<{url('plotly.js')}>; rel=preload; as=script",
-    f"<{url('style.css')}>; rel=preload; as=style",
-)
+STREAMLIT = Path(streamlit.__file__).parent / "static" / "static" / "js"
+# Streamlit's parts that draw a component, which it fetches only when the first one comes.
+COMPONENT_PARTS = ("BidiComponent", "serialization", "recordbatch", "_arrayReduce")
+
+
+def modules() -> list[str]:
+    """The addresses of all modules a page needs: ours, and Streamlit's for components."""
+    parts = [path for part in COMPONENT_PARTS for path in STREAMLIT.glob(f"{part}.*.js")]
+    own = [url(name) for name in FILES if name.endswith(".js") and name != "plotly.js"]
+    return own + [f"/static/js/{path.name}" for path in parts]
+
+
+# For `Link`: fetched beside Streamlit's own start.
+LINKS = (*(f"<{path}>; rel=modulepreload" for path in modules()), f"<{url('style.css')}>; rel=preload; as=style")
+# Run while Streamlit waits for its first message.
+SCRIPTS = (url("plotly.js"),)

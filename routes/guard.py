@@ -8,7 +8,6 @@ one without an Origin; lets any visitor clear everybody's caches; and sends no s
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -54,21 +53,11 @@ SECURITY_HEADERS = {
 
 
 class Guard:
-    """ASGI middleware. `public_url`: scheme and host under which others reach us; without it, localhost alone.
+    """ASGI middleware. `public_url`: scheme and host under which others reach us; without it, localhost alone."""
 
-    `preload`: what pages need beside Streamlit's own files, as values of `Link`, so that it loads at the same time.
-    """
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        public_url: str | None = None,
-        preload: Sequence[str] = (),
-        max_sessions: int = MAX_SESSIONS,
-    ) -> None:
+    def __init__(self, app: ASGIApp, public_url: str | None = None, max_sessions: int = MAX_SESSIONS) -> None:
         self.app = app
         self.public_url = public_url
-        self.preload = ", ".join(preload)
         self.max_sessions = max_sessions
         self.sessions = 0
 
@@ -76,15 +65,15 @@ class Guard:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif refusal := self._refusal(scope):
-            await refusal(scope, receive, secured(send, self.preload))
+            await refusal(scope, receive, secured(send))
         elif scope["type"] == "websocket":
             self.sessions += 1
             try:
-                await self.app(same_host(scope), known_messages(receive), secured(send, self.preload))
+                await self.app(same_host(scope), known_messages(receive), secured(send))
             finally:
                 self.sessions -= 1
         else:
-            await self.app(scope, receive, secured(send, self.preload))
+            await self.app(scope, receive, secured(send))
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         """The answer to a request that is not let in. Decided from its headers alone, so at once."""
@@ -156,17 +145,11 @@ def is_known(frame: bytes) -> bool:
     return message.WhichOneof("type") in MESSAGES
 
 
-def secured(send: Send, preload: str) -> Send:
+def secured(send: Send) -> Send:
     async def send_secured(message: Message) -> None:
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
             headers = MutableHeaders(raw=list(message["headers"]))
             headers.update(SECURITY_HEADERS)
-            if (
-                preload
-                and message["status"] == HTTPStatus.OK
-                and headers.get("content-type", "").startswith("text/html")
-            ):
-                headers.append("Link", preload)
             message = {**message, "headers": headers.raw}
         await send(message)
 

@@ -23,7 +23,6 @@ from routes.guard import is_known
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC = "https://celery.example.com"
-PRELOAD = "</assets/plotly.js>; rel=preload; as=script"
 LINK = "</assets/plotly.js>; rel=preload; as=script"
 MAX_SESSIONS = 20
 
@@ -45,7 +44,7 @@ def echo(request):
 app = st.App(
     Path(__file__).parent / "shell" / "main.py",
     routes=[Route("/seen", seen), Route("/change", echo, methods=["POST"])],
-    middleware=[Middleware(Guard, public_url="{PUBLIC}", preload=["{PRELOAD}"], max_sessions={MAX_SESSIONS})],
+    middleware=[Middleware(Guard, public_url="{PUBLIC}", max_sessions={MAX_SESSIONS})],
 )
 """
 SCRIPT = """
@@ -278,11 +277,6 @@ def test_every_response_carries_the_security_headers(streamlit: Streamlit, path:
     assert policy["script-src"] == "'self' blob:"
     assert policy["object-src"] == policy["frame-ancestors"] == "'none'"
     assert policy["base-uri"] == "'self'"
-
-
-def test_a_page_tells_the_browser_what_to_load_beside_it(streamlit: Streamlit) -> None:
-    assert streamlit.request("/queues")[1]["link"] == PRELOAD
-    assert "link" not in streamlit.request("/seen")[1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+"""The Overview drawn completely, beside a Streamlit page that only says hello, in Chromium, cold and warm cache."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from benchmarks._site import site
+from cells.assets import CARTESIAN
+
+RUNS = 7
+LIMIT = 1.75  # times the hello page
+
+HELLO = """() => document.querySelector('[data-testid=stMarkdownContainer]')?.textContent.includes('hello')"""
+OVERVIEW = """() => document.querySelector('.cn-headline h1')
+    && document.querySelectorAll('#cockpit .scatterlayer .trace').length >= 16
+    && document.querySelectorAll('#workers tbody tr').length > 0
+    && document.querySelectorAll('#queues tbody tr').length > 0"""
+
+
+def run() -> list[dict[str, object]]:
+    with tempfile.TemporaryDirectory() as folder, site(Path(folder)) as pages, sync_playwright() as playwright:
+        path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        ours, hello = (pages.dashboard, OVERVIEW), (pages.hello, HELLO)
+        cold: dict[str, list[float]] = {"ours": [], "hello": []}
+        warm: dict[str, list[float]] = {"ours": [], "hello": []}
+        known = {"ours": new_context(browser), "hello": new_context(browser)}
+        for count in range(RUNS + 2):  # the first two fill the servers' caches, and the browser's of compiled code
+            for name, (url, drawn) in (("hello", hello), ("ours", ours)):
+                fresh = new_context(browser)
+                times = first_view(fresh, url, drawn), first_view(known[name], url, drawn)
+                fresh.close()
+                if count > 1:
+                    cold[name].append(times[0])
+                    warm[name].append(times[1])
+        browser.close()
+    bundle = "cartesian plotly.js" if CARTESIAN.is_file() else "full plotly.js"
+    return [
+        row(f"first view, {cache} cache, {bundle}, against hello", times)
+        for cache, times in (("cold", cold), ("warm", warm))
+    ]
+
+
+def new_context(browser: Browser) -> BrowserContext:
+    return browser.new_context(viewport={"width": 1440, "height": 900})
+
+
+def first_view(context: BrowserContext, url: str, drawn: str) -> float:
+    """Seconds from asking for the page until it is drawn."""
+    page = context.new_page()
+    began = time.perf_counter()
+    page.goto(url, wait_until="commit")
+    page.wait_for_function(drawn, polling="raf")
+    took = time.perf_counter() - began
+    page.close()
+    return took
+
+
+def row(name: str, times: dict[str, list[float]]) -> dict[str, object]:
+    ours, hello = median(times["ours"]), median(times["hello"])
+    return {
+        "name": name,
+        "ours": ours,
+        "peer": hello,
+        "ratio": LIMIT * hello / ours,
+        "goal": 1.0,
+        "runs": RUNS,
+        "unit": "s",
+    }
+
+
+if __name__ == "__main__":
+    for result in run():
+        print(json.dumps(result))

@@ -1,0 +1,89 @@
+"""The page gets what our cells need beside its own files; every other answer passes as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Message, Scope
+
+from cells import assets
+from routes.head_start import HeadStart
+
+PAGE = '<html><head><script type="module" src="/own.js"></script></head><body>Grüße</body></html>'
+
+
+def page(request: Request) -> Response:
+    return HTMLResponse(PAGE, headers={"etag": '"as-it-was"'})
+
+
+def streamed(request: Request) -> Response:
+    return StreamingResponse(iter([PAGE[:30], PAGE[30:]]), media_type="text/html")
+
+
+def numbers(request: Request) -> Response:
+    return JSONResponse({"html": "</head>"})
+
+
+APP = Starlette(
+    routes=[Route("/", page), Route("/streamed", streamed), Route("/numbers", numbers)],
+    middleware=[
+        Middleware(HeadStart, links=["</a.js>; rel=modulepreload", "</b.css>; rel=preload"], scripts=["/p.js"])
+    ],
+)
+
+
+@dataclass(frozen=True)
+class Reply:
+    headers: Headers
+    content: bytes
+
+
+def get(path: str) -> Reply:
+    """One request, given to the application by hand."""
+    sent: list[Message] = []
+    scope: Scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b"", "root_path": ""}
+
+    async def receive() -> Message:
+        return await asyncio.Event().wait() or {}  # no body follows, and nobody hangs up
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(APP(scope, receive, send))
+    start, *parts = sent
+    return Reply(Headers(raw=start["headers"]), b"".join(part.get("body", b"") for part in parts))
+
+
+def test_the_page_names_what_to_load_and_runs_scripts_after_its_own() -> None:
+    answer = get("/")
+
+    assert answer.content.decode() == PAGE.replace("</head>", '<script defer src="/p.js"></script></head>')
+    assert answer.headers["link"] == "</a.js>; rel=modulepreload, </b.css>; rel=preload"
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert "etag" not in answer.headers
+
+
+def test_a_page_sent_in_parts_gets_the_same() -> None:
+    assert '<script defer src="/p.js"></script></head>' in get("/streamed").content.decode()
+
+
+def test_other_answers_pass_as_they_are() -> None:
+    answer = get("/numbers")
+
+    assert json.loads(answer.content) == {"html": "</head>"}
+    assert "link" not in answer.headers
+
+
+def test_what_the_page_is_told_to_load_is_there() -> None:
+    own = [path for path in (*assets.modules(), *assets.SCRIPTS) if path.startswith("/assets/")]
+    assert {path.rsplit("/", 1)[1] for path in own} <= assets.FILES.keys()
+    streamlits = [path for path in assets.modules() if path.startswith("/static/js/BidiComponent.")]
+    assert len(streamlits) == 1
