@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
@@ -78,7 +79,9 @@ def live(queries: Mapping[str, Query], draw: Callable[[Mapping[str, Answer]], No
 
 
 def answers_to(queries: Mapping[str, Query], wait_seconds: float) -> dict[str, Answer]:
+    """The answers that are there within `wait_seconds`, all together; the others as they stood before."""
     scope = controls.current().scope
+    ends = time.monotonic() + wait_seconds
     for query in queries.values():
         ask.ask(query, scope)  # all are under way before the first is waited for
-    return {name: ask.ask(query, scope, wait_seconds) for name, query in queries.items()}
+    return {name: ask.ask(query, scope, max(0.0, ends - time.monotonic())) for name, query in queries.items()}
