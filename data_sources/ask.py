@@ -5,26 +5,35 @@ What is sampled on a clock is read from memory; the rest is asked in the backgro
 
 from __future__ import annotations
 
-import math
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+import pandas as pd
 
 from data_sources import promql
 from data_sources.answer import Answer, Failure, Note
 from data_sources.config import Cluster, Settings
-from data_sources.errors import BadParameter
+from data_sources.errors import BadParameter, SourceError
 from data_sources.flights import Flights
 from data_sources.inspect_frames import inspect_frame
-from data_sources.now import depths_answer, sources_answer, workers_answer
+from data_sources.now import depths_answer, source_frame, sources_answer, workers_answer
 from data_sources.poller import Reading
+from data_sources.presence import worker_frame
 from data_sources.prometheus import PrometheusFacts
-from data_sources.query import Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
+from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
+from data_sources.queue_frame import depth_frame
 from data_sources.range_frame import empty_frame
-from data_sources.scope import EPOCH, Scope, Window
-from data_sources.watch import EVERY_SECONDS, Watch
+from data_sources.scope import Scope, Window, floor_time
+from data_sources.watch import EVERY_SECONDS, Watch, notes_of
+
+log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 10.0
-UNITS = {"throughput": "1/s", "failures": "1/s", "memory": "bytes", "memory_limit": "bytes"}
+INSPECT_SECONDS = 5.0
+SETTLED_AFTER = timedelta(minutes=5)  # nothing is written that far back any more
 
 
 class Desk:
@@ -43,8 +52,8 @@ class Desk:
     def stop(self) -> None:
         self._metrics.close()
         self._inspects.close()
-        for watch in self._watches.values():
-            watch.stop()
+        with ThreadPoolExecutor(len(self._watches)) as together:
+            list(together.map(Watch.stop, self._watches.values()))
 
     def ask(self, query: Query, scope: Scope, wait_seconds: float = 0.0) -> Answer:
         watch = self._watches.get(scope.cluster)
@@ -54,6 +63,11 @@ class Desk:
             return self._ask(query, watch, scope, wait_seconds)
         except BadParameter as error:
             return rejected(query, error.name, error.message)
+        except Exception as error:  # whatever a hostile answer makes of our code, the rest of the page goes on
+            log.exception("unexpected error while answering")
+            unexpected = SourceError.unexpected("Celery Notebook", error)
+            blank = Answer(blank_frame(query), query)
+            return blank.failed(Failure.from_error(unexpected, datetime.now(UTC), None))
 
     def cluster(self, name: str) -> Cluster:
         return self._watches[name].cluster
@@ -85,7 +99,8 @@ class Desk:
     def _signal(self, signal: Signal, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
         """From Prometheus where an exporter there gives it, else from what was sampled."""
         reading: Reading[PrometheusFacts] = watch.facts.read(wait_seconds) if watch.facts else Reading()
-        sampled = (signal.name, signal.by) in watch.tracks
+        if signal.by not in SIGNALS.get(signal.name, ()):
+            raise BadParameter("q", f"there is no {signal.name} by {signal.by or 'nothing'}")
         if reading.value is not None:
             window = self.window(scope)
             rate_window = promql.rate_window(window.step, reading.value.scrape_interval)
@@ -93,9 +108,9 @@ class Desk:
             if named is not None:
                 answer = self._promql(PromQL(named.text), watch, scope, wait_seconds, named)
                 return replace(answer, units={"value": named.unit})
-        if sampled:
+        if (signal.name, signal.by) in watch.tracks:
             return self._history(History(signal.name, signal.by), watch, scope, wait_seconds)
-        blank = Answer(empty_frame((signal.by,) if signal.by else ()), signal, origin="Prometheus")
+        blank = Answer(blank_frame(signal), signal, origin="Prometheus")
         if reading.failure:
             return blank.failed(reading.failure)
         if watch.facts and reading.pending:
@@ -112,7 +127,7 @@ class Desk:
         return Answer(
             frame=track.frame(window),
             query=query,
-            units={"value": UNITS.get(query.name, "")},
+            units={"value": promql.UNITS.get(query.name, "")},
             window=window,
             origin=f"Sampled from {watch.cluster.broker.address}",
             measured_at=reading.measured_at,
@@ -128,9 +143,9 @@ class Desk:
         if client is None:
             return rejected(query, "source", "no Prometheus is configured; set PROMETHEUS_URL", source="Prometheus")
         labels = named.labels if named else ()
+        window = self.window(scope)
 
         def fetch() -> Answer:
-            window = self.window(scope)
             if query.instant:
                 result = client.query(query.text, window.end, deadline_seconds=DEADLINE_SECONDS)
             else:
@@ -148,10 +163,10 @@ class Desk:
                 notes=tuple(warnings),
             )
 
-        window = self.window(scope)
-        question = (scope.cluster, query, scope.range, window.step)
+        question = (scope.cluster, query, scope.range if scope.range.is_live else window, window.step)
         blank = Answer(empty_frame(labels), query, window=window, origin="Prometheus")
-        return self._metrics.ask(question, slot(scope, window), fetch, blank, wait_seconds)
+        moment = steady_now() if scope.range.is_live else min(datetime.now(UTC), window.end + SETTLED_AFTER)
+        return self._metrics.ask(question, slot(moment, max(window.step, scope.max_age)), fetch, blank, wait_seconds)
 
     def _inspect(self, query: Inspect, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
         def fetch() -> Answer:
@@ -160,7 +175,7 @@ class Desk:
                 workers=query.workers or None,
                 expected=watch.presence.expected,
                 arguments={"query_task": {"ids": list(query.ids)}} if query.ids else {},
-                deadline_seconds=5.0,
+                deadline_seconds=INSPECT_SECONDS,
             )
             silent = sorted(set(snapshot.owing))
             return Answer(
@@ -170,31 +185,49 @@ class Desk:
                 measured_at=snapshot.measured_at,
                 took=snapshot.took,
                 notes=tuple(Note(f"{name} did not answer", "warning") for name in silent)
-                + (() if snapshot.answered else (Note("No worker answered", "warning"),)),
+                + (() if snapshot.answered else (Note("No worker answered", "warning"),))
+                + notes_of(snapshot),
             )
 
-        blank = Answer(inspect_frame(query.method, None), query, origin="Celery")
-        return self._inspects.ask((scope.cluster, query), moment_slot(scope), fetch, blank, wait_seconds)
+        blank = Answer(blank_frame(query), query, origin="Celery")
+        return self._inspects.ask((scope.cluster, query), slot(steady_now(), scope.max_age), fetch, blank, wait_seconds)
 
 
 def rejected(query: Query, parameter: str, message: str, source: str = "Celery Notebook") -> Answer:
     """The answer to a question that cannot be asked."""
     failure = Failure("rejected", source, message, "", datetime.now(UTC), None, parameter)
-    return Answer(empty_frame(()), query, failure=failure)
+    return Answer(blank_frame(query), query, failure=failure)
+
+
+def blank_frame(query: Query) -> pd.DataFrame:
+    """The columns that an answer to `query` promises, without a row."""
+    match query:
+        case Workers():
+            return worker_frame()
+        case Depths():
+            return depth_frame([])
+        case Sources():
+            return source_frame()
+        case Inspect(method=method) if method in METHODS:
+            return inspect_frame(method, None)
+        case Signal(by=by) if by:
+            return empty_frame((by,))
+    return empty_frame(())
 
 
 ACCEPTED = (Note("Accepted by workers, not finished: from the differences of their totals"),)
 
-
-def slot(scope: Scope, window: Window) -> object:
-    """Which moment of a question is meant: askers within one slot share one fetch."""
-    if not scope.range.is_live and datetime.now(UTC) - window.end > timedelta(minutes=5):
-        return "closed"  # nothing is written that far back any more
-    return math.floor((datetime.now(UTC) - EPOCH) / max(window.step, scope.max_age))
+BOOTED = datetime.now(UTC) - timedelta(seconds=time.monotonic())
 
 
-def moment_slot(scope: Scope) -> int:
-    return math.floor((datetime.now(UTC) - EPOCH) / scope.max_age)
+def steady_now() -> datetime:
+    """Now, by a clock that nobody sets back: until it caught up, what was fetched before would count as new."""
+    return BOOTED + timedelta(seconds=time.monotonic())
+
+
+def slot(moment: datetime, length: timedelta) -> float:
+    """Where the slot begins that `moment` is in: all who ask within one share one fetch, or one of a later slot."""
+    return floor_time(moment, length).timestamp()
 
 
 _desk: Desk | None = None

@@ -29,14 +29,15 @@ class Flight:
     """One question: its last answer, the slot the last good one was fetched for, and whether a fetch is under way."""
 
     answer: Answer
-    slot: object = None
+    slot: float = -math.inf
     under_way: bool = False
     rest: timedelta = timedelta(0)  # after a failure; longer with each in an unbroken row
     rests_until: float = 0.0  # on the monotonic clock
     size_bytes: int = 0
 
     def is_due(self, slot: float) -> bool:
-        return not self.under_way and self.slot < slot and time.monotonic() >= self.rests_until
+        old = self.slot < slot or self.answer.failure is not None
+        return old and not self.under_way and time.monotonic() >= self.rests_until
 
     def land(self, answer: Answer, slot: float) -> None:
         self.answer, self.slot, self.rest = answer, slot, timedelta(0)

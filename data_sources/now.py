@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -48,9 +48,9 @@ def depths_answer(query: Depths, watch: Watch, wait_seconds: float) -> Answer:
     reading = watch.queues.read(wait_seconds)
     frame, notes = (reading.value.frame, reading.value.notes) if reading.value else (depth_frame([]), ())
     workers = watch.workers.read()
-    if workers.value and not workers.failure and frame["consumers"].isna().any():
-        counted = watch.presence.consumers()
-        by_workers = pd.array([counted.get(name, 0) for name in frame["queue"]], dtype="Int64")
+    counted = watch.presence.consumers() if workers.value and not workers.failure else None
+    if counted is not None:
+        by_workers = pd.array([counted[name] for name in frame["queue"]], dtype="Int64")
         frame = frame.assign(
             consumers=frame["consumers"].where(frame["internal"] | frame["consumers"].notna(), by_workers)
         )
@@ -85,11 +85,21 @@ def sources_answer(query: Sources, watch: Watch, wait_seconds: float) -> Answer:
         rows[-1]["version"] = facts.value.version if facts.value else None
     else:
         rows.append(dict.fromkeys(SOURCE_COLUMNS) | {"source": "prometheus", "state": "off"})
-    frame = pd.DataFrame(
+    measured = [reading.measured_at for reading in (queues, workers) if reading.measured_at]
+    return Answer(
+        source_frame(rows),
+        query,
+        {"latency_ms": "ms"},
+        origin="Celery Notebook",
+        measured_at=max(measured, default=None),
+    )
+
+
+def source_frame(rows: Sequence[Mapping[str, object]] = ()) -> pd.DataFrame:
+    """The columns of SOURCE_COLUMNS, also when there is no row."""
+    return pd.DataFrame(
         {name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in SOURCE_COLUMNS.items()}
     )
-    measured = [reading.measured_at for reading in (queues, workers) if reading.measured_at]
-    return Answer(frame, query, {"latency_ms": "ms"}, origin="Celery Notebook", measured_at=max(measured, default=None))
 
 
 def source_row(name: str, reading: Reading[Any], latency_seconds: float | None) -> dict[str, object]:

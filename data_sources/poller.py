@@ -53,8 +53,12 @@ class Poller(Generic[T]):
         self._thread = threading.Thread(target=self._run, name=f"poll {self.source}", daemon=True)
         self._thread.start()
 
-    def stop(self, timeout_seconds: float = 4.0) -> None:
+    def end(self) -> None:
+        """Begins no further round; does not wait for the one under way."""
         self._ending.set()
+
+    def stop(self, timeout_seconds: float = 4.0) -> None:
+        self.end()
         if self._thread:
             self._thread.join(timeout_seconds)
 

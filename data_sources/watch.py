@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 
 import pandas as pd
 
@@ -16,9 +18,9 @@ from data_sources.config import Cluster
 from data_sources.poller import Poller
 from data_sources.presence import Presence
 from data_sources.prometheus import PrometheusClient, PrometheusFacts
-from data_sources.queue_frame import DepthReading
+from data_sources.queue_frame import DepthReading, listed
 from data_sources.samples import Track
-from data_sources.worker_facts import workers_facts
+from data_sources.worker_facts import WorkerFacts, workers_facts
 
 EVERY_SECONDS = 5.0
 DEADLINE_SECONDS = 3.0
@@ -29,7 +31,7 @@ SAMPLED = ("ping", "stats", "active", "active_queues")
 
 @dataclass(frozen=True)
 class WorkersReading:
-    """`frame` as `Presence.frame` promises it; `answered`: how many workers answered this round."""
+    """`frame` as `Presence.frame` promises it; `answered`: how many workers answered this round, beats not counted."""
 
     frame: pd.DataFrame
     answered: int
@@ -41,7 +43,8 @@ class Watch:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.inspector = CeleryInspector(cluster.broker)
+        self._sampler = CeleryInspector(cluster.broker)
+        self.inspector = CeleryInspector(cluster.broker)  # for what viewers ask: sampling does not wait for it
         self.reader = open_broker(cluster)
         self.prometheus = PrometheusClient(cluster.prometheus) if cluster.prometheus else None
         self.presence = Presence()
@@ -71,12 +74,16 @@ class Watch:
             poller.start()
 
     def stop(self) -> None:
+        """Waits for what is under way, which is at most a poller's deadline."""
         for poller in self.pollers:
-            poller.stop()
+            poller.end()
         self.inspector.close()
-        self.reader.close()
         if self.prometheus:
             self.prometheus.close()
+        for poller in self.pollers:
+            poller.stop()
+        self._sampler.close()
+        self.reader.close()
 
     @property
     def scrape_interval(self) -> timedelta | None:
@@ -84,7 +91,7 @@ class Watch:
         return facts.scrape_interval if facts else None
 
     def _ask_workers(self) -> WorkersReading:
-        snapshot = self.inspector.snapshot(
+        snapshot = self._sampler.snapshot(
             SAMPLED,
             expected=self.presence.expected,
             deadline_seconds=DEADLINE_SECONDS,
@@ -93,15 +100,17 @@ class Watch:
         at = datetime.now(UTC)
         facts = workers_facts(snapshot)
         taken = self.presence.update(facts, snapshot.late, at)
-        total = sum(taken.by_task.values()) if taken.by_worker else None
+        in_all = sum(taken.by_task.values()) if taken.by_worker else None
         self._keep(
-            "throughput", at, {"name": taken.by_task, "worker": taken.by_worker, "": {"": total}}, taken.span_seconds
+            "throughput", at, {"name": taken.by_task, "worker": taken.by_worker, "": {"": in_all}}, taken.span_seconds
         )
-        busy = {one.worker: one.active for one in facts}
-        slots = {one.worker: one.concurrency for one in facts}
-        self._keep("busy_slots", at, {"worker": busy, "": {"": known_sum(busy)}})
-        self._keep("slots", at, {"worker": slots, "": {"": known_sum(slots)}})
-        return WorkersReading(self.presence.frame(at), len(snapshot.answered), notes_of(snapshot))
+        by_name = {name: tuple(twins) for name, twins in groupby(facts, lambda one: one.worker)}
+        busy = {name: total(one.active for one in twins) for name, twins in by_name.items()}
+        slots = {name: total(one.concurrency for one in twins) for name, twins in by_name.items()}
+        self._keep("busy_slots", at, {"worker": busy, "": {"": total(busy.values())}})
+        self._keep("slots", at, {"worker": slots, "": {"": total(slots.values())}})
+        notes = notes_of(snapshot) + twin_notes(facts)
+        return WorkersReading(self.presence.frame(at), len(facts), notes)
 
     def _workers_unknown(self, at: datetime) -> None:
         for measurement in ("throughput", "busy_slots", "slots"):
@@ -131,13 +140,24 @@ class Watch:
                 track.append(at, split, span_seconds)
 
 
-def known_sum(values: Mapping[str, float | None]) -> float | None:
-    """The sum of what is known; None when nothing is."""
-    known = [value for value in values.values() if value is not None]
-    return sum(known) if known else None
+def total(values: Iterable[int | None]) -> int | None:
+    """The sum; None when there is nothing to sum, or a part of it is not known."""
+    parts = list(values)
+    known = [part for part in parts if part is not None]
+    return sum(known) if known and len(known) == len(parts) else None
 
 
 def notes_of(snapshot: Snapshot) -> tuple[Note, ...]:
-    names = [facts.worker for facts in workers_facts(snapshot)]
-    twins = sorted({name for name in names if names.count(name) > 1})
-    return tuple(Note(f"Two workers are called {name}; give each its own name (-n)", "warning") for name in twins)
+    """What workers sent and we could not use."""
+    failed = [f"{worker} to {method}: {text[:200]}" for worker, method, text in snapshot.errors]
+    notes = []
+    if failed:
+        notes.append(Note(f"Answered with an error: {listed(failed)}", "warning"))
+    if snapshot.unreadable:
+        notes.append(Note(f"Answers left out: {listed(snapshot.unreadable)}", "warning"))
+    return tuple(notes)
+
+
+def twin_notes(facts: Sequence[WorkerFacts]) -> tuple[Note, ...]:
+    twins = [name for name, count in Counter(one.worker for one in facts).items() if count > 1]
+    return (Note(f"Several workers have one name, {listed(twins)}; give each its own (-n)", "warning"),) * bool(twins)

@@ -84,7 +84,12 @@ def test_twenty_viewers_cost_one_request(flights: Flights) -> None:
 def test_a_new_slot_is_fetched_once_and_an_old_one_never_again(flights: Flights) -> None:
     source = Source()
     assert [value(flights.ask("q", slot, source, BLANK, 5)) for slot in (1, 1, 2, 2)] == [1, 1, 2, 2]
-    assert [value(flights.ask("frozen", "closed", source, BLANK, 5)) for _ in range(3)] == [3, 3, 3]
+    assert [value(flights.ask("frozen", 0, source, BLANK, 5)) for _ in range(3)] == [3, 3, 3]
+
+
+def test_who_is_content_with_an_older_answer_takes_the_newer_one_that_is_there(flights: Flights) -> None:
+    source = Source()
+    assert [value(flights.ask("q", slot, source, BLANK, 5)) for slot in (65, 60, 65, 60, 70, 60)] == [1, 1, 1, 1, 2, 2]
 
 
 def test_the_last_good_answer_is_shown_while_a_newer_one_is_on_its_way(flights: Flights) -> None:
