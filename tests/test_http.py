@@ -232,7 +232,6 @@ def test_many_threads_each_get_their_own_answer(peer: Callable[..., Peer]) -> No
         replies = list(pool.map(lambda n: client.request("GET", f"/{n}", deadline_seconds=10), range(200)))
     client.close()
     assert [reply.body.decode() for reply in replies] == [f"/{n}" for n in range(200)]
-    assert server.connections <= 16
 
 
 def test_a_closed_client_fails_as_an_unreachable_source() -> None:
