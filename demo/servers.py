@@ -70,7 +70,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=dict(os.environ, **(env or {})),
+                env={**os.environ, "TMPDIR": str(folder), **(env or {})},  # a killed pool leaves temporary files
                 cwd=cwd or folder,
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which stops its children in order
             )

@@ -67,18 +67,17 @@ class Stack:
         """The dashboard's settings for this stack, whatever the shell says; empty: there is none of it."""
         return {
             "CELERY_NOTEBOOK_CONFIG": os.devnull,  # not the file of one's own clusters
-            **celery_env(self.redis, self.folder),
+            **celery_env(self.redis),
             "PROMETHEUS_URL": self.prometheus.url if self.prometheus else "",
             "ALERTMANAGER_URL": "",
             "RABBITMQ_MANAGEMENT_URL": "",
         }
 
 
-def celery_env(redis: Redis, folder: Path) -> dict[str, str]:
+def celery_env(redis: Redis) -> dict[str, str]:
     return {
         "CELERY_BROKER_URL": redis.url,
         "CELERY_RESULT_BACKEND": redis.url.removesuffix("/0") + "/1",
-        "TMPDIR": str(folder),  # what a killed pool leaves goes with the folder
     }
 
 
@@ -93,7 +92,7 @@ def running_stack(folder: Path, say: Callable[[str], None]) -> Iterator[Stack]:
     with ExitStack() as running:
         say("Redis")
         redis = running.enter_context(Redis(folder))
-        env = celery_env(redis, folder)
+        env = celery_env(redis)
 
         say("Celery workers " + ", ".join(worker.hostname for worker in WORKERS))
         workers: dict[Worker, Process] = {}
