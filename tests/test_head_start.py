@@ -52,7 +52,8 @@ def get(path: str) -> Reply:
     scope: Scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b"", "root_path": ""}
 
     async def receive() -> Message:
-        return await asyncio.Event().wait() or {}  # no body follows, and nobody hangs up
+        await asyncio.Event().wait()  # no body follows, and nobody hangs up
+        raise AssertionError
 
     async def send(message: Message) -> None:
         sent.append(message)

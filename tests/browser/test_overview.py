@@ -27,13 +27,14 @@ def open_page(page: Page, url: str) -> None:
 
 def shown_range(page: Page) -> list[float]:
     """The x axis as it is drawn, in milliseconds of UTC whatever the zone shown."""
-    return page.evaluate(
+    shown: list[float] = page.evaluate(
         """() => {
             const shift = document.querySelector('#cockpit .cn-body').plot.shift;
             const range = document.querySelector('#cockpit .js-plotly-plot')._fullLayout.xaxis.range;
             return range.map((at) => Date.parse(at.replace(' ', 'T') + 'Z') - shift);
         }"""
     )
+    return shown
 
 
 def zoom(page: Page) -> None:
