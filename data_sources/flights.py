@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 # What is kept; the answer not asked for longest goes first.
 MOST_QUESTIONS = 256
 MOST_BYTES = 256 * 2**20
-FIRST_REST, LAST_REST = timedelta(seconds=2), timedelta(seconds=8)
+FIRST_REST, LAST_REST = timedelta(seconds=2), timedelta(seconds=4)  # under a refresh of 5 s: each one tries
 REST_AFTER_REJECTION = timedelta(seconds=30)
 
 

@@ -16,6 +16,8 @@ from data_sources.errors import SourceError
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+RETRY_SECONDS = 2.0  # from a failure to the next round: a source that is back shows on the page within 10 s
+
 
 @dataclass(frozen=True)
 class Reading(Generic[T]):
@@ -33,7 +35,8 @@ class Reading(Generic[T]):
 
 @dataclass
 class Poller(Generic[T]):
-    """Calls `take` every `every_seconds` and keeps its last value; a failure is kept beside it, never instead of it.
+    """Calls `take` every `every_seconds`, sooner after a failure, and keeps its last value; a failure is kept beside
+    it, never instead of it.
 
     `take` bounds its own waiting and raises SourceError. `on_value` and `on_failure` see each outcome, in the
     poller's thread.
@@ -47,6 +50,7 @@ class Poller(Generic[T]):
     _reading: Reading[T] = field(default_factory=Reading, init=False)
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
     _ending: threading.Event = field(default_factory=threading.Event, init=False)
+    _due: float = field(default=0.0, init=False)  # the next round, on the monotonic clock
     _thread: threading.Thread | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -70,12 +74,12 @@ class Poller(Generic[T]):
 
     def _run(self) -> None:
         while not self._ending.is_set():
-            began = time.monotonic()
             self._poll()
-            self._ending.wait(max(0.1, self.every_seconds - (time.monotonic() - began)))
+            self._ending.wait(max(0.1, self._due - time.monotonic()))
 
     def _poll(self) -> None:
         at, began = datetime.now(UTC), time.monotonic()
+        self._due = began + self.every_seconds
         try:
             value = self.take()
             self.on_value(value, at)
@@ -90,9 +94,10 @@ class Poller(Generic[T]):
             self._publish(Reading(value, at, timedelta(seconds=time.monotonic() - began)))
 
     def _fail(self, error: SourceError, at: datetime) -> None:
-        last = self._reading
+        last, now = self._reading, time.monotonic()
+        self._due = min(self._due, now + RETRY_SECONDS)
         since = last.failure.since if last.failure else at
-        failure = Failure.from_error(error, since, at + timedelta(seconds=self.every_seconds))
+        failure = Failure.from_error(error, since, datetime.now(UTC) + timedelta(seconds=self._due - now))
         self._publish(Reading(last.value, last.measured_at, last.took, failure))
         self.on_failure(at)
 

@@ -113,14 +113,18 @@ def test_it_asks_on_its_clock_and_the_time_an_answer_takes_is_part_of_it() -> No
     assert 0.39 <= gaps[len(gaps) // 2] < 0.65
 
 
-def test_it_says_when_it_tries_again() -> None:
+def test_a_source_that_failed_is_tried_again_soon_and_it_says_when() -> None:
     source = Source()
     source.error = SourceUnreachable("Broker", "refuses connections")
-    with running(Poller("Broker", source, 5)) as poller:
+    with running(Poller("Broker", source, 60)) as poller:
         failure = poller.read(5).failure
+        asked_at = datetime.now(UTC)
+        source.error = None
+        until(poller, "good")
     assert failure
     assert failure.retry_at
-    assert 4 < (failure.retry_at - datetime.now(UTC)).total_seconds() <= 5
+    assert 1 < (failure.retry_at - asked_at).total_seconds() <= 2
+    assert 1.9 < source.times[1] - source.times[0] < 4
 
 
 def test_stopping_does_not_wait_for_the_next_round() -> None:
