@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import redis
 
+from benchmarks._interleaved import interleaved
 from data_sources.brokers import open_broker
 from data_sources.config import Broker, Cluster
 from demo.servers import Redis
@@ -38,7 +36,7 @@ def run() -> list[dict[str, object]]:
             pipeline.hlen("unacked")
             assert sum(pipeline.execute()) == len(QUEUES) * len(SUFFIXES)
 
-        ours_seconds, peer_seconds = interleaved(ours, peer)
+        ours_seconds, peer_seconds = interleaved(ours, peer, runs=RUNS)
         reader.close()
         raw.close()
     return [
@@ -62,19 +60,6 @@ def fill(raw: redis.Redis) -> None:
         for suffix in SUFFIXES:
             pipeline.lpush(queue + suffix, "{}")
     pipeline.execute()
-
-
-def interleaved(*tasks: Callable[[], None]) -> list[float]:
-    """The median of each task's seconds, all of them run in turns after one turn to warm up."""
-    for task in tasks:
-        task()
-    seconds: list[list[float]] = [[] for _ in tasks]
-    for _ in range(RUNS):
-        for task, measured in zip(tasks, seconds, strict=True):
-            began = time.perf_counter()
-            task()
-            measured.append(time.perf_counter() - began)
-    return [median(measured) for measured in seconds]
 
 
 if __name__ == "__main__":
