@@ -28,6 +28,7 @@ from data_sources.errors import QueryRejected
 
 MAX_BINDINGS = 100_000  # old kombu never took them away
 MAX_PROBES = 20  # a millisecond or two each
+DRAIN_SECONDS = 0.1  # every second Redis says that nothing came, and kombu then waits its whole time-out once more
 MAX_STRAYS = 100  # messages in our reply queue that are no replies; then we take another queue
 OURS = "celery-notebook"
 
@@ -72,6 +73,11 @@ class Mailbox:
             self._connection.connection.on_blocked = self._on_blocked
         in_use.add(self._name)
         self._queue = self._reply_queue(self._name)
+        self._reply_to = {"exchange": self._reply_exchange, "routing_key": self._name}
+        if self._is_redis:
+            # The default exchange leads straight to our list. Through the other, each worker looks up its bindings
+            # in Redis for each reply: 1.4 times slower, and deaf after a FLUSHALL.
+            self._reply_to = {"exchange": "", "routing_key": self._queue.name}
         kombu.Consumer(
             self._channel,
             [self._queue],
@@ -99,18 +105,16 @@ class Mailbox:
     def next(self, seconds: float) -> Answer | None:
         """The next reply, waited for that long."""
         ends = time.monotonic() + seconds
-        while not self._inbox:
+        while not self._inbox and (left := ends - time.monotonic()) > 0:
             try:
-                self._connection.drain_events(timeout=max(ends - time.monotonic(), 0.001))
+                self._connection.drain_events(timeout=min(left, DRAIN_SECONDS))
             except TimeoutError:
-                return None
+                continue
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # what is no message breaks kombu
                 self._strays += 1
                 if not self._is_redis or self._strays > MAX_STRAYS:
                     raise
                 self._inbox.append(STRAY)
-            if time.monotonic() > ends:
-                break
         return self._inbox.popleft() if self._inbox else None
 
     def nodes(self) -> set[str]:
@@ -168,7 +172,7 @@ class Mailbox:
             "arguments": dict(request.arguments),
             **audience.address(),
             "ticket": request.ticket,
-            "reply_to": {"exchange": self._reply_exchange, "routing_key": self._name},
+            "reply_to": self._reply_to,
         }
         return self._channel.prepare_message(
             json.dumps(body),
@@ -182,12 +186,9 @@ class Mailbox:
         """Redis: one pipeline, and PUBLISH tells how many were listening."""
         batch = self._channel.create_publish_batch(max_size=10_000)
         try:
-            # Bound anew each time: after a FLUSHALL nobody would find our reply queue.
-            key = self._channel.keyprefix_queue % self._reply_exchange
-            batch.pipeline.sadd(key, self._channel.sep.join([self._name, "", self._queue.name]))
             for message in messages:
                 batch.publish(message, exchange=self._exchange, routing_key="")
-            _, *counts = batch.pipeline.execute()
+            counts = batch.pipeline.execute()
         finally:
             batch.close()
         topics = len(counts) // len(messages)  # two with sentinel_fanout_compat: new workers listen to both
