@@ -6,6 +6,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -46,7 +47,9 @@ def plot_payload(cell: Cell, answers: Sequence[Sequence[Answer]], view: controls
 def table_payload(
     name: str, title: str, line: str, answer: Answer, table: Table, view: controls.View
 ) -> dict[str, Any]:
-    row = Row("", (), "")
+    row = Row("", ())
+    if answer.failure and answer.frame.empty:
+        table = replace(table, empty=())  # the failure says what is wrong; nothing is known to be missing
     return {
         **frame_payload(name, title, line, view),
         "pending": answer.pending,
@@ -62,36 +65,58 @@ def frame_payload(name: str, title: str, line: str, view: controls.View) -> dict
 
 
 def row_payload(row: Row, answers: list[Answer], view: controls.View) -> dict[str, Any]:
-    """One row's provenance: where from, how old, how made, what failed, and its files."""
-    failure = next((answer.failure for answer in answers if answer.failure), None)
+    """One row's provenance: where from, how old, how made, what failed, what is absent, and its files."""
     measured = [answer.measured_at for answer in answers if answer.measured_at]
     transport = ask.desk().cluster(view.scope.cluster).broker.transport
-    empty = bool(measured) and all(answer.frame.empty for answer in answers)
+    notes = list(dict.fromkeys(note.text for answer in answers for note in answer.notes if note.kind != "absent"))
+    absent, empty = absences(row, answers), bool(measured) and all(answer.frame.empty for answer in answers)
+    failures = [
+        failure_payload(name, answer) for name, answer in zip(layer_names(row), answers, strict=True) if answer.failure
+    ]
     return {
         "label": row.label,
         "advice": row.advice,
         "unit": next((answer.units["value"] for answer in answers if "value" in answer.units), ""),
-        "origin": list(dict.fromkeys(answer.origin for answer in answers if answer.origin)),
+        "origin": list(dict.fromkeys(answer.origin for answer in answers if answer.origin and answer.measured_at)),
         "code": list(dict.fromkeys(by_hand(answer.query, transport) for answer in answers)),
         "csv": [
             {"label": file_label(answer.query), "href": csv_link(answer, view.scope.cluster)}
             for answer in {answer.query: answer for answer in answers if not answer.pending}.values()
         ],
-        "notes": list(dict.fromkeys(note.text for answer in answers for note in answer.notes)),
+        "notes": notes if empty else notes + absent,
         "series": sum(series_in(answer) for answer in answers),
         "points": sum(len(answer.frame) for answer in answers if answer.window),
         "took_ms": sum(answer.took.total_seconds() for answer in answers) * 1000,
         "measured_at": ms(min(measured)) if measured else None,
-        "failure": None
-        if failure is None
-        else {
-            "source": failure.source,
-            "what": failure.what,
-            "hint": failure.hint.rstrip("."),
-            "since": ms(failure.since),
-            "retry_at": ms(failure.retry_at) if failure.retry_at else None,
-        },
-        "empty": "nothing there in this time" if empty and not failure else "",
+        "failures": failures,
+        "empty": next(iter(absent), "nothing there in this time") if empty and not failures else "",
+    }
+
+
+def layer_names(row: Row) -> list[str]:
+    """What each layer is called in a message: the row, and for what is drawn over it also the layer."""
+    return (
+        [row.label, *(f"{row.label}, {layer.label or layer.kind}" for layer in row.layers[1:])] if row.layers else [""]
+    )
+
+
+def absences(row: Row, answers: Sequence[Answer]) -> list[str]:
+    """What no source gives. A limit that is not there is no loss: few containers have one."""
+    told = [answer for layer, answer in zip(row.layers, answers, strict=False) if layer.kind != "limit"]
+    return list(dict.fromkeys(note.text for answer in told for note in answer.notes if note.kind == "absent"))
+
+
+def failure_payload(label: str, answer: Answer) -> dict[str, Any]:
+    failure = answer.failure
+    assert failure
+    return {
+        "label": label,
+        "source": failure.source,
+        "what": failure.what,
+        "hint": failure.hint.rstrip("."),
+        "since": ms(failure.since),
+        "retry_at": ms(failure.retry_at) if failure.retry_at else None,
+        "measured_at": ms(answer.measured_at) if answer.measured_at else None,
     }
 
 

@@ -39,7 +39,7 @@ class PlotRow:
 def rows_figure(rows: Sequence[PlotRow], window: Window) -> go.Figure:
     """One subplot a row, all on one x axis; what is not known is a hole in its line.
 
-    A trace's `meta` holds its row and its name as it is; `name` is safe where Plotly reads markup.
+    A trace's `meta` holds its row, its layer's kind and its name as it is; `name` is safe where Plotly reads markup.
     """
     traces: list[dict[str, object]] = []
     shapes: list[dict[str, object]] = []
@@ -52,6 +52,8 @@ def rows_figure(rows: Sequence[PlotRow], window: Window) -> go.Figure:
             series = shown_series(layer, drawn)
             drawn |= {one.name for one in series}
             traces += [trace(one, layer, place, axis) for one in series]
+        if not any(one["yaxis"] == f"y{axis}" for one in traces):
+            traces.append(anchor(place, axis, window))
         shapes += gap_shapes(row.notes, axis, window)
     return go.Figure(traces, {**layout, "shapes": shapes})
 
@@ -76,12 +78,19 @@ def trace(one: Series, layer: PlotLayer, place: int, axis: str) -> dict[str, obj
         "y": one.y,
         "name": escape(name).replace("%{", "%&#123;"),
         "yaxis": f"y{axis}",
-        "meta": {"row": place, "name": name},
+        "meta": {"row": place, "kind": layer.kind, "name": name},
         "hoverinfo": "skip",
         "mode": "lines",
         "connectgaps": False,
         **style(one, layer.kind, place),
     }
+
+
+def anchor(place: int, axis: str, window: Window) -> dict[str, object]:
+    """A trace of nothing: Plotly draws no axes, and no band, where there is no trace."""
+    start = [wall_clock(window.start)]
+    meta = {"row": place, "kind": "none", "name": ""}
+    return {"type": "scatter", "x": start, "y": [None], "yaxis": f"y{axis}", "meta": meta, "hoverinfo": "skip"}
 
 
 def style(one: Series, kind: str, place: int) -> dict[str, object]:

@@ -19,7 +19,9 @@ class Note:
     """Something true of the answer that its frame cannot say: a warning, a cut, a gap, a reason for an unknown."""
 
     text: str
-    kind: str = "info"  # info, warning, cut (there is more than is shown) or gap (nothing is known of that time)
+    # info, warning, cut (there is more than is shown), gap (nothing is known of that time), or absent (no source
+    # gives it; the text says which would)
+    kind: str = "info"
     start: datetime | None = None  # of a gap; None: since ever
     end: datetime | None = None  # of a gap; None: still
 

@@ -111,11 +111,15 @@ class Desk:
         if (signal.name, signal.by) in watch.tracks:
             return self._history(History(signal.name, signal.by), watch, scope, wait_seconds)
         blank = Answer(blank_frame(signal), signal, origin="Prometheus")
-        if reading.failure:
+        if reading.failure and watch.has_prometheus:
             return blank.failed(reading.failure)
         if watch.facts and reading.pending:
             return blank
-        return replace(blank, measured_at=datetime.now(UTC), notes=(Note(promql.missing(signal.name)),))
+        return replace(
+            blank,
+            measured_at=datetime.now(UTC),
+            notes=(Note(promql.missing(signal.name, watch.has_prometheus), "absent"),),
+        )
 
     def _history(self, query: History, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
         track = watch.tracks.get((query.name, query.by))
@@ -144,6 +148,7 @@ class Desk:
             return rejected(query, "source", "no Prometheus is configured; set PROMETHEUS_URL", source="Prometheus")
         labels = named.labels if named else ()
         window = self.window(scope)
+        stretch = None if query.instant else window
 
         def fetch() -> Answer:
             if query.instant:
@@ -152,11 +157,11 @@ class Desk:
                 result = client.query_range(query.text, window, deadline_seconds=DEADLINE_SECONDS, labels=labels)
             warnings = [Note(text, "warning") for text in result.warnings] + [Note(text) for text in result.infos]
             if named and result.frame.empty:
-                warnings.append(Note(promql.missing(named.name)))
+                warnings.append(Note(promql.missing(named.name), "absent"))
             return Answer(
                 frame=result.frame,
                 query=query,
-                window=None if query.instant else window,
+                window=stretch,
                 origin=client.origin(),
                 measured_at=datetime.now(UTC),
                 took=result.took,
@@ -164,7 +169,7 @@ class Desk:
             )
 
         question = (scope.cluster, query, scope.range if scope.range.is_live else window, window.step)
-        blank = Answer(empty_frame(labels), query, window=window, origin="Prometheus")
+        blank = Answer(empty_frame(labels), query, window=stretch, origin="Prometheus")
         moment = steady_now() if scope.range.is_live else min(datetime.now(UTC), window.end + SETTLED_AFTER)
         return self._metrics.ask(question, slot(moment, max(window.step, scope.max_age)), fetch, blank, wait_seconds)
 

@@ -101,6 +101,9 @@ class HttpEndpoint:
     bearer_token: Secret | None = None
     headers: Mapping[str, Secret] = field(default_factory=dict)
     ca_file: str | None = None
+    assumed: bool = field(
+        default=False, compare=False
+    )  # nobody named it: it is looked for in the usual place, and may not be there
 
     @classmethod
     def from_url(cls, url: str) -> Self:

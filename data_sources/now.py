@@ -79,12 +79,12 @@ def sources_answer(query: Sources, watch: Watch, wait_seconds: float) -> Answer:
     rows = [source_row(broker, queues, queues.value.latency.total_seconds() if queues.value else None)]
     rows[0]["version"] = queues.value.origin if queues.value else None
     rows.append(source_row("workers", workers, workers.took.total_seconds()))
-    if watch.facts:
-        facts = watch.facts.read(wait_seconds)
+    if watch.facts and (facts := watch.facts.read(wait_seconds)) and watch.has_prometheus:
         rows.append(source_row("prometheus", facts, facts.took.total_seconds()))
         rows[-1]["version"] = facts.value.version if facts.value else None
     else:
-        rows.append(dict.fromkeys(SOURCE_COLUMNS) | {"source": "prometheus", "state": "off"})
+        off = {"source": "prometheus", "state": "off", "hint": "PROMETHEUS_URL names one"}
+        rows.append({**dict.fromkeys(SOURCE_COLUMNS), **off})
     measured = [reading.measured_at for reading in (queues, workers) if reading.measured_at]
     return Answer(
         source_frame(rows),

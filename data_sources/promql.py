@@ -100,11 +100,13 @@ GIVEN_BY = {
 }
 
 
-def missing(name: str) -> str:
+def missing(name: str, has_prometheus: bool = True) -> str:
     """Why there is no `name`, and what would give it."""
     measurement = name.replace("_", " ")
     if name not in GIVEN_BY:
         return f"No exporter we know gives {measurement} to Prometheus"
+    if not has_prometheus:
+        return f"For {measurement} name a Prometheus (PROMETHEUS_URL) that scrapes {GIVEN_BY[name]}"
     return f"Prometheus has no {measurement} here; it would come from {GIVEN_BY[name]}, scraped by Prometheus"
 
 

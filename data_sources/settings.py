@@ -262,6 +262,7 @@ def endpoint(given: Given, api: str, default: str) -> HttpEndpoint | None:
         bearer_token=token,
         headers=headers(given, f"{api}_headers"),
         ca_file=ca_file(given, f"{api}_ca_file"),
+        assumed=f"{api}_url" not in given.values,
     )
 
 

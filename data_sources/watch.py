@@ -86,6 +86,14 @@ class Watch:
         self.reader.close()
 
     @property
+    def has_prometheus(self) -> bool:
+        """False when none is configured, and while none answered in the usual place, where nobody said there is one."""
+        if self.facts is None or self.cluster.prometheus is None:
+            return False
+        reading = self.facts.read()
+        return not (self.cluster.prometheus.assumed and reading.failure and reading.value is None)
+
+    @property
     def scrape_interval(self) -> timedelta | None:
         facts = self.facts.read().value if self.facts else None
         return facts.scrape_interval if facts else None

@@ -102,7 +102,8 @@ def test_a_label_that_a_series_lacks_is_not_in_its_name() -> None:
 
 def test_nothing_gives_no_series_and_a_figure_all_the_same() -> None:
     assert drawn(empty_frame(("queue",))) == []
-    assert figure((empty_frame(("queue",)), "stacked"), (empty_frame(()), "limit"))["data"] == []
+    (anchor,) = figure((empty_frame(("queue",)), "stacked"), (empty_frame(()), "limit"))["data"]
+    assert (anchor["meta"]["kind"], anchor["y"]) == ("none", [None])  # so that the axes are drawn
     assert len(rows_figure([], WINDOW).data) == 0
 
 
@@ -146,7 +147,7 @@ def test_the_browser_gets_typed_arrays_and_no_list_of_numbers() -> None:
 @pytest.mark.parametrize("kind", ["stacked", "lines", "steps", "failed"])
 def test_a_hostile_name_is_no_markup_and_is_kept_as_it_is_in_meta(kind: str) -> None:
     (trace,) = figure((frame(({"queue": HOSTILE}, {0: 1})), kind))["data"]
-    assert trace["meta"] == {"row": 0, "name": HOSTILE}
+    assert trace["meta"] == {"row": 0, "kind": kind, "name": HOSTILE}
     assert not {"<", ">", '"', "%{"} & {trace["name"][place : place + n] for place in range(99) for n in (1, 2)}
 
 

@@ -37,15 +37,22 @@ function frame(parent) {
   return section;
 }
 
+// One line for each thing that failed, with all it took down.
 function drawFailures(place, rows) {
-  const failing = rows.filter((row) => row.failure);
-  redraw(place, JSON.stringify(failing.map((row) => [row.label, row.failure])), () => failing.map((row) => {
-    const { what, hint, since, source } = row.failure;
+  const groups = new Map();
+  for (const failure of rows.flatMap((row) => row.failures)) {
+    const key = JSON.stringify([failure.source, failure.what, failure.since]);
+    groups.set(key, [...(groups.get(key) ?? []), failure]);
+  }
+  redraw(place, JSON.stringify([...groups.values()]) + zone(), () => [...groups.values()].map((failures) => {
+    const { source, what, hint, since, retry_at: retryAt } = failures[0];
+    const measured = failures.map((failure) => failure.measured_at).filter(Boolean);
+    const names = failures.map((failure) => failure.label).filter(Boolean).join("; ");
     return element("p", { class: "cn-failure", role: "status" },
-      element("strong", {}, row.label ? `${row.label}: ` : ""), `${source}: ${what}. `, hint ? `${hint}. ` : "",
+      names ? element("strong", {}, `${names}: `) : null, `${source}: ${what}. `, hint ? `${hint}. ` : "",
       element("span", { class: "cn-muted" }, `Since ${clock(since, zone())}`,
-        row.measured_at ? element("span", { "data-age": row.measured_at }) : " · no answer yet",
-        element("span", { "data-retry": row.failure.retry_at ?? "" })));
+        measured.length ? element("span", { "data-age": Math.min(...measured) }) : " · no answer yet",
+        element("span", { "data-retry": retryAt ?? "" })));
   }));
 }
 

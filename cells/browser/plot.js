@@ -53,11 +53,13 @@ function isDark(node) {
   return r + g + b < 380;
 }
 
-// The figure is built in light colours; each has one dark partner.
+// The figure is built in light colours; each has one dark partner, an alpha after it stays.
 function spec(data, dark) {
-  let text = data.figure;
-  if (dark) for (const [light, partner] of Object.entries(data.dark)) text = text.replaceAll(light, partner);
-  return JSON.parse(text);
+  const recoloured = (key, value) => {
+    if (typeof value !== "string" || !/color$/.test(key)) return value;
+    return (data.dark[value.slice(0, 7)] ?? value.slice(0, 7)) + value.slice(7);
+  };
+  return JSON.parse(data.figure, dark ? recoloured : undefined);
 }
 
 function render(plot) {
@@ -66,7 +68,7 @@ function render(plot) {
   plot.shift = offset(end, plot.tz);
   plot.width = plot.box.clientWidth;
   for (const trace of data) {
-    moveTime(trace, plot);
+    if (trace.meta.kind !== "none") moveTime(trace, plot);
     trace.visible = plot.hidden.has(key(trace.meta)) ? "legendonly" : true;
   }
   for (const shape of layout.shapes ?? []) [shape.x0, shape.x1] = [shape.x0, shape.x1].map((text) => written(read(text), plot.tz));
@@ -118,14 +120,14 @@ function drawHeads(plot, traces) {
   redraw(plot.heads, JSON.stringify([plot.dark, [...plot.hidden], traces.map((t) => [t.meta, colourOf(t)]), plot.rows.map((r) => [r.label, r.empty])]), () =>
     plot.rows.map((row, place) => element("div", { class: "cn-row-head" },
       element("strong", {}, row.label),
-      ...traces.filter((trace) => trace.meta.row === place && !trace.meta.name.endsWith(" limit")).map((trace) => element("button", {
+      ...traces.filter((trace) => trace.meta.row === place && !["limit", "none"].includes(trace.meta.kind)).map((trace) => element("button", {
         type: "button", class: "cn-legend", "aria-pressed": String(!plot.hidden.has(key(trace.meta))), title: trace.meta.name,
         onclick: () => toggle(plot, key(trace.meta)),
       }, element("i", { style: `background:${colourOf(trace)}` }), trace.meta.name)),
       row.empty ? element("span", { class: "cn-muted" }, row.empty) : null)));
 }
 
-const colourOf = (trace) => trace.line.color;
+const colourOf = (trace) => trace.line?.color ?? "transparent";
 
 function toggle(plot, name) {
   if (!plot.hidden.delete(name)) plot.hidden.add(name);
@@ -242,7 +244,7 @@ function show(plot, ms) {
 
 function tipRow(plot, row, index, moment) {
   const lines = plot.traces
-    .filter((trace) => trace.meta.row === index && !plot.hidden.has(key(trace.meta)))
+    .filter((trace) => trace.meta.row === index && trace.meta.kind !== "none" && !plot.hidden.has(key(trace.meta)))
     .map((trace) => [trace, numbers(trace)[Math.round((moment - trace.start) / trace.step)]])
     .filter(([, value]) => value !== undefined && value !== null && !Number.isNaN(value));
   return [element("div", { class: "cn-tip-head" }, row.label),
@@ -271,7 +273,7 @@ function keys(plot, event) {
 
 export function summaryTable(root) {
   const plot = root.querySelector(".cn-body").plot;
-  const rows = (plot?.traces ?? []).map((trace) => {
+  const rows = (plot?.traces ?? []).filter((trace) => trace.meta.kind !== "none").map((trace) => {
     const known = [...numbers(trace)].filter((value) => Number.isFinite(value));
     const unit = plot.rows[trace.meta.row].unit;
     const figures = known.length

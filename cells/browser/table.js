@@ -13,7 +13,7 @@ export function drawTable(body, data) {
   body.shown = shown;
   const { columns, rows, apart } = data.table;
   if (!rows.length && !apart.length) {
-    body.replaceChildren(element("div", { class: "cn-empty" }, ...data.table.empty.map(paragraph)));
+    body.replaceChildren(...(data.table.empty.length ? [element("div", { class: "cn-empty" }, ...data.table.empty.map(paragraph))] : []));
     return;
   }
   const again = () => drawTable(body, data);
