@@ -24,7 +24,7 @@ from data_sources.config import HttpEndpoint
 from data_sources.errors import BadParameter, QueryRejected, SourceError, SourceUnreachable
 from data_sources.http import MAX_BYTES, HttpClient, Pairs, Reply
 from data_sources.promql import TELLING, Family, any_of, detect
-from data_sources.range_frame import Result, Undecodable, read_result
+from data_sources.range_frame import Result, TooLarge, Undecodable, read_result
 from data_sources.scope import Window, parse_duration
 
 SOURCE = "Prometheus"
@@ -182,6 +182,8 @@ class PrometheusClient:
         reply = self._ask("POST", path, deadline_seconds, form=form)
         try:
             result = read_result(reply.body, labels)
+        except TooLarge as exc:
+            raise SourceUnreachable(SOURCE, f"sent an answer that {exc}", "Ask for fewer series.") from exc
         except Undecodable as exc:
             raise unintelligible(str(exc)) from exc
         took = timedelta(seconds=time.monotonic() - started)

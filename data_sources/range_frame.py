@@ -45,6 +45,10 @@ class Undecodable(ValueError):
     """The body is not an answer to a query; the text says how."""
 
 
+class TooLarge(Undecodable):
+    """It may be one, but would not fit in memory."""
+
+
 @dataclass(frozen=True)
 class Result:
     """A decoded answer.
@@ -99,7 +103,7 @@ def skeleton(body: bytes, blocks: Sequence[Block]) -> bytes:
 
 def load(document: bytes) -> Any:
     if len(document) > MAX_JSON_BYTES:
-        raise Undecodable("is too large to be read safely")
+        raise TooLarge("is too large to be read safely")
     try:
         return orjson.loads(document)
     except orjson.JSONDecodeError as exc:
@@ -220,7 +224,7 @@ def tidy_frame(metrics: Sequence[Mapping[str, str]], points: Sequence[Points], l
     names = set(labels).union(*metrics)
     series = np.repeat(np.arange(len(points)), [len(times) for times, _ in points])
     if len(names) * len(series) > MAX_CELLS:
-        raise Undecodable("has more labels than fit in memory")
+        raise TooLarge("has more labels than fit in memory")
     times = np.concatenate([np.empty(0, np.int64), *(times for times, _ in points)])
     values = np.concatenate([np.empty(0), *(values for _, values in points)])
     if not np.all((np.diff(times) > 0) | (np.diff(series) > 0)):

@@ -231,7 +231,9 @@ def failure(kind: str, text: str) -> bytes:
         (answer(200, b'{"data":{}}'), SourceUnreachable, "is not an answer", "PROMETHEUS_URL"),
         (answer(200, b'{"status":"success","data":null}'), SourceUnreachable, "is not an answer", "PROMETHEUS_URL"),
         (answer(200, b'{"status":"success","data":{"resu'), SourceUnreachable, "broken JSON", "PROMETHEUS_URL"),
+        (answer(200, b"{" + b" " * 17 * 2**20), SourceUnreachable, "too large", "fewer series"),
     ],
+    ids=range(21),
 )  # fmt: skip
 def test_every_refusal_says_what_happened_and_what_to_do(
     sent: bytes, error: type[Exception], what: str, hint: str
