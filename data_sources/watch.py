@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,14 +75,15 @@ class Watch:
             poller.start()
 
     def stop(self) -> None:
-        """Waits for what is under way, which is at most a poller's deadline."""
+        """Waits for what is under way, but no longer than for a round."""
+        ends = time.monotonic() + DEADLINE_SECONDS
         for poller in self.pollers:
             poller.end()
         self.inspector.close()
         if self.prometheus:
             self.prometheus.close()
         for poller in self.pollers:
-            poller.stop()
+            poller.stop(max(0.0, ends - time.monotonic()))
         self._sampler.close()
         self.reader.close()
 

@@ -1,0 +1,372 @@
+"""Asking: a real Redis, real workers and a real Prometheus whose samples are known."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+import data_sources.ask
+import data_sources.watch
+from data_sources.answer import Answer
+from data_sources.ask import Desk, blank_frame
+from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
+from data_sources.scope import Range, Scope
+from demo.servers import Prometheus, Redis, free_port, wait_until
+from tests.blocks import prometheus_with, series
+from tests.messages import send
+from tests.watching import LIVE, Clock, unwatched, watching, worker
+
+EVERY = timedelta(seconds=15)
+POINTS = 240
+BEGAN = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10) - EVERY * POINTS
+PAST = Range(start=BEGAN + timedelta(minutes=20), end=BEGAN + timedelta(minutes=30))  # known to the last digit
+
+TASK = {"hostname": "shop", "queue_name": "mail", "name": "shop.mail", "job": "celery", "instance": "a:1"}
+BOX = {"name": "shop-1", "image": "shop", "job": "cadvisor"}
+CELERY = "".join(
+    f"# TYPE {name} counter\n" + series(f"{name}_total", TASK, [30.0 * k for k in range(POINTS)], BEGAN, EVERY)
+    for name in ("celery_task_received", "celery_task_succeeded")
+)
+MEMORY = "# TYPE container_memory_usage_bytes gauge\n" + series(
+    "container_memory_usage_bytes", BOX, [200e6 + 1e5 * k for k in range(POINTS)], BEGAN, EVERY
+)
+
+
+@dataclass(frozen=True)
+class Shop:
+    redis: Redis
+    prometheus: Prometheus
+    desk: Desk
+
+    def until(self, query: Query, ready: Callable[[Answer], bool], scope: Scope = LIVE) -> Answer:
+        """The first answer that is `ready`."""
+        wait_until(lambda: ready(self.desk.ask(query, scope)), f"{query}", 20)
+        return self.desk.ask(query, scope)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One worker with two slots that consumes `mail` and `bulk`, sampled each half second."""
+    folder = tmp_path_factory.mktemp("shop")
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(data_sources.watch, "EVERY_SECONDS", 0.5)
+        patch.setattr(data_sources.ask, "EVERY_SECONDS", 1.0)
+        patch.setattr(data_sources.ask, "INSPECT_SECONDS", 2.0)
+        redis = stack.enter_context(Redis(folder / "redis"))
+        prometheus = stack.enter_context(prometheus_with(CELERY + MEMORY, folder / "prometheus"))
+        stack.enter_context(worker(redis, "w1@shop", folder, "--concurrency", "2", "-Q", "mail,bulk"))
+        send(redis.url, "forgotten", (0, 3, 9))
+        env = {"CELERY_BROKER_URL": redis.url, "PROMETHEUS_URL": prometheus.url}
+        desk = stack.enter_context(watching(env))
+        shop = Shop(redis, prometheus, desk)
+        shop.until(Workers(), lambda answer: len(answer.frame) == 1)
+        shop.until(Depths(), lambda answer: len(answer.frame) > 0)
+        shop.until(Sources(), lambda answer: set(answer.frame["state"]) == {"ok"})
+        yield shop
+
+
+def work(redis: Redis, count: int, seconds: float, queue: str = "mail") -> None:
+    with Celery(broker=redis.url, set_as_current=False) as app:
+        for _ in range(count):
+            app.send_task("shop.sleep", (seconds,), queue=queue)
+
+
+# --- what is there now ------------------------------------------------------------------------------------------
+
+
+def test_a_worker_is_shown_with_its_pool_its_slots_and_its_queues(shop: Shop) -> None:
+    answer = shop.desk.ask(Workers(), LIVE)
+    (row,) = answer.frame.to_dict("records")
+    told = {name: row[name] for name in ("worker", "verdict", "pool", "concurrency", "active")}
+    assert told == {"worker": "w1@shop", "verdict": "idle", "pool": "threads", "concurrency": 2, "active": 0}
+    assert sorted(row["queues"]) == ["bulk", "mail"]
+    assert (answer.totals, answer.failure, answer.window) == ({"answered": 1}, None, None)
+    assert answer.origin == f"Celery at 127.0.0.1:{shop.redis.port}/0"
+
+
+def test_running_tasks_make_a_worker_work_and_finished_ones_are_counted(shop: Shop) -> None:
+    before = shop.desk.ask(Workers(), LIVE).frame["processed"][0]
+    work(shop.redis, 2, 2.0)
+    shop.until(Workers(), lambda answer: answer.frame["verdict"][0] == "working" and answer.frame["active"][0] == 2)
+    answer = shop.until(Workers(), lambda answer: answer.frame["verdict"][0] == "idle")
+    assert answer.frame["processed"][0] == before + 2
+    busy = shop.desk.ask(History("busy_slots"), LIVE).frame["value"]
+    assert busy.max() == 2
+    slots = shop.desk.ask(History("slots", "worker"), LIVE).frame
+    assert set(slots["worker"]) == {"w1@shop"}
+    assert set(slots["value"]) == {2.0}
+    accepted = shop.desk.ask(History("throughput", "name"), LIVE)
+    assert accepted.units == {"value": "1/s"}
+    assert accepted.frame["value"].max() > 0
+    assert [note.text for note in accepted.notes if note.kind == "info"] == [
+        "Accepted by workers, not finished: from the differences of their totals"
+    ]
+
+
+def test_queues_are_counted_and_their_consumers_are_the_workers_that_say_so(shop: Shop) -> None:
+    answer = shop.until(Depths(), lambda answer: bool(answer.frame["consumers"].notna().any()))
+    frame = answer.frame.set_index("queue")
+    assert frame.loc["forgotten", "ready"] == 3
+    assert json.loads(frame.loc["forgotten", "priorities"]) == {"0": 1, "3": 1, "6": 0, "9": 1}
+    assert frame.loc["forgotten", "consumers"] == 0
+    assert frame.loc["mail", "consumers"] == 1
+    assert str(frame["consumers"].dtype) == "Int64"
+    assert answer.totals["ready"] == 3
+    assert answer.units == {"oldest": "s"}
+
+
+def test_only_the_named_queues_and_workers_are_in_the_answer(shop: Shop) -> None:
+    assert shop.desk.ask(Depths(("bulk", "nowhere")), LIVE).frame["queue"].tolist() == ["bulk"]
+    assert shop.desk.ask(Workers(("w1@shop",)), LIVE).frame["worker"].tolist() == ["w1@shop"]
+    assert shop.desk.ask(Workers(("nobody@shop",)), LIVE).frame["worker"].tolist() == []
+
+
+def test_each_source_is_listed_with_its_state_and_version(shop: Shop) -> None:
+    frame = shop.desk.ask(Sources(), LIVE).frame
+    assert frame["source"].tolist() == ["redis", "workers", "prometheus"]
+    assert frame["state"].tolist() == ["ok", "ok", "ok"]
+    assert frame["version"][0].startswith("Redis ")
+    assert frame["version"][2].startswith("Prometheus ")
+    assert (frame["latency_ms"] > 0).all()
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "query_task"])
+def test_every_method_can_be_asked(shop: Shop, method: str) -> None:
+    answer = shop.desk.ask(Inspect(method), LIVE, wait_seconds=10)
+    assert (answer.failure, answer.notes) == (None, ())
+    assert list(answer.frame.columns) == list(blank_frame(Inspect(method)).columns)
+    assert set(answer.frame["worker"]) <= {"w1@shop"}
+
+
+def test_a_task_is_found_in_the_worker_that_runs_it(shop: Shop) -> None:
+    with Celery(broker=shop.redis.url, set_as_current=False) as app:
+        task_id = app.send_task("shop.sleep", (1.5,), queue="mail").id
+    soon = replace(LIVE, max_age=timedelta(seconds=0.1))
+    shop.until(Inspect("query_task", ids=(task_id,)), lambda answer: task_id in answer.frame["id"].tolist(), soon)
+
+
+def test_a_worker_that_is_asked_and_does_not_answer_is_named(shop: Shop) -> None:
+    answer = shop.desk.ask(Inspect("ping", ("nobody@shop",)), LIVE, wait_seconds=10)
+    assert [note.text for note in answer.notes] == ["nobody@shop did not answer", "No worker answered"]
+    assert answer.frame.empty
+    assert answer.failure is None
+
+
+def test_a_viewer_who_waits_for_a_worker_that_is_not_there_does_not_hold_up_the_sampling(shop: Shop) -> None:
+    began = datetime.now(UTC)
+    asking = threading.Thread(
+        target=shop.desk.ask, args=(Inspect("clock", ("nobody@shop",)), LIVE), kwargs={"wait_seconds": 10}
+    )
+    asking.start()
+    measured = set()
+    while asking.is_alive():
+        answer = shop.desk.ask(Workers(), LIVE)
+        assert answer.failure is None
+        measured.add(answer.measured_at)
+        time.sleep(0.05)
+    assert len(measured) > (datetime.now(UTC) - began).total_seconds() / 0.5 * 0.6
+
+
+# --- over time --------------------------------------------------------------------------------------------------
+
+
+def test_promql_over_a_frozen_range_is_exact(shop: Shop) -> None:
+    scope = Scope(range=PAST, step=EVERY)
+    answer = shop.desk.ask(PromQL("container_memory_usage_bytes"), scope, wait_seconds=10)
+    assert answer.failure is None
+    assert answer.frame["value"].tolist() == [200e6 + 1e5 * k for k in range(80, 121)]
+    assert answer.window
+    assert (answer.window.start, answer.window.end, answer.window.step) == (PAST.start, PAST.end, EVERY)
+    assert answer.origin.startswith("Prometheus ")
+    assert not answer.pending
+
+
+def test_an_instant_is_taken_at_the_end_of_the_range(shop: Shop) -> None:
+    answer = shop.desk.ask(PromQL("container_memory_usage_bytes", instant=True), Scope(range=PAST), wait_seconds=10)
+    assert answer.frame["value"].tolist() == [200e6 + 1e5 * 120]
+    assert answer.window is None
+
+
+def test_a_signal_is_taken_from_the_exporter_and_says_how(shop: Shop) -> None:
+    scope = Scope(range=PAST)
+    throughput = shop.desk.ask(Signal("throughput", "name"), scope, wait_seconds=10)
+    assert isinstance(throughput.query, PromQL)
+    assert "celery_task_succeeded_total" in throughput.query.text
+    assert throughput.units == {"value": "1/s"}
+    assert set(throughput.frame["name"]) == {"shop.mail"}
+    assert throughput.frame["value"].tolist() == pytest.approx([2.0] * len(throughput.frame))
+    memory = shop.desk.ask(Signal("memory", "container"), scope, wait_seconds=10)
+    assert set(memory.frame["container"]) == {"shop-1"}
+    assert memory.units == {"value": "bytes"}
+
+
+def test_what_the_exporter_does_not_give_is_taken_from_the_samples(shop: Shop) -> None:
+    answer = shop.desk.ask(Signal("slots"), LIVE)
+    assert answer.query == History("slots")
+    assert answer.origin == f"Sampled from 127.0.0.1:{shop.redis.port}/0"
+    assert set(answer.frame["value"]) == {2.0}
+
+
+def test_before_the_first_sample_there_is_a_gap_and_it_is_said_where_it_ends(shop: Shop) -> None:
+    answer = shop.desk.ask(History("depth", "queue"), Scope(range=Range(span=timedelta(hours=1))))
+    (gap,) = [note for note in answer.notes if note.kind == "gap"]
+    assert gap.start is None
+    assert gap.end
+    assert answer.frame["time"].min() >= gap.end - timedelta(seconds=1)
+
+
+def test_without_a_prometheus_the_samples_are_taken_and_what_is_missing_says_what_would_give_it(shop: Shop) -> None:
+    with watching({"CELERY_BROKER_URL": shop.redis.url}) as desk:
+        desk.ask(Workers(), LIVE, wait_seconds=10)
+        assert desk.ask(Signal("throughput"), LIVE).query == History("throughput")
+        memory = desk.ask(Signal("memory", "container"), LIVE)
+        assert list(memory.frame.columns) == ["time", "container", "value"]
+        assert not memory.pending
+        assert memory.failure is None
+        assert "cAdvisor" in memory.notes[0].text
+        assert desk.ask(Sources(), LIVE).frame["state"].tolist()[-1] == "off"
+        failure = desk.ask(PromQL("up"), LIVE).failure
+        assert failure
+        assert (failure.kind, failure.parameter) == ("rejected", "source")
+
+
+def test_a_prometheus_without_our_metrics_leaves_the_samples_and_says_what_it_lacks(shop: Shop, tmp_path: Path) -> None:
+    with Prometheus(tmp_path) as empty:
+        env = {"CELERY_BROKER_URL": shop.redis.url, "PROMETHEUS_URL": empty.url}
+        with watching(env) as desk:
+            wait_until(lambda: desk.ask(Sources(), LIVE).frame["state"].tolist() == ["ok"] * 3, "the sources")
+            assert desk.ask(Signal("throughput", "name"), LIVE).query == History("throughput", "name")
+            memory = desk.ask(Signal("memory", "container"), LIVE, wait_seconds=10)
+            assert isinstance(memory.query, PromQL)
+            assert memory.frame.empty
+            assert "cAdvisor" in memory.notes[-1].text
+
+
+def test_with_a_prometheus_that_is_down_from_the_start_the_samples_are_there_and_the_rest_is_a_failure(
+    shop: Shop,
+) -> None:
+    env = {"CELERY_BROKER_URL": shop.redis.url, "PROMETHEUS_URL": f"http://127.0.0.1:{free_port()}"}
+    with watching(env) as desk:
+        wait_until(lambda: "failing" in desk.ask(Sources(), LIVE).frame["state"].tolist(), "the failure")
+        desk.ask(Workers(), LIVE, wait_seconds=10)
+        throughput = desk.ask(Signal("throughput"), LIVE)
+        assert (throughput.query, throughput.failure) == (History("throughput"), None)
+        memory = desk.ask(Signal("memory", "container"), LIVE).failure
+        assert memory
+        assert (memory.kind, memory.source) == ("unreachable", "Prometheus")
+
+
+def test_all_cells_of_a_page_agree_on_the_window(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_sources.ask, "datetime", Clock)  # the moment that a page is drawn
+    for scope in (LIVE, replace(LIVE, step=timedelta(seconds=7)), Scope(range=PAST)):
+        window = shop.desk.window(scope)
+        asked = (PromQL("vector(1)"), Signal("throughput", "queue"), Signal("slots"), History("depth", "queue"))
+        assert {shop.desk.ask(query, scope, wait_seconds=10).window for query in asked} == {window}
+
+
+def test_the_step_is_no_finer_than_the_samples_unless_it_is_asked_for(shop: Shop) -> None:
+    narrow = Scope(range=Range(span=timedelta(seconds=60)))
+    assert shop.desk.window(narrow).step == timedelta(seconds=1)  # as fast as this desk samples
+    assert shop.desk.window(replace(narrow, step=timedelta(milliseconds=500))).step == timedelta(milliseconds=500)
+
+
+# --- what cannot be answered ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "scope", "parameter"),
+    [
+        (PromQL("sum("), LIVE, "q"),
+        (PromQL("up"), replace(LIVE, step=timedelta(milliseconds=1)), "step"),
+        (Signal("throughput"), replace(LIVE, step=timedelta(milliseconds=1)), "step"),
+        (History("throughput"), replace(LIVE, step=timedelta(milliseconds=1)), "step"),
+        (History("failures"), LIVE, "q"),
+        (Signal("weather"), LIVE, "q"),
+        (Signal("depth", "worker"), LIVE, "q"),
+        (Workers(), replace(LIVE, cluster="nowhere"), "cluster"),
+        (Depths(), replace(LIVE, cluster="nowhere"), "cluster"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_names_what_is_wrong_with_it(
+    shop: Shop, query: Query, scope: Scope, parameter: str
+) -> None:
+    answer = shop.desk.ask(query, scope, wait_seconds=10)
+    assert answer.failure
+    assert (answer.failure.kind, answer.failure.parameter) == ("rejected", parameter)
+    assert answer.frame.empty
+
+
+@pytest.mark.parametrize(
+    "query", [Workers(), Depths(), Sources(), Inspect("active"), Signal("depth", "queue"), PromQL("up")]
+)
+def test_a_refused_answer_has_its_promised_columns_too(shop: Shop, query: Query) -> None:
+    refused = shop.desk.ask(query, replace(LIVE, cluster="nowhere"))
+    assert list(refused.frame.columns) == list(blank_frame(query).columns)
+    good = shop.desk.ask(query, LIVE, wait_seconds=10)
+    assert set(refused.frame.columns) <= {*good.frame.columns, "value", "time"}
+
+
+names = st.text(max_size=8)
+queries = st.one_of(
+    st.builds(PromQL, names, st.booleans()),
+    st.builds(Inspect, st.sampled_from(METHODS) | names, st.tuples(names) | st.just(())),
+    st.builds(Workers, st.tuples(names) | st.just(())),
+    st.builds(Depths, st.tuples(names) | st.just(())),
+    st.just(Sources()),
+    st.builds(Signal, st.sampled_from([*SIGNALS]) | names, st.sampled_from(["", "name", "queue"]) | names),
+    st.builds(History, st.sampled_from([*SIGNALS]) | names, st.sampled_from(["", "name", "queue"]) | names),
+)
+moments = st.integers(0, 253_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+spans = st.timedeltas(timedelta(microseconds=1), timedelta(days=366))
+ranges = st.builds(lambda span: Range(span=span), spans) | st.builds(
+    lambda start, span: Range(start=start, end=start + span), moments, spans
+)
+scopes = st.builds(
+    Scope,
+    st.sampled_from(["default", "default", "default", "nowhere"]) | names,
+    ranges,
+    st.none() | st.timedeltas(timedelta(microseconds=1), timedelta(days=400)),
+    st.timedeltas(timedelta(milliseconds=1), timedelta(days=1)),
+)
+
+
+@pytest.fixture(scope="module")
+def deserted() -> Iterator[Desk]:
+    """A desk at which nothing ever answers, and nothing is even sampled."""
+    env = {
+        "CELERY_BROKER_URL": f"redis://:S3cr3t@127.0.0.1:{free_port()}/0",
+        "PROMETHEUS_URL": f"http://user:S3cr3t@127.0.0.1:{free_port()}",
+    }
+    desk = unwatched(env)
+    yield desk
+    desk.stop()
+
+
+@given(queries, scopes)
+@hypothesis_settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_asking_never_raises(deserted: Desk, query: Query, scope: Scope) -> None:
+    answer = deserted.ask(query, scope)
+    assert answer.frame.empty or isinstance(query, Sources)
+    assert "S3cr3t" not in repr(answer)
+
+
+@pytest.mark.parametrize(
+    "query", [Workers(), Depths(), Sources(), History("depth", "queue"), Signal("memory", "container")]
+)
+def test_before_the_first_sample_an_answer_is_pending_and_has_its_columns(deserted: Desk, query: Query) -> None:
+    answer = deserted.ask(query, LIVE)
+    assert answer.pending
+    assert list(answer.frame.columns) == list(blank_frame(query).columns)

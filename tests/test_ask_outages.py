@@ -1,0 +1,169 @@
+"""Asking when something is missing: nobody there, somebody wedged, a broker that goes away, one that never answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import data_sources.ask
+import data_sources.watch
+from data_sources import settings
+from data_sources.ask import Desk
+from data_sources.query import Depths, History, Inspect, PromQL, Signal, Workers
+from demo.servers import Redis, free_port, wait_until
+from tests.celery_puppet import Puppet
+from tests.impostor import hang, impostor
+from tests.watching import LIVE, NOTHING, watching, worker
+
+
+def test_nobody_answering_and_nobody_to_ask_are_different(redis_server: Redis) -> None:
+    with watching({"CELERY_BROKER_URL": redis_server.url}) as desk:
+        nobody = desk.ask(Workers(), LIVE, wait_seconds=10)
+        assert (nobody.failure, nobody.totals, len(nobody.frame)) == (None, {"answered": 0}, 0)
+        throughput = desk.ask(History("throughput"), LIVE)
+        assert throughput.frame.empty
+    with watching({"CELERY_BROKER_URL": f"redis://127.0.0.1:{free_port()}/0"}) as desk:
+        unreachable = desk.ask(Workers(), LIVE, wait_seconds=10)
+        assert unreachable.totals == {"answered": None}
+        assert unreachable.failure
+        assert unreachable.failure.kind == "unreachable"
+        assert not unreachable.pending
+
+
+def test_a_worker_that_falls_silent_is_silent_and_the_broker_is_not_to_blame(redis_server: Redis) -> None:
+    wedged = threading.Event()
+
+    def answer(request: dict[str, Any], send: Callable[..., None]) -> None:
+        if not wedged.is_set():
+            send({"w1@shop": {"ok": "pong"} if request["method"] == "ping" else []})
+
+    with Puppet(redis_server.url, "w1@shop", answer), watching({"CELERY_BROKER_URL": redis_server.url}) as desk:
+        assert desk.ask(Workers(), LIVE, wait_seconds=10).totals == {"answered": 1}
+        wedged.set()
+        wedged_at = datetime.now(UTC)
+        wait_until(lambda: desk.ask(Workers(), LIVE).frame["verdict"].tolist() == ["silent"], "the silence", 15)
+        answered = desk.ask(Workers(), LIVE)
+    assert (answered.failure, answered.totals) == (None, {"answered": 0})
+    assert answered.frame["silent_since"][0] > wedged_at > answered.frame["last_seen"][0]
+
+
+def test_a_beat_is_no_worker_that_answers(redis_server: Redis) -> None:
+    with Puppet(redis_server.url, "celerybeat@shop"), watching({"CELERY_BROKER_URL": redis_server.url}) as desk:
+        answer = desk.ask(Workers(), LIVE, wait_seconds=10)
+    assert (answer.totals, len(answer.frame)) == ({"answered": 0}, 0)
+
+
+def test_two_workers_of_one_name_are_two_rows_all_their_slots_and_a_note(redis_server: Redis) -> None:
+    def answer_as(pid: int) -> Callable[..., None]:
+        pool = {"implementation": "celery.concurrency.prefork:TaskPool", "max-concurrency": 4}
+        values = {"ping": {"ok": "pong"}, "stats": {"pid": pid, "total": {}, "pool": pool}}
+        return lambda request, send: send({"same@shop": values.get(request["method"], [])})
+
+    with (
+        Puppet(redis_server.url, "same@shop", answer_as(1)),
+        Puppet(redis_server.url, "same@shop", answer_as(2)),
+        watching({"CELERY_BROKER_URL": redis_server.url}) as desk,
+    ):
+        answer = desk.ask(Workers(), LIVE, wait_seconds=10)
+        assert answer.frame["pid"].tolist() == [1, 2]
+        assert "same@shop" in answer.notes[0].text
+        assert desk.ask(History("slots"), LIVE).frame["value"].tolist()[-1:] in ([8.0], [])
+        track = next(iter(desk._watches.values())).tracks["slots", ""]
+        assert 8.0 in track._values[""]
+        assert desk.ask(History("busy_slots"), LIVE).frame.empty  # which of the two runs something is not known
+
+
+def test_an_answer_that_cannot_be_read_is_a_note_and_hides_nobody(redis_server: Redis) -> None:
+    def pickled(request: object, send: Callable[..., None]) -> None:
+        send(b"\x80\x04.", content_type="application/x-python-serialize")
+
+    with (
+        Puppet(redis_server.url, "good@shop"),
+        Puppet(redis_server.url, "bad@shop", pickled),
+        watching({"CELERY_BROKER_URL": redis_server.url}) as desk,
+    ):
+        answer = desk.ask(Workers(), LIVE, wait_seconds=10)
+    assert answer.frame["worker"].tolist() == ["good@shop"]
+    assert "application/x-python-serialize" in answer.notes[0].text
+
+
+def test_a_broker_that_goes_away_leaves_the_last_good_answer_a_hole_and_heals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_sources.watch, "EVERY_SECONDS", 0.5)
+    monkeypatch.setattr(data_sources.ask, "EVERY_SECONDS", 1.0)
+    port = free_port()
+    redis = Redis(tmp_path / "one", port=port)
+    with worker(redis, "w1@shop", tmp_path), watching({"CELERY_BROKER_URL": redis.url}) as desk:
+        wait_until(lambda: len(desk.ask(Workers(), LIVE).frame) == 1, "the worker")
+        wait_until(lambda: len(desk.ask(History("throughput"), LIVE).frame) > 2, "some samples")
+
+        gone_at = datetime.now(UTC)
+        redis.stop()
+        wait_until(lambda: desk.ask(Workers(), LIVE).failure is not None, "the failure", 10)
+        wait_until(lambda: desk.ask(Depths(), LIVE).failure is not None, "the failure", 10)
+        for query in (Workers(), Depths(), History("throughput"), History("depth")):
+            answer = desk.ask(query, LIVE)
+            assert answer.stale
+            assert not answer.frame.empty
+            assert answer.failure
+            assert gone_at - timedelta(seconds=4) < answer.failure.since < datetime.now(UTC)
+            assert answer.failure.retry_at
+            assert answer.failure.retry_at - datetime.now(UTC) < timedelta(seconds=10)
+        since = desk.ask(Workers(), LIVE).failure
+        time.sleep(4)  # long enough for a hole at a step of one second
+        still = desk.ask(Workers(), LIVE).failure
+        assert since
+        assert still
+        assert since.since == still.since
+
+        with Redis(tmp_path / "two", port=port):
+            back_at = datetime.now(UTC)
+            wait_until(lambda: desk.ask(Depths(), LIVE).failure is None, "the queues", 10)
+            wait_until(lambda: desk.ask(Workers(), LIVE).failure is None, "the workers", 10)
+            wait_until(lambda: desk.ask(Workers(), LIVE).totals["answered"] == 1, "the worker", 30)
+            for query in (History("throughput"), History("depth")):
+                wait_until(lambda: desk.ask(query, LIVE).frame["time"].max() > back_at, "new samples", 20)  # noqa: B023
+                times = desk.ask(query, LIVE).frame["time"]
+                assert not times.between(gone_at + timedelta(seconds=3), back_at - timedelta(seconds=1)).any()
+                assert (times < gone_at).any()
+
+
+@pytest.mark.parametrize("broker", ["redis://:S3cr3t@127.0.0.1:{}/0", "amqp://guest:S3cr3t@127.0.0.1:{}//"])
+def test_stopping_is_prompt_although_nothing_ever_answers(broker: str) -> None:
+    with impostor(hang) as broker_port, impostor(hang) as prometheus_port:
+        env = {"CELERY_BROKER_URL": broker.format(broker_port), "PROMETHEUS_URL": f"http://127.0.0.1:{prometheus_port}"}
+        desk = Desk(settings.load({**NOTHING, **env}))
+        desk.start()
+        for query in (PromQL("up"), Inspect("ping"), Inspect("stats"), Signal("memory", "container")):
+            assert desk.ask(query, LIVE).pending
+        waiting = threading.Thread(target=desk.ask, args=(PromQL("up"), LIVE, 60))
+        waiting.start()
+        began = time.monotonic()
+        desk.stop()
+        assert time.monotonic() - began < 4
+        waiting.join(1)
+        assert not waiting.is_alive()
+
+
+def test_there_is_one_desk_a_process(redis_server: Redis) -> None:
+    with pytest.raises(RuntimeError, match="nothing is watched yet"):
+        data_sources.ask.ask(Workers(), LIVE)
+    data_sources.ask.start(settings.load({**NOTHING, "CELERY_BROKER_URL": redis_server.url}))
+    try:
+        desk = data_sources.ask.desk()
+        data_sources.ask.start(desk.settings)
+        assert data_sources.ask.desk() is desk
+        assert data_sources.ask.clusters() == ("default",)
+        assert data_sources.ask.ask(Workers(), LIVE, 10).failure is None
+    finally:
+        data_sources.ask.stop()
+    data_sources.ask.stop()
+    with pytest.raises(RuntimeError):
+        data_sources.ask.desk()

@@ -1,0 +1,54 @@
+"""A desk that watches what a test gives it and nothing of this machine, real workers, and a clock to turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from celery import Celery
+
+from data_sources import settings
+from data_sources.ask import Desk
+from data_sources.scope import Range, Scope
+from demo.servers import Process, Redis, celery_worker
+
+ROOT = Path(__file__).resolve().parents[1]
+LIVE = Scope(range=Range(span=timedelta(minutes=5)))
+# addresses that would otherwise be the usual ports of this machine
+NOTHING = {"PROMETHEUS_URL": "", "ALERTMANAGER_URL": "", "RABBITMQ_MANAGEMENT_URL": ""}
+
+
+@contextmanager
+def watching(env: Mapping[str, str]) -> Iterator[Desk]:
+    desk = Desk(settings.load({**NOTHING, **env}))
+    desk.start()
+    try:
+        yield desk
+    finally:
+        desk.stop()
+
+
+def unwatched(env: Mapping[str, str]) -> Desk:
+    """A desk whose pollers never start; only what is asked is fetched."""
+    return Desk(settings.load({**NOTHING, **env}))
+
+
+def worker(redis: Redis, name: str, folder: Path, *arguments: str) -> Process:
+    """A real worker, there as soon as it answers."""
+    env = {"CELERY_BROKER_URL": redis.url, "PYTHONPATH": str(ROOT)}
+    process = celery_worker("tests.celery_app", name, folder, ["--pool", "threads", *arguments], env, ROOT)
+    with Celery(broker=redis.url, set_as_current=False) as app:
+        process.wait_until(lambda: name in {who for pong in app.control.ping(timeout=0.3) for who in pong})
+    return process
+
+
+class Clock(datetime):
+    """The time that `ask` goes by, once a test has put this class in place of its own."""
+
+    at = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
+
+    @classmethod
+    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+        return cls.at
