@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from urllib.parse import urlencode
 
 from data_sources.query import Depths, History, Inspect, PromQL, Query, Workers
@@ -24,7 +25,8 @@ def by_hand(query: Query, transport: str) -> str:
         case Workers():
             return "\n".join(f"celery inspect {method}" for method in ("ping", "stats", "active", "active_queues"))
         case Inspect():
-            return f"celery inspect {query.method} {' '.join(query.ids)}".strip()
+            whom = ["-d", ",".join(query.workers)] if query.workers else []
+            return shlex.join(["celery", "inspect", query.method, *whom, *query.ids])
         case Depths():
             return READY.get(transport, "the transport's own size of each queue")
         case History():

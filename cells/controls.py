@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -14,6 +15,9 @@ from data_sources.errors import BadParameter
 from data_sources.scope import Range, Scope, format_duration, parse_duration
 
 REFRESH = timedelta(seconds=5)
+# A browser counts milliseconds in 32 bits: above 24 days it would refresh without pause.
+SHORTEST_REFRESH, LONGEST_REFRESH = timedelta(seconds=1), timedelta(hours=1)
+OLDEST = timedelta(minutes=1)  # who opens a page with a long refresh wants to see now all the same
 KNOWN = ("range", "from", "to", "refresh", "cluster")
 ZONES = ("Europe/London", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Kolkata", "Asia/Tokyo")
 FIRST_WAIT_SECONDS = 0.3  # a page waits this long for its first answers, all together; then it shows what is pending
@@ -63,7 +67,7 @@ def seconds_to_wait() -> float:
     return max(0.0, float(st.session_state["cn_wait_until"]) - time.monotonic())
 
 
-def read(params: dict[str, str], clusters: tuple[str, ...]) -> View:
+def read(params: Mapping[str, str], clusters: Sequence[str]) -> View:
     """The view that URL parameters ask for; what cannot be used is left out and said so."""
     notices: list[str] = []
     try:
@@ -71,26 +75,34 @@ def read(params: dict[str, str], clusters: tuple[str, ...]) -> View:
     except BadParameter as error:
         notices.append(f"{error.name} {error.message}. Showing the last hour instead.")
         span = Range.live("1h")
-    refresh: timedelta | None = REFRESH
-    if params.get("refresh") in ("0", "off"):
-        refresh = None
-    elif "refresh" in params:
-        try:
-            refresh = max(parse_duration(params["refresh"], "refresh"), timedelta(seconds=1))
-        except BadParameter as error:
-            notices.append(f"{error.name} {error.message}. Refreshing every 5 s instead.")
-    cluster = params.get("cluster", clusters[0])
+    try:
+        refresh = read_refresh(params.get("refresh") or format_duration(REFRESH))
+    except BadParameter as error:
+        notices.append(f"{error.name} {error.message}. Refreshing every {format_duration(REFRESH)} instead.")
+        refresh = REFRESH
+    cluster = params.get("cluster") or clusters[0]
     if cluster not in clusters:
         notices.append(f"There is no cluster “{cluster[:60]}”. Showing {clusters[0]} instead.")
         cluster = clusters[0]
-    return View(Scope(cluster, span, max_age=refresh or REFRESH), refresh, tuple(notices))
+    return View(Scope(cluster, span, max_age=min(refresh or REFRESH, OLDEST)), refresh, tuple(notices))
 
 
-def set_params(change: dict[str, str]) -> None:
+def read_refresh(text: str) -> timedelta | None:
+    """How often; None for `off`. Raises BadParameter."""
+    if text in ("0", "off"):
+        return None
+    refresh = parse_duration(text, "refresh")
+    if not SHORTEST_REFRESH <= refresh <= LONGEST_REFRESH:
+        shortest, longest = format_duration(SHORTEST_REFRESH), format_duration(LONGEST_REFRESH)
+        raise BadParameter("refresh", f"must be off, or from {shortest} to {longest}")
+    return refresh
+
+
+def set_params(change: Mapping[str, str]) -> None:
     """Writes into the URL, in one go. A new stretch of time replaces the old one, and the zoom in it."""
-    replaced = {"range", "from", "to", "zoom"} if {"range", "from", "to"} & set(change) else set()
-    kept = {name: value for name, value in st.query_params.to_dict().items() if name not in replaced}
-    st.query_params.from_dict(kept | {name: value for name, value in change.items() if name in KNOWN})
+    replaced = {"range", "from", "to", "zoom"} if {"range", "from", "to"} & change.keys() else set()
+    kept = {name: st.query_params.get_all(name) for name in st.query_params if name not in replaced}
+    st.query_params.from_dict(kept | {name: [value] for name, value in change.items() if name in KNOWN})
 
 
 def link_params(view: View) -> dict[str, str]:

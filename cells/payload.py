@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -11,9 +12,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+import pandas as pd
 import plotly.io
 
-from cells import assets, controls
+from cells import controls
 from cells.cell import Cell, Row
 from cells.commands import by_hand
 from cells.tables import Table
@@ -36,7 +38,6 @@ def plot_payload(cell: Cell, answers: Sequence[Sequence[Answer]], view: controls
         **frame_payload(cell.name, cell.title, cell.line, view),
         "pending": pending,
         "figure": figure,
-        "plotly": assets.url("plotly.js"),
         "dark": DARK_OF,
         "window": {"start": ms(window.start), "end": ms(window.end), "step": window.step.total_seconds() * 1000},
         "window_key": json.dumps(view.scope.range.to_params()),
@@ -165,27 +166,29 @@ def ms(moment: datetime) -> float:
 
 
 class Figures:
-    """Figures as JSON text, one for all viewers of the same answers."""
+    """Figures as JSON text, each made once for all viewers of the same answers.
+
+    Frames are known by identity, and not kept: `ask` decides how long an answer lives.
+    """
 
     def __init__(self, most: int = 64) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._texts: OrderedDict[Hashable, tuple[str, object]] = OrderedDict()
+        self._texts: OrderedDict[Hashable, tuple[str, Sequence[weakref.ref[pd.DataFrame]]]] = OrderedDict()
 
     def get(self, cell: Cell, answers: Sequence[Sequence[Answer]], window: Window) -> str:
-        frames = tuple(answer.frame for row in answers for answer in row)
-        key = (cell, window, tuple(id(frame) for frame in frames))
+        drawn = [answer for row in answers for answer in row]
+        frames = [answer.frame for answer in drawn if not answer.frame.empty]
+        seen = tuple((len(one.frame) and id(one.frame), one.window, one.notes) for one in drawn)
         with self._lock:
-            if key in self._texts:
-                self._texts.move_to_end(key)
-                return self._texts[key][0]
-        rows = [plot_row(row, parts) for row, parts in zip(cell.rows, answers, strict=True)]
-        text = str(plotly.io.to_json(rows_figure(rows, window), validate=False, engine="orjson"))
-        with self._lock:
-            self._texts[key] = (text, frames)  # holding the frames keeps their ids theirs
+            text, known = self._texts.pop((cell, window, seen), ("", ()))
+            if not text or any(ref() is not frame for ref, frame in zip(known, frames, strict=True)):
+                rows = [plot_row(row, parts) for row, parts in zip(cell.rows, answers, strict=True)]
+                text = str(plotly.io.to_json(rows_figure(rows, window), validate=False, engine="orjson"))
+            self._texts[cell, window, seen] = text, [weakref.ref(frame) for frame in frames]
             while len(self._texts) > self._most:
                 self._texts.popitem(last=False)
-        return text
+            return text
 
 
 FIGURES = Figures()

@@ -66,22 +66,23 @@ def table(name: str, title: str, line: str, query: Query, view: View, **beside: 
 
 def live(queries: Mapping[str, Query], draw: Callable[[Mapping[str, Answer]], None]) -> None:
     """Draws now and at every refresh; each second, even with refresh off, until the first answers are there."""
-    view = controls.current()
-    pending = any(answer.pending for answer in answers_to(queries, controls.seconds_to_wait()).values())
+    refresh = controls.current().refresh
+    answers = answers_to(queries, controls.seconds_to_wait())
+    pending = any(answer.pending for answer in answers.values())
+    at_hand = iter([answers])  # for the first drawing; each tick asks anew
 
     def panel() -> None:
-        answers = answers_to(queries, TICK_WAIT_SECONDS)
+        answers = next(at_hand, None) or answers_to(queries, TICK_WAIT_SECONDS)
         draw(answers)
         if pending and not any(answer.pending for answer in answers.values()):
             st.rerun(scope="app")  # the full run gives this panel its proper rhythm
 
-    st.fragment(panel, run_every=timedelta(seconds=1) if pending else view.refresh)()
+    st.fragment(panel, run_every=timedelta(seconds=1) if pending else refresh)()
 
 
 def answers_to(queries: Mapping[str, Query], wait_seconds: float) -> dict[str, Answer]:
-    """The answers that are there within `wait_seconds`, all together; the others as they stood before."""
-    scope = controls.current().scope
-    ends = time.monotonic() + wait_seconds
+    """Waits that long for all of them together."""
+    scope, ends = controls.current().scope, time.monotonic() + wait_seconds
     for query in queries.values():
         ask.ask(query, scope)  # all are under way before the first is waited for
     return {name: ask.ask(query, scope, max(0.0, ends - time.monotonic())) for name, query in queries.items()}

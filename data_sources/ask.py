@@ -19,7 +19,7 @@ from data_sources.config import Cluster, Settings
 from data_sources.errors import BadParameter, SourceError
 from data_sources.flights import Flights
 from data_sources.inspect_frames import inspect_frame
-from data_sources.now import depths_answer, source_frame, sources_answer, workers_answer
+from data_sources.now import depths_answer, seconds_left, source_frame, sources_answer, workers_answer
 from data_sources.poller import Reading
 from data_sources.presence import worker_frame
 from data_sources.prometheus import PrometheusFacts
@@ -76,7 +76,10 @@ class Desk:
         """The window that `scope` means now; all cells of a page agree on it. Raises BadParameter."""
         watch = self._watches[scope.cluster]
         finest = max(timedelta(seconds=EVERY_SECONDS), watch.scrape_interval or timedelta(0))
-        return scope.range.resolve(datetime.now(UTC), step=scope.step, at_least=finest)
+        window = scope.range.resolve(datetime.now(UTC), step=scope.step, at_least=finest)
+        if window.points == 1 and scope.step is None:  # no link can ask for a single moment
+            return replace(window, start=window.start - window.step)
+        return window
 
     def _ask(self, query: Query, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
         match query:
@@ -98,6 +101,7 @@ class Desk:
 
     def _signal(self, signal: Signal, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
         """From Prometheus where an exporter there gives it, else from what was sampled."""
+        ends = time.monotonic() + wait_seconds
         reading: Reading[PrometheusFacts] = watch.facts.read(wait_seconds) if watch.facts else Reading()
         if signal.by not in SIGNALS.get(signal.name, ()):
             raise BadParameter("q", f"there is no {signal.name} by {signal.by or 'nothing'}")
@@ -106,10 +110,10 @@ class Desk:
             rate_window = promql.rate_window(window.step, reading.value.scrape_interval)
             named = promql.signal(signal.name, signal.by, reading.value.family, rate_window)
             if named is not None:
-                answer = self._promql(PromQL(named.text), watch, scope, wait_seconds, named)
+                answer = self._promql(PromQL(named.text), watch, scope, seconds_left(ends), named)
                 return replace(answer, units={"value": named.unit})
         if (signal.name, signal.by) in watch.tracks:
-            return self._history(History(signal.name, signal.by), watch, scope, wait_seconds)
+            return self._history(History(signal.name, signal.by), watch, scope, seconds_left(ends))
         blank = Answer(blank_frame(signal), signal, origin="Prometheus")
         if reading.failure and watch.has_prometheus:
             return blank.failed(reading.failure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,12 +75,13 @@ def chosen(frame: pd.DataFrame, column: str, names: Sequence[str]) -> pd.DataFra
 
 def sources_answer(query: Sources, watch: Watch, wait_seconds: float) -> Answer:
     """One row a source, see SOURCE_COLUMNS, in the order people look for them."""
-    queues, workers = watch.queues.read(wait_seconds), watch.workers.read(wait_seconds)
+    ends = time.monotonic() + wait_seconds
+    queues, workers = watch.queues.read(wait_seconds), watch.workers.read(seconds_left(ends))
     broker = watch.cluster.broker.transport
     rows = [source_row(broker, queues, queues.value.latency.total_seconds() if queues.value else None)]
     rows[0]["version"] = queues.value.origin if queues.value else None
     rows.append(source_row("workers", workers, workers.took.total_seconds()))
-    if watch.facts and (facts := watch.facts.read(wait_seconds)) and watch.has_prometheus:
+    if watch.facts and (facts := watch.facts.read(seconds_left(ends))) and watch.has_prometheus:
         rows.append(source_row("prometheus", facts, facts.took.total_seconds()))
         rows[-1]["version"] = facts.value.version if facts.value else None
     else:
@@ -93,6 +95,11 @@ def sources_answer(query: Sources, watch: Watch, wait_seconds: float) -> Answer:
         origin="Celery Notebook",
         measured_at=max(measured, default=None),
     )
+
+
+def seconds_left(ends: float) -> float:
+    """Until `ends` on the monotonic clock, never less than none."""
+    return max(0.0, ends - time.monotonic())
 
 
 def source_frame(rows: Sequence[Mapping[str, object]] = ()) -> pd.DataFrame:
