@@ -1,0 +1,329 @@
+"""Payloads: what the browser gets of an answer, as JSON, with links that ask the same again."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import data_sources.ask
+from cells import controls, tables
+from cells.cell import Cell, over, row
+from cells.commands import by_hand
+from cells.payload import Figures, csv_link, headline_payload, plot_payload, row_payload, table_payload
+from data_sources.answer import Answer, Failure, Note
+from data_sources.ask import Desk, blank_frame
+from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
+from data_sources.query import from_fields as query_from_fields
+from data_sources.queue_frame import depth_frame
+from data_sources.range_frame import tidy_frame
+from data_sources.scope import Range, Scope, Window, parse_duration
+from demo.servers import free_port
+from headlines.overview import overview
+from tests.watching import Clock, unwatched
+
+NOW = Clock.at
+SECRET = "S3cr3t"
+LIVE = controls.View(Scope("default", Range(span=timedelta(minutes=5))), timedelta(seconds=5), ())
+FROZEN = replace(LIVE, scope=replace(LIVE.scope, range=Range(start=NOW - timedelta(hours=2), end=NOW)))
+STEP = timedelta(seconds=5)
+WINDOW = Window(NOW - timedelta(minutes=5), NOW, STEP)
+DEPTH = Signal("depth", "queue")
+CELL = Cell(
+    "cockpit", "What happened", "Look here.", (row("waiting", DEPTH, "lines", over(Signal("slots"), "limit", "all")),)
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def desk() -> Iterator[Desk]:
+    """A desk at which nothing answers, at a moment that stands still."""
+    env = {
+        "CELERY_BROKER_URL": f"redis://:{SECRET}@127.0.0.1:{free_port()}/0",
+        "PROMETHEUS_URL": f"http://user:{SECRET}@127.0.0.1:{free_port()}",
+    }
+    desk = unwatched(env)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data_sources.ask, "_desk", desk)
+        patch.setattr(data_sources.ask, "datetime", Clock)
+        yield desk
+    desk.stop()
+
+
+def over_time(values: Sequence[float], label: str = "queue", query: Query = DEPTH) -> Answer:
+    """A range answer of one series that ends at the window's end; NaN is Prometheus's own."""
+    end = int(NOW.timestamp() * 1000)
+    times = np.arange(end - 5000 * (len(values) - 1), end + 1, 5000)
+    frame = tidy_frame([{label: "mail"}], [(times, np.array(values, dtype=float))], [label])
+    return Answer(frame, query, {"value": ""}, WINDOW, "Redis at host:6379/0", NOW, timedelta(milliseconds=12))
+
+
+def nothing(query: Query) -> Answer:
+    return Answer(blank_frame(query), query)
+
+
+FAILURE = Failure("unreachable", "Prometheus", "refuses connections", "Is it running?", NOW, NOW + STEP)
+
+
+def sent(payload: Mapping[str, Any]) -> Any:
+    """As the browser parses it: JSON proper, without NaN and Infinity."""
+    return json.loads(json.dumps(payload, allow_nan=False))
+
+
+# --- links that ask the same again ------------------------------------------------------------------------------
+
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+some = st.lists(names, max_size=3).map(tuple)
+inspects = st.builds(Inspect, st.sampled_from([m for m in METHODS if m != "query_task"]), some) | st.builds(
+    Inspect, st.just("query_task"), some, st.lists(names, min_size=1, max_size=3).map(tuple)
+)
+measured = st.sampled_from([(name, by) for name, splits in SIGNALS.items() for by in splits])
+queries = st.one_of(
+    st.builds(PromQL, names.filter(str.strip), st.booleans()),
+    inspects,
+    st.builds(Workers, some),
+    st.builds(Depths, some),
+    st.just(Sources()),
+    measured.map(lambda one: Signal(*one)),
+    measured.map(lambda one: History(*one)),
+)
+spans = st.timedeltas(timedelta(seconds=1), timedelta(days=366)).map(lambda span: Range(span=span))
+starts = st.integers(10**9, 4 * 10**9).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+stretches = st.builds(
+    lambda start, span: Range(start=start, end=start + span),
+    starts,
+    st.timedeltas(timedelta(milliseconds=1), timedelta(days=366)),
+)
+
+
+@given(query=queries, range=spans | stretches)
+def test_a_csv_link_asks_for_the_same_query_and_the_same_window(desk: Desk, query: Query, range: Range) -> None:
+    window = desk.window(Scope("default", range))
+    href = csv_link(replace(nothing(query), window=window), "default")
+    path, fields = urlsplit(href).path, parse_qs(urlsplit(href).query, strict_parsing=True)
+    assert path == "/export.csv"
+    assert query_from_fields(fields) == query
+    assert fields["cluster"] == ["default"]
+    frozen = Range.from_params({name: fields[name][0] for name in ("from", "to")})
+    step = parse_duration(fields["step"][0], "step")
+    assert frozen.resolve(NOW + timedelta(days=1), step=step) == window
+
+
+@given(range=spans | stretches)
+def test_a_frozen_link_shows_the_same_window_tomorrow(desk: Desk, range: Range) -> None:
+    view = replace(LIVE, scope=replace(LIVE.scope, range=range))
+    again = controls.read(controls.link_params(controls.frozen(view)), ("default",))
+    assert again.notices == ()
+    window = desk.window(view.scope)
+    assert (again.scope.range.start, again.scope.range.end) == (window.start, window.end)
+
+
+def test_a_table_of_now_links_to_its_file_without_a_time() -> None:
+    assert (
+        csv_link(nothing(Workers(("a&b@h",))), "default")
+        == "/export.csv?source=workers&worker=a%26b%40h&cluster=default"
+    )
+
+
+def test_a_signal_links_to_what_it_was_resolved_to() -> None:
+    text = "sum by (queue) (celery_queue_length)"
+    payload = sent(plot_payload(CELL, [[over_time([1], query=PromQL(text)), nothing(Signal("slots"))]], LIVE))
+    (file,) = payload["rows"][0]["csv"]
+    assert parse_qs(urlsplit(file["href"]).query) == {
+        "source": ["promql"],
+        "q": [text],
+        "cluster": ["default"],
+        "from": ["2026-03-01T11:55:30+00:00"],
+        "to": ["2026-03-01T12:00:30+00:00"],
+        "step": ["5s"],
+    }
+    assert payload["rows"][0]["code"][0] == text
+
+
+def test_links_pin_the_view_and_a_frozen_one_does_not_refresh() -> None:
+    links = sent(plot_payload(CELL, [[over_time([1]), nothing(Signal("slots"))]], LIVE))["links"]
+    assert links == {
+        "live": {"range": "5m", "cluster": "default", "refresh": "5s"},
+        "frozen": {
+            "from": "2026-03-01T11:55:30+00:00",
+            "to": "2026-03-01T12:00:30+00:00",
+            "cluster": "default",
+            "refresh": "0",
+        },
+    }
+
+
+def test_a_frozen_view_has_no_live_link() -> None:
+    links = sent(plot_payload(CELL, [[over_time([1]), nothing(Signal("slots"))]], FROZEN))["links"]
+    assert links["live"] is None
+
+
+# --- JSON, whatever comes ---------------------------------------------------------------------------------------
+
+number = st.floats() | st.sampled_from([0.0, -0.0, 1e308, float("nan"), float("inf"), float("-inf")])
+
+
+@given(st.lists(number, min_size=1, max_size=20))
+def test_any_values_are_json(values: list[float]) -> None:
+    answer = over_time(values)
+    payload = sent(plot_payload(CELL, [[answer, nothing(Signal("slots"))]], LIVE))
+    assert json.loads(payload["figure"])["data"]
+    shown = tables.queues(depth_frame(["mail"], ready=[np.int64(3)], oldest=values[:1]), {"depth": answer})
+    assert sent(table_payload("queues", "t", "l", nothing(Depths()), shown, LIVE))
+
+
+def test_a_row_tells_where_from_how_old_how_long_and_how_much() -> None:
+    answers = [over_time([1, float("nan"), 3]), over_time([4], "worker", Signal("slots"))]
+    (told,) = sent(plot_payload(CELL, [answers], LIVE))["rows"]
+    assert told["origin"] == ["Redis at host:6379/0"]
+    assert told["measured_at"] == NOW.timestamp() * 1000
+    assert (told["series"], told["points"], told["took_ms"]) == (2, 4, 24)
+    assert (told["label"], told["failures"], told["empty"]) == ("waiting", [], "")
+
+
+def test_while_all_is_pending_there_is_no_figure_and_no_file() -> None:
+    payload = sent(plot_payload(CELL, [[nothing(DEPTH), nothing(Signal("slots"))]], LIVE))
+    assert (payload["pending"], payload["figure"], payload["rows"][0]["csv"]) == (True, None, [])
+    assert payload["rows"][0]["measured_at"] is None
+    assert (
+        sent(table_payload("workers", "t", "l", nothing(Workers()), tables.workers(blank_frame(Workers()), {}), LIVE))[
+            "table"
+        ]
+        is None
+    )
+
+
+def test_a_failure_stands_beside_the_last_good_answer_and_names_the_layer_that_failed() -> None:
+    stale = over_time([1, 2]).failed(FAILURE)
+    payload = sent(plot_payload(CELL, [[stale, nothing(Signal("slots")).failed(FAILURE)]], LIVE))
+    assert payload["figure"]
+    at = NOW.timestamp() * 1000
+    wrong = {"source": "Prometheus", "what": "refuses connections", "hint": "Is it running?", "since": at}
+    assert payload["rows"][0]["failures"] == [
+        {**wrong, "label": "waiting", "retry_at": at + 5000, "measured_at": at},
+        {**wrong, "label": "waiting, all", "retry_at": at + 5000, "measured_at": None},
+    ]
+
+
+def test_nothing_found_says_so_and_nothing_known_does_not() -> None:
+    found_nothing = replace(nothing(DEPTH), window=WINDOW, measured_at=NOW)
+    (told,) = sent(plot_payload(CELL, [[found_nothing, found_nothing]], LIVE))["rows"]
+    assert told["empty"] == "nothing there in this time"
+    failed = found_nothing.failed(FAILURE)
+    (told,) = sent(plot_payload(CELL, [[failed, failed]], LIVE))["rows"]
+    assert told["empty"] == ""
+
+
+def test_a_table_that_failed_from_the_start_does_not_teach_how_to_start_a_worker() -> None:
+    failed = nothing(Workers()).failed(FAILURE)
+    shown = table_payload("workers", "t", "l", failed, tables.workers(failed.frame, {}), LIVE)
+    assert shown["table"]["empty"] == ()
+
+
+def test_each_note_is_told_once() -> None:
+    noted = replace(over_time([1]), notes=(Note("cut"), Note("cut"), Note("late", "warning")))
+    assert row_payload(CELL.rows[0], [noted, noted], LIVE)["notes"] == ["cut", "late"]
+
+
+def test_the_headline_carries_the_sentence_and_the_state_of_each_source(desk: Desk) -> None:
+    answers = {
+        "workers": replace(nothing(Workers()), measured_at=NOW, totals={"answered": 0}),
+        "queues": replace(nothing(Depths()), measured_at=NOW),
+        **{name: replace(nothing(Signal(name)), measured_at=NOW) for name in ("depth", "throughput", "failures")},
+    }
+    payload = sent(headline_payload(overview, answers, desk.ask(Sources(), LIVE.scope)))
+    assert payload["headline"]["sentence"] == ["The broker answers, but no worker does"]
+    assert [(one["label"], one["state"]) for one in payload["sources"]] == [
+        ("Redis", "pending"),
+        ("Workers", "pending"),
+        ("Prometheus", "pending"),
+    ]
+    answers["depth"] = nothing(DEPTH)
+    assert headline_payload(overview, answers, desk.ask(Sources(), LIVE.scope))["headline"] is None
+
+
+def test_no_credential_is_in_any_payload(desk: Desk) -> None:
+    desk.ask(PromQL("up"), LIVE.scope, wait_seconds=5)
+    desk.ask(Inspect("ping"), LIVE.scope, wait_seconds=5)
+    for query in (PromQL("up"), Inspect("ping"), Workers(), Depths(), Sources(), DEPTH):
+        answer = desk.ask(query, LIVE.scope)
+        assert SECRET not in json.dumps(row_payload(CELL.rows[0], [answer, answer], LIVE))
+        shown = tables.workers(blank_frame(Workers()), {})
+        assert SECRET not in json.dumps(table_payload("t", "t", "l", answer, shown, LIVE))
+
+
+# --- how it would be asked by hand ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "command"),
+    [
+        (PromQL("up"), "up"),
+        (Inspect("active"), "celery inspect active"),
+        (Inspect("active", ("a@h", "b@h")), "celery inspect active -d a@h,b@h"),
+        (Inspect("query_task", ids=("1", "2")), "celery inspect query_task 1 2"),
+        (
+            Inspect("query_task", ("$(reboot)@h",), ("; rm -rf /",)),
+            "celery inspect query_task -d '$(reboot)@h' '; rm -rf /'",
+        ),
+        (History("busy_slots"), "celery inspect active"),
+    ],
+)
+def test_the_command_that_gives_the_same_is_safe_to_paste(query: Query, command: str) -> None:
+    assert by_hand(query, "redis") == command
+
+
+# --- one figure for all viewers ---------------------------------------------------------------------------------
+
+
+def test_viewers_of_the_same_answers_share_one_text_and_a_new_answer_makes_a_new_one() -> None:
+    figures, answers = Figures(), [[over_time([1, 2]), replace(nothing(Signal("slots")), measured_at=NOW)]]
+    first = figures.get(CELL, answers, WINDOW)
+    assert figures.get(CELL, answers, WINDOW) is first
+    assert figures.get(CELL, [[replace(answer) for answer in answers[0]]], WINDOW) is first  # the same frames
+    newer = figures.get(CELL, [[over_time([1, 3]), answers[0][1]]], WINDOW)
+    assert newer != first
+
+
+def test_answers_without_a_row_share_too_however_often_they_are_made_anew() -> None:
+    """Where no Prometheus is, each ask makes a blank answer of its own."""
+    figures, depth = Figures(), over_time([1, 2])
+    texts = {
+        id(figures.get(CELL, [[depth, replace(nothing(Signal("slots")), measured_at=NOW)]], WINDOW)) for _ in range(5)
+    }
+    assert len(texts) == 1
+
+
+def test_a_failure_that_changes_nothing_drawn_keeps_the_figure_and_a_gap_redraws_it() -> None:
+    figures, answer = Figures(), over_time([1, 2])
+    other = nothing(Signal("slots"))
+    first = figures.get(CELL, [[answer, other]], WINDOW)
+    assert figures.get(CELL, [[answer.failed(FAILURE), other]], WINDOW) is first
+    gap = Note("not sampled", "gap", None, NOW - timedelta(minutes=1))
+    assert figures.get(CELL, [[replace(answer, notes=(gap,)), other]], WINDOW) != first
+
+
+def test_figures_are_few_and_keep_no_answer_alive() -> None:
+    figures = Figures(most=3)
+    for value in range(20):
+        answer = over_time([value])
+        figures.get(CELL, [[answer, nothing(Signal("slots"))]], WINDOW)
+    assert len(figures._texts) == 3
+    del answer
+    gc.collect()
+    assert [ref() for _, known in figures._texts.values() for ref in known] == [None] * 3
+
+
+def test_a_frame_in_the_memory_of_one_that_is_gone_is_drawn_anew() -> None:
+    figures, other = Figures(), nothing(Signal("slots"))
+    for value in range(50):
+        text = figures.get(CELL, [[over_time([value]), other]], WINDOW)
+        assert text == Figures().get(CELL, [[over_time([value]), other]], WINDOW)
