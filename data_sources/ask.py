@@ -16,7 +16,7 @@ import pandas as pd
 from data_sources import promql
 from data_sources.answer import Answer, Failure, Note
 from data_sources.config import Cluster, Settings
-from data_sources.errors import BadParameter, SourceError
+from data_sources.errors import BadParameter, SourceError, SourceUnreachable
 from data_sources.flights import Flights
 from data_sources.inspect_frames import inspect_frame
 from data_sources.now import depths_answer, seconds_left, source_frame, sources_answer, workers_answer
@@ -33,6 +33,11 @@ log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 10.0
 INSPECT_SECONDS = 5.0
+NO_TURN = (
+    "Prometheus",
+    f"gave no complete answer within {DEADLINE_SECONDS:g} s",
+    "It is busy with other questions, or does not answer at all.",
+)
 SETTLED_AFTER = timedelta(minutes=5)  # nothing is written that far back any more
 
 
@@ -154,11 +159,16 @@ class Desk:
         window = self.window(scope)
         stretch = None if query.instant else window
 
+        ends = time.monotonic() + DEADLINE_SECONDS  # of the time in line too, or nobody is told while others time out
+
         def fetch() -> Answer:
+            seconds = round(ends - time.monotonic(), 1)
+            if seconds <= 0:
+                raise SourceUnreachable(*NO_TURN)
             if query.instant:
-                result = client.query(query.text, window.end, deadline_seconds=DEADLINE_SECONDS)
+                result = client.query(query.text, window.end, deadline_seconds=seconds)
             else:
-                result = client.query_range(query.text, window, deadline_seconds=DEADLINE_SECONDS, labels=labels)
+                result = client.query_range(query.text, window, deadline_seconds=seconds, labels=labels)
             warnings = [Note(text, "warning") for text in result.warnings] + [Note(text) for text in result.infos]
             if named and result.frame.empty:
                 warnings.append(Note(promql.missing(named.name), "absent"))
@@ -175,7 +185,8 @@ class Desk:
         question = (scope.cluster, query, scope.range if scope.range.is_live else window, window.step)
         blank = Answer(empty_frame(labels), query, window=stretch, origin="Prometheus")
         moment = steady_now() if scope.range.is_live else min(datetime.now(UTC), window.end + SETTLED_AFTER)
-        return self._metrics.ask(question, slot(moment, max(window.step, scope.max_age)), fetch, blank, wait_seconds)
+        due = slot(moment, max(window.step, scope.max_age))
+        return self._metrics.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)
 
     def _inspect(self, query: Inspect, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
         def fetch() -> Answer:
@@ -199,7 +210,8 @@ class Desk:
             )
 
         blank = Answer(blank_frame(query), query, origin="Celery")
-        return self._inspects.ask((scope.cluster, query), slot(steady_now(), scope.max_age), fetch, blank, wait_seconds)
+        question, due = (scope.cluster, query), slot(steady_now(), scope.max_age)
+        return self._inspects.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)
 
 
 def rejected(query: Query, parameter: str, message: str, source: str = "Celery Notebook") -> Answer:

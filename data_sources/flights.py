@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -59,13 +59,21 @@ class Flights:
     """Answers by question. `slot` says which moment of a question is meant: a later one than before fetches once."""
 
     def __init__(self, name: str, parallel: int) -> None:
-        self._pool = ThreadPoolExecutor(parallel, thread_name_prefix=name)
+        self._lanes = defaultdict[Hashable, ThreadPoolExecutor](
+            lambda: ThreadPoolExecutor(parallel, thread_name_prefix=name)
+        )
         self._landed = threading.Condition()
         self._flights: OrderedDict[Hashable, Flight] = OrderedDict()
         self._closed = False
 
     def ask(
-        self, question: Hashable, slot: float, fetch: Callable[[], Answer], blank: Answer, wait_seconds: float
+        self,
+        question: Hashable,
+        slot: float,
+        fetch: Callable[[], Answer],
+        blank: Answer,
+        wait_seconds: float,
+        lane: Hashable = None,
     ) -> Answer:
         """The newest answer to `question`, fetched when none is there for `slot` or later; `blank` while there is none.
 
@@ -77,7 +85,7 @@ class Flights:
             self._flights.move_to_end(question)
             if flight.is_due(slot) and not self._closed:
                 flight.under_way = True
-                self._pool.submit(self._fly, flight, slot, fetch)
+                self._lanes[lane].submit(self._fly, flight, slot, fetch)
                 self._forget()
             self._landed.wait_for(lambda: self._closed or not flight.under_way, wait_seconds)
             return flight.answer
@@ -87,7 +95,8 @@ class Flights:
         with self._landed:
             self._closed = True
             self._landed.notify_all()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for lane in self._lanes.values():
+            lane.shutdown(wait=False, cancel_futures=True)
 
     def _fly(self, flight: Flight, slot: float, fetch: Callable[[], Answer]) -> None:
         outcome: Answer | SourceError

@@ -109,6 +109,16 @@ def test_nobody_waits_longer_than_asked_for_and_pending_is_not_an_answer(flights
     source.opened.set()
 
 
+def test_a_source_that_hangs_holds_up_no_other(flights: Flights) -> None:
+    silent, well = Source(open=False), Source()
+    for question in range(5):
+        flights.ask(question, 1, silent, BLANK, 0, lane="silent")
+
+    assert value(flights.ask("q", 1, well, BLANK, 5, lane="well")) == 1
+    assert silent.asked == 2  # at once; the others wait their turn
+    silent.opened.set()
+
+
 def test_ten_askers_of_a_failing_question_wait_one_timeout_not_ten(flights: Flights) -> None:
     source = Source(open=False)
     source.error = SourceUnreachable("Prometheus", "did not answer within 0.3 s", "Is it running?")
