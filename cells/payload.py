@@ -60,7 +60,7 @@ def table_payload(
 
 
 def frame_payload(name: str, title: str, line: str, view: controls.View) -> dict[str, Any]:
-    live = controls.link_params(view)
+    live = controls.link_params(view) if view.scope.range.is_live else None  # a frozen view follows nothing
     fixed = controls.link_params(controls.frozen(view))
     return {"name": name, "title": title, "line": line, "links": {"live": live, "frozen": fixed | {"refresh": "0"}}}
 

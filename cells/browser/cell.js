@@ -18,7 +18,11 @@ export function draw({ data, parentElement, setTriggerValue }) {
   drawBody(root, setTriggerValue);
   drawFoot(at("foot"), root);
   tick(root);
-  root.clock ??= setInterval(() => root.isConnected ? tick(root) : clearInterval(root.clock), 1000);
+  root.clock ??= setInterval(() => {
+    if (root.isConnected) return tick(root);
+    clearInterval(root.clock);
+    root.clock = null; // for a root that is put back
+  }, 1000);
   return () => document.removeEventListener("cn-zone", root.again);
 }
 
@@ -44,31 +48,38 @@ function drawFailures(place, rows) {
     const key = JSON.stringify([failure.source, failure.what, failure.since]);
     groups.set(key, [...(groups.get(key) ?? []), failure]);
   }
-  redraw(place, JSON.stringify([...groups.values()]) + zone(), () => [...groups.values()].map((failures) => {
-    const { source, what, hint, since, retry_at: retryAt } = failures[0];
-    const measured = failures.map((failure) => failure.measured_at).filter(Boolean);
-    const names = failures.map((failure) => failure.label).filter(Boolean).join("; ");
-    return element("p", { class: "cn-failure", role: "status" },
-      names ? element("strong", {}, `${names}: `) : null, `${source}: ${what}. `, hint ? `${hint}. ` : "",
-      element("span", { class: "cn-muted" }, `Since ${clock(since, zone())}`,
-        measured.length ? element("span", { "data-age": Math.min(...measured) }) : " · no answer yet",
-        element("span", { "data-retry": retryAt ?? "" })));
+  const told = [...groups.values()].map((failures) => ({
+    ...failures[0], names: failures.map((failure) => failure.label).filter(Boolean).join("; "),
+    measured: Math.min(...failures.map((failure) => failure.measured_at ?? Infinity)),
   }));
+  redraw(place, JSON.stringify(told.map(({ names, source, what, hint, since }) => [names, source, what, hint, since])) + zone(), () =>
+    told.map(({ names, source, what, hint, since }) => element("p", { class: "cn-failure" },
+      // What is said aloud, once; not the times beside it, which tick.
+      element("span", { role: "status" }, names ? element("strong", {}, `${names}: `) : null, `${source}: ${what}. `, hint ? `${hint}. ` : ""),
+      element("span", { class: "cn-muted" }, `Since ${clock(since, zone())}`, element("span", { "data-age": "" }), element("span", { "data-retry": "" })))));
+  told.forEach(({ measured, retry_at: retryAt }, at) => {
+    place.children[at].querySelector("[data-age]").dataset.age = Number.isFinite(measured) ? measured : "";
+    place.children[at].querySelector("[data-retry]").dataset.retry = retryAt ?? "";
+  });
 }
 
 function drawFoot(foot, root) {
-  const { rows } = root.cell;
-  const key = JSON.stringify(rows.map((row) => [row.origin, row.code, row.csv, row.notes, row.series]));
-  // A panel that somebody reads is not taken away under the hands.
+  const { rows, figure, links } = root.cell, files = filesOf(root);
+  const file = foot.querySelector("a.cn-button");
+  if (file && files.length) file.href = files[0].href; // what is on the screen now
+  // A panel that somebody reads is not taken away under the hands; each is filled when it is opened.
   if (foot.querySelector("details[open]")) return;
+  const key = JSON.stringify([rows.map((row) => row.notes), files.length, Boolean(figure), Boolean(links.live)]);
   redraw(foot, key, () => [
     element("div", { class: "cn-quiet" }, element("span", { class: "cn-source" }), ...notes(rows)),
     element("div", { class: "cn-buttons" },
-      panel("Query", () => rows.map((row) => codeOf(row))),
-      root.cell.figure ? panel("Table", () => [summaryTable(root)]) : null,
-      csvButton(rows), linkPanel(root)),
+      panel("Query", () => root.cell.rows.map((row) => codeOf(row))),
+      figure ? panel("Table", () => [summaryTable(root)]) : null,
+      csvButton(root), linkPanel(root)),
   ]);
 }
+
+const filesOf = (root) => root.cell.rows.flatMap((row) => row.csv);
 
 function notes(rows) {
   const texts = [...new Set(rows.flatMap((row) => row.notes))];
@@ -81,7 +92,7 @@ function panel(label, build) {
     if (!event.target.open) return;
     for (const other of event.target.parentElement.querySelectorAll("details")) if (other !== event.target) other.open = false;
     body.replaceChildren(...build());
-  } }, element("summary", {}, label), body);
+  } }, element("summary", { "data-focus": label }, label), body);
 }
 
 function codeOf(row) {
@@ -91,10 +102,10 @@ function codeOf(row) {
       element("button", { type: "button", onclick: (event) => copy(code, event.target) }, "Copy"))));
 }
 
-function csvButton(rows) {
-  const files = rows.flatMap((row) => row.csv);
-  if (files.length === 1) return element("a", { class: "cn-button", href: files[0].href, download: "" }, "CSV");
-  return panel("CSV", () => files.map((file) => element("p", {},
+function csvButton(root) {
+  const files = filesOf(root);
+  if (files.length === 1) return element("a", { class: "cn-button", "data-focus": "CSV", href: files[0].href, download: "" }, "CSV");
+  return panel("CSV", () => filesOf(root).map((file) => element("p", {},
     element("a", { href: file.href, download: "" }, `${file.label}.csv`), " ",
     element("a", { href: file.href.replace("/export.csv", "/export.json"), download: "" }, "JSON"))));
 }
@@ -111,7 +122,7 @@ function linkPanel(root) {
     element("button", { type: "button", onclick: (event) => copy(link(params), event.target) }, label),
     element("span", { class: "cn-muted" }, line));
   return panel("Link", () => [
-    row("Copy live link", "follows the present", root.cell.links.live),
+    root.cell.links.live ? row("Copy live link", "follows the present", root.cell.links.live) : "",
     row("Copy frozen link", "keeps this stretch of time", root.cell.links.frozen)]);
 }
 
@@ -121,7 +132,8 @@ function tick(root) {
   const source = root.querySelector(".cn-source");
   if (source) source.textContent = quietLine(rows, now);
   for (const node of root.querySelectorAll("[data-age]")) {
-    node.textContent = ` · last good answer ${duration(Math.max(0, now - Number(node.dataset.age)) / 1000)} ago`;
+    const age = Math.max(0, now - Number(node.dataset.age)) / 1000;
+    node.textContent = node.dataset.age ? ` · last good answer ${duration(age)} ago` : " · no answer yet";
   }
   for (const node of root.querySelectorAll("[data-retry]")) {
     const left = (Number(node.dataset.retry) - now) / 1000;

@@ -9,23 +9,30 @@ const REFRESH = [["0", "off"], ["5s", "5 s"], ["10s", "10 s"], ["30s", "30 s"], 
 
 export function draw({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".cn-root");
-  const send = (change) => setTriggerValue("change", change);
-  redraw(root, JSON.stringify([data, zone()]), () => [
+  root.cell = data;
+  root.send = (change) => setTriggerValue("change", change);
+  root.again ??= () => redraw(root, JSON.stringify([root.cell, zone()]), () => build(root.cell, (change) => root.send(change)));
+  document.addEventListener("cn-zone", root.again);
+  root.again();
+  return () => document.removeEventListener("cn-zone", root.again);
+}
+
+function build(data, send) {
+  return [
     element("div", { class: "cn-controls" },
       rangeButtons(data, send), rangeSelect(data, send), custom(data, send),
       choice("Refresh", "refresh", REFRESH, data.refresh, send),
       data.clusters.length > 1 ? choice("Cluster", "cluster", data.clusters.map((name) => [name, name]), data.cluster, send) : null,
       zoneChoice(data)),
     ...data.notices.map((text) => element("p", { class: "cn-failure", role: "status" }, text)),
-  ]);
-  return () => {};
+  ];
 }
 
 function rangeButtons(data, send) {
   const own = data.range && !RANGES.includes(data.range) ? [data.range] : [];
   return element("div", { class: "cn-segments", role: "radiogroup", "aria-label": "Range" },
     ...[...RANGES, ...own].map((name) => element("label", { class: name === data.range ? "cn-on" : "" },
-      element("input", { type: "radio", name: "cn-range", value: name, checked: name === data.range, onchange: () => send({ range: name }) }), name)));
+      element("input", { type: "radio", name: "cn-range", value: name, checked: name === data.range, "data-focus": `range-${name}`, onchange: () => send({ range: name }) }), name)));
 }
 
 // On a phone: the same as one select; its last entry opens the panel for custom times.
@@ -42,7 +49,7 @@ function rangeSelect(data, send) {
 function choice(label, name, options, value, send, extra = "") {
   const known = options.some(([key]) => key === value) ? options : [...options, [value, value]];
   return element("label", { class: `cn-choice ${extra}` }, element("span", {}, label),
-    element("select", { "aria-label": label, onchange: (event) => event.target.value && send({ [name]: event.target.value }) },
+    element("select", { "aria-label": label, "data-focus": name + extra, onchange: (event) => event.target.value && send({ [name]: event.target.value }) },
       ...known.map(([key, text]) => element("option", { value: key, selected: key === value }, text))));
 }
 
@@ -58,7 +65,7 @@ function custom(data, send) {
     send({ from: moment(from.value, tz), to: moment(to.value, tz) });
   };
   return element("details", { class: "cn-custom" },
-    element("summary", { class: data.from ? "cn-on" : "" }, data.from ? `${clock(data.from, tz, true).slice(0, 16)} – ${clock(data.to, tz, true).slice(0, 16)}` : "Custom"),
+    element("summary", { class: data.from ? "cn-on" : "", "data-focus": "custom" }, data.from ? `${clock(data.from, tz, true).slice(0, 16)} – ${clock(data.to, tz, true).slice(0, 16)}` : "Custom"),
     element("div", { class: "cn-panel" }, element("label", {}, "From ", from), element("label", {}, "To ", to), say,
       element("button", { type: "button", onclick: apply }, "Show")));
 }
@@ -72,7 +79,7 @@ function moment(text, tz) {
 
 function zoneChoice(data) {
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-  const asked = new URLSearchParams(location.search).get("tz") ?? "local";
+  const named = new URLSearchParams(location.search).get("tz"), asked = named && named === zone() ? named : "local";
   const options = [["local", `Local (${own})`], ["UTC", "UTC"], ...data.zones.map((name) => [name, name])];
   return choice("Time zone", "tz", options, asked, ({ tz }) => {
     const url = new URL(location.href);

@@ -12,11 +12,14 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-// Draws again only when what it shows has changed, so that an open panel, a selection and the focus survive.
+// Draws again only when what it shows has changed, so that an open panel and a selection survive. Whoever is at a
+// control that is drawn again (known by its `data-focus`) stays at it.
 export function redraw(place, key, build) {
   if (place.dataset.key === key) return;
   place.dataset.key = key;
+  const focus = place.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
   place.replaceChildren(...[build()].flat().filter(Boolean));
+  if (focus) place.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
 }
 
 export async function copy(text, button) {

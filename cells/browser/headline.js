@@ -6,19 +6,26 @@ import { element, redraw } from "./dom.js";
 export function draw({ data, parentElement }) {
   const root = parentElement.querySelector(".cn-root");
   root.cell = data;
-  root.again ??= () => redraw(root, JSON.stringify([root.cell, zone()]), () => build(root.cell));
+  if (!root.children.length) root.append(element("div"), element("div"));
+  const [states, words] = root.children;
+  root.again ??= () => {
+    redraw(states, JSON.stringify([root.cell.sources, zone()]), () => strip(root.cell.sources));
+    redraw(words, JSON.stringify([root.cell.headline, zone()]), () => told(root.cell.headline));
+  };
   document.addEventListener("cn-zone", root.again);
   root.again();
   return () => document.removeEventListener("cn-zone", root.again);
 }
 
-function build(data) {
+const strip = (sources) => element("ul", { class: "cn-sources", "aria-label": "Sources" }, ...sources.map(source));
+
+function told(headline) {
+  if (!headline) return element("div", { class: "cn-headline cn-pending" });
   return [
-    element("ul", { class: "cn-sources", "aria-label": "Sources" }, ...data.sources.map(source)),
-    data.headline ? element("header", { class: `cn-headline cn-tone-${data.headline.tone}` },
-      element("h1", {}, ...data.headline.sentence.map(part)),
-      data.headline.context.length ? element("p", {}, ...data.headline.context.map(part)) : null) : element("div", { class: "cn-headline cn-pending" }),
-    ...(data.headline?.help ?? []).map((text) => text.startsWith("$ ") ? element("pre", {}, text.slice(2)) : element("p", { class: "cn-muted" }, text)),
+    element("header", { class: `cn-headline cn-tone-${headline.tone}` },
+      element("h1", {}, ...headline.sentence.map(part)),
+      headline.context.length ? element("p", {}, ...headline.context.map(part)) : null),
+    ...headline.help.map((text) => text.startsWith("$ ") ? element("pre", {}, text.slice(2)) : element("p", { class: "cn-muted" }, text)),
   ];
 }
 
@@ -34,5 +41,5 @@ function part(one) {
   if (typeof one === "string") return one;
   const text = one.moment !== undefined ? clock(one.moment, zone()) : one.seconds !== undefined ? duration(one.seconds) : one.text;
   const shown = one.code ? element("code", {}, text) : text;
-  return one.href ? element("a", { href: one.href }, shown) : element("span", {}, shown);
+  return one.href ? element("a", { href: one.href, "data-focus": one.href }, shown) : element("span", {}, shown);
 }
