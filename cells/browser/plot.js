@@ -117,14 +117,15 @@ function utc(plot, local) {
 const key = (meta) => `${meta.row}/${meta.name}`;
 
 function drawHeads(plot, traces) {
-  redraw(plot.heads, JSON.stringify([plot.dark, [...plot.hidden], traces.map((t) => [t.meta, colourOf(t)]), plot.rows.map((r) => [r.label, r.empty])]), () =>
+  redraw(plot.heads, JSON.stringify([plot.dark, traces.map((t) => [t.meta, colourOf(t)]), plot.rows.map((r) => [r.label, r.empty])]), () =>
     plot.rows.map((row, place) => element("div", { class: "cn-row-head" },
       element("strong", {}, row.label),
       ...traces.filter((trace) => trace.meta.row === place && !["limit", "none"].includes(trace.meta.kind)).map((trace) => element("button", {
-        type: "button", class: "cn-legend", "aria-pressed": String(!plot.hidden.has(key(trace.meta))), title: trace.meta.name,
+        type: "button", class: "cn-legend", "data-focus": key(trace.meta), title: trace.meta.name,
         onclick: () => toggle(plot, key(trace.meta)),
       }, element("i", { style: `background:${colourOf(trace)}` }), trace.meta.name)),
       row.empty ? element("span", { class: "cn-muted" }, row.empty) : null)));
+  for (const node of plot.heads.querySelectorAll(".cn-legend")) node.setAttribute("aria-pressed", String(!plot.hidden.has(node.dataset.focus)));
 }
 
 const colourOf = (trace) => trace.line?.color ?? "transparent";
@@ -209,7 +210,7 @@ function labelZoom(plot) {
   if (!plot.zoom) return;
   const [from, to] = plot.zoom;
   redraw(plot.zoomBar, `${from}/${to}/${plot.tz}`, () => [
-    element("span", {}, `${clock(from, plot.tz, true)} – ${clock(to, plot.tz)}`),
+    element("span", {}, `${clock(from, plot.tz, true)} – ${clock(to, plot.tz, true)}`),
     element("button", { type: "button", onclick: () => plot.setTriggerValue("range", plot.zoom.map((ms) => new Date(ms).toISOString())) },
       "Make this the page's range"),
     element("button", { type: "button", onclick: () => setZoom(plot, null) }, "Show all"),
