@@ -27,10 +27,10 @@ def escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def prometheus_with(samples: str, folder: Path) -> Prometheus:
+def prometheus_with(samples: str, folder: Path, options: Sequence[str] = ()) -> Prometheus:
     """A Prometheus that holds `samples` (OpenMetrics lines with times, without the final `# EOF`) and nothing else.
 
-    Lines of one metric stand together, as the format demands. Stop it when done.
+    Lines of one metric stand together, as the format demands. `options` are Prometheus's own. Stop it when done.
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = folder / "samples.om"
@@ -39,4 +39,4 @@ def prometheus_with(samples: str, folder: Path) -> Prometheus:
     made = subprocess.run(promtool, capture_output=True, text=True, check=False)
     if made.returncode != 0:
         raise ValueError(f"promtool refused the samples: {made.stdout}{made.stderr}")
-    return Prometheus(folder, options=["--storage.tsdb.retention.time=100y"])  # samples may be of any year
+    return Prometheus(folder, options=["--storage.tsdb.retention.time=100y", *options])  # samples may be of any year
