@@ -37,6 +37,10 @@ def modules() -> list[str]:
 
 
 # For `Link`: fetched beside Streamlit's own start.
-LINKS = (*(f"<{path}>; rel=modulepreload" for path in modules()), f"<{url('style.css')}>; rel=preload; as=style")
-# Run while Streamlit waits for its first message.
-SCRIPTS = (url("plotly.js"),)
+LINKS = (
+    *(f"<{path}>; rel=modulepreload" for path in modules()),
+    f"<{url('style.css')}>; rel=preload; as=style",
+    f"<{url('plotly.js')}>; rel=preload; as=script",
+)
+# Runs behind Streamlit's own module: it picks the moment to start plotly.js.
+SCRIPTS = (url("library.js"),)

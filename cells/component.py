@@ -1,21 +1,20 @@
-"""Mounts our browser modules as Streamlit components; the code itself is fetched once, as a file."""
+"""Mounts our browser modules in Streamlit; their code is fetched once, as files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
 from cells import assets
 
-# Streamlit sends a component's script with each of its messages, so that is four lines that load the real one.
-LOADER = """
-const base = location.origin, style = "{style}";
+# Streamlit sends a component's script with each of its messages, so that is a few lines that load the real one.
+LOADER = f"""
+const style = "{assets.url("style.css")}";
 if (!document.querySelector(`link[href="${{style}}"]`)) {{
   document.head.append(Object.assign(document.createElement("link"), {{ rel: "stylesheet", href: style }}));
 }}
-const loading = import(new URL("{module}", base).href);
+const loading = import(new URL("{assets.url("draw.js")}", location.origin).href);
 export default function (component) {{
   let ended = false, end = () => {{}};
   loading.then((module) => {{ if (!ended) end = module.draw(component); }});
@@ -23,10 +22,11 @@ export default function (component) {{
 }}
 """
 
+_mount = st.components.v2.component(
+    "celery_notebook", html='<div class="cn-root"></div>', js=LOADER, isolate_styles=False
+)
 
-def component(module: str) -> Callable[..., Any]:
-    """The mounting command of `cells/browser/<module>.js`: takes key, data and on_<trigger>_change."""
-    script = LOADER.format(style=assets.url("style.css"), module=assets.url(f"{module}.js"))
-    return st.components.v2.component(
-        f"celery_notebook_{module}", html='<div class="cn-root"></div>', js=script, isolate_styles=False
-    )
+
+def draw(kind: str, *, key: str, data: dict[str, Any], **callbacks: Any) -> Any:
+    """Draws `data` as `kind`: controls, headline or cell. Triggers come back as attributes, given on_<name>_change."""
+    return _mount(key=key, data={**data, "kind": kind}, **callbacks)

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import streamlit as st
 
-from cells.component import component
+from cells import component
 from data_sources import ask
 from data_sources.errors import BadParameter
 from data_sources.scope import Range, Scope, format_duration, parse_duration
@@ -21,8 +21,6 @@ OLDEST = timedelta(minutes=1)  # who opens a page with a long refresh wants to s
 KNOWN = ("range", "from", "to", "refresh", "cluster")
 ZONES = ("Europe/London", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Kolkata", "Asia/Tokyo")
 FIRST_WAIT_SECONDS = 0.3  # a page waits this long for its first answers, all together; then it shows what is pending
-
-_mount = component("controls")
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,8 @@ def draw() -> View:
     st.session_state["cn_view"] = view
     st.session_state["cn_wait_until"] = time.monotonic() + FIRST_WAIT_SECONDS
     span, scope = view.scope.range, view.scope
-    _mount(
+    component.draw(
+        "controls",
         key="cn_controls",
         data={
             "range": format_duration(span.span) if span.span else None,

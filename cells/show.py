@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from cells import controls
+from cells import component, controls
 from cells.cell import Cell, Row
-from cells.component import component
 from cells.payload import headline_payload, plot_payload, table_payload
 from cells.tables import View
 from data_sources import ask
@@ -20,9 +19,6 @@ from headlines.headline import Headline
 
 TICK_WAIT_SECONDS = 0.3
 
-_cell = component("cell")
-_headline = component("headline")
-
 
 def headline(tell: Callable[[Mapping[str, Answer]], Headline], **queries: Query) -> None:
     """The sentence that `tell` makes of the answers to `queries`, under the state of every source."""
@@ -30,7 +26,7 @@ def headline(tell: Callable[[Mapping[str, Answer]], Headline], **queries: Query)
     def draw(answers: Mapping[str, Answer]) -> None:
         sources = answers["sources"]
         told = {name: answer for name, answer in answers.items() if name != "sources"}
-        _headline(key="cn_headline", data=headline_payload(tell, told, sources))
+        component.draw("headline", key="cn_headline", data=headline_payload(tell, told, sources))
 
     live({**queries, "sources": Sources()}, draw)
 
@@ -45,7 +41,7 @@ def plot(name: str, title: str, line: str, *rows: Row) -> None:
     def draw(answers: Mapping[str, Answer]) -> None:
         by_row = [[answers[f"{place}.{depth}"] for depth in range(len(row.layers))] for place, row in enumerate(rows)]
         data = plot_payload(cell, by_row, controls.current())
-        zoomed = _cell(key=f"cn_{name}", data=data, on_range_change=lambda: None).range
+        zoomed = component.draw("cell", key=f"cn_{name}", data=data, on_range_change=lambda: None).range
         if isinstance(zoomed, list) and len(zoomed) == 2:
             # The zoom made the page's range: everything is asked anew for it, in finer steps.
             controls.set_params({"from": str(zoomed[0])[:40], "to": str(zoomed[1])[:40]})
@@ -59,7 +55,9 @@ def table(name: str, title: str, line: str, query: Query, view: View, **beside: 
 
     def draw(answers: Mapping[str, Answer]) -> None:
         shown = view(answers["rows"].frame, {key: answers[key] for key in beside})
-        _cell(key=f"cn_{name}", data=table_payload(name, title, line, answers["rows"], shown, controls.current()))
+        component.draw(
+            "cell", key=f"cn_{name}", data=table_payload(name, title, line, answers["rows"], shown, controls.current())
+        )
 
     live({"rows": query, **beside}, draw)
 
@@ -67,17 +65,28 @@ def table(name: str, title: str, line: str, query: Query, view: View, **beside: 
 def live(queries: Mapping[str, Query], draw: Callable[[Mapping[str, Answer]], None]) -> None:
     """Draws now and at every refresh; each second, even with refresh off, until the first answers are there."""
     refresh = controls.current().refresh
-    answers = answers_to(queries, controls.seconds_to_wait())
-    pending = any(answer.pending for answer in answers.values())
+    answers = answers_to(queries, 0.0)
+    if not all(map(is_current, answers.values())):  # a newer one under way is not waited for: the next tick has it
+        answers = answers_to(queries, controls.seconds_to_wait())
+    pending = not all(map(is_current, answers.values()))
     at_hand = iter([answers])  # for the first drawing; each tick asks anew
 
     def panel() -> None:
         answers = next(at_hand, None) or answers_to(queries, TICK_WAIT_SECONDS)
         draw(answers)
-        if pending and not any(answer.pending for answer in answers.values()):
+        if pending and all(map(is_current, answers.values())):
             st.rerun(scope="app")  # the full run gives this panel its proper rhythm
 
     st.fragment(panel, run_every=timedelta(seconds=1) if pending else refresh)()
+
+
+def is_current(answer: Answer) -> bool:
+    """Whether there is nothing to wait for: it failed, is of the past, or is not much older than the page refreshes."""
+    scope = controls.current().scope
+    if answer.failure or (answer.measured_at and not scope.range.is_live):
+        return True
+    step = answer.window.step if answer.window else timedelta(0)
+    return answer.measured_at is not None and datetime.now(UTC) - answer.measured_at < step + 3 * scope.max_age
 
 
 def answers_to(queries: Mapping[str, Query], wait_seconds: float) -> dict[str, Answer]:

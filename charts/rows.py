@@ -127,6 +127,7 @@ def wall_clock(moment: datetime) -> str:
 
 def base_layout(window: Window, lowest: str) -> dict[str, object]:
     return {
+        "template": {},  # Plotly's own would be sent along and worked through for every trace
         "margin": {"l": 2, "r": 56, "t": 4, "b": 34},
         "showlegend": False,
         "hovermode": False,
@@ -143,6 +144,7 @@ def base_layout(window: Window, lowest: str) -> dict[str, object]:
             "ticks": "outside",
             "ticklen": 3,
             "tickcolor": theme.GRID[0],
+            "ticklabeloverflow": "allow",
         },
     }
 
@@ -156,6 +158,7 @@ def y_axis(domain: list[float]) -> dict[str, object]:
         "zeroline": False,
         "showline": False,
         "nticks": 4,
+        "ticklabeloverflow": "allow",  # checking for it measures every label
         "gridcolor": theme.GRID[0],
     }
 

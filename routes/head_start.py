@@ -12,15 +12,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 class HeadStart:
     """ASGI middleware for Streamlit's page, and no other answer.
 
-    `links`: values of the header `Link`, preloads. `scripts`: run once Streamlit has started and waits for its first
-    message, which is time that would otherwise be lost.
+    `links`: values of the header `Link`, preloads. `scripts`: modules that run behind Streamlit's own.
     """
 
     def __init__(self, app: ASGIApp, links: Sequence[str], scripts: Sequence[str]) -> None:
         self.app = app
         self.links = ", ".join(links)
-        # `defer` puts a script behind the page's own module, which stands before it.
-        self.tags = "".join(f'<script defer src="{escape(url)}"></script>' for url in scripts).encode()
+        # Modules run in the order they stand in: these after the page's own.
+        self.tags = "".join(f'<script type="module" src="{escape(url)}"></script>' for url in scripts).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET":

@@ -66,14 +66,14 @@ def get(path: str) -> Reply:
 def test_the_page_names_what_to_load_and_runs_scripts_after_its_own() -> None:
     answer = get("/")
 
-    assert answer.content.decode() == PAGE.replace("</head>", '<script defer src="/p.js"></script></head>')
+    assert answer.content.decode() == PAGE.replace("</head>", '<script type="module" src="/p.js"></script></head>')
     assert answer.headers["link"] == "</a.js>; rel=modulepreload, </b.css>; rel=preload"
     assert int(answer.headers["content-length"]) == len(answer.content)
     assert "etag" not in answer.headers
 
 
 def test_a_page_sent_in_parts_gets_the_same() -> None:
-    assert '<script defer src="/p.js"></script></head>' in get("/streamed").content.decode()
+    assert '<script type="module" src="/p.js"></script></head>' in get("/streamed").content.decode()
 
 
 def test_other_answers_pass_as_they_are() -> None:

@@ -3,19 +3,10 @@
 
 import { amount, clock, offset, zone } from "./format.js";
 import { element, redraw } from "./dom.js";
+import { plotly } from "./library.js";
 
 const HEAD = 26; // px above each row for its label and legend, more when the legend wraps
 const ROWS = [150, 104];
-
-let loading;
-function plotly(source) {
-  if (window.Plotly) return Promise.resolve(window.Plotly);
-  loading ??= new Promise((done, failed) => {
-    const script = element("script", { src: source, onload: () => done(window.Plotly), onerror: failed });
-    document.head.append(script);
-  });
-  return loading;
-}
 
 export function drawPlot(body, data, setTriggerValue) {
   const plot = body.plot ??= create(body, setTriggerValue);
@@ -23,7 +14,7 @@ export function drawPlot(body, data, setTriggerValue) {
   if (plot.figure === data.figure && plot.tz === tz && plot.dark === dark) return;
   Object.assign(plot, { figure: data.figure, tz, dark, rows: data.rows, data, spec: spec(data, dark) });
   if (plot.window !== data.window_key) Object.assign(plot, { window: data.window_key, zoom: plot.window ? null : zoomFromUrl(data) });
-  plotly(data.plotly).then(() => render(plot)).catch(() => {
+  plotly().then(() => render(plot), () => {
     body.replaceChildren(element("p", { class: "cn-failure" }, "The chart library did not load. Reload the page."));
   });
 }

@@ -1,0 +1,11 @@
+// The one way in: what Python mounts says what it is.
+
+import { draw as cell } from "./cell.js";
+import { draw as controls } from "./controls.js";
+import { draw as headline } from "./headline.js";
+
+const kinds = { cell, controls, headline };
+
+export function draw(component) {
+  return kinds[component.data.kind](component);
+}
