@@ -70,13 +70,12 @@ def shown_series(layer: PlotLayer, drawn: Collection[str]) -> list[Series]:
 
 def trace(one: Series, layer: PlotLayer, place: int, axis: str) -> dict[str, object]:
     name = one.name or layer.name or "value"
-    name = f"{name} limit" if layer.kind == "limit" else name
     return {
         "type": "scatter",
         "x0": wall_clock(layer.window.start),
         "dx": layer.window.step.total_seconds() * 1000,
         "y": one.y,
-        "name": escape(name).replace("%{", "%&#123;"),
+        "name": escape(f"{name} limit" if layer.kind == "limit" and one.name else name).replace("%{", "%&#123;"),
         "yaxis": f"y{axis}",
         "meta": {"row": place, "kind": layer.kind, "name": name},
         "hoverinfo": "skip",
@@ -144,7 +143,6 @@ def base_layout(window: Window, lowest: str) -> dict[str, object]:
             "ticks": "outside",
             "ticklen": 3,
             "tickcolor": theme.GRID[0],
-            "ticklabeloverflow": "allow",
         },
     }
 

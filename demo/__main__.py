@@ -47,7 +47,7 @@ def ready_text(stack: Stack, dashboard: Dashboard | None) -> str:
     lines = []
     if dashboard:
         taken = "" if dashboard.port == 8501 else "   (port 8501 is taken)"
-        lines += ["", f"Celery Notebook is ready: {dashboard.url}{taken}"]
+        lines += ["", f"Celery Notebook is ready: {dashboard.url}/?range=15m{taken}"]
     lines += [
         "",
         f"  CELERY_BROKER_URL  {stack.redis.url}",

@@ -127,7 +127,9 @@ def calm(answers: Mapping[str, Answer]) -> Headline:
     # A sum of which a part is not known is not known.
     busy, slots = workers["active"].sum(skipna=False), workers["concurrency"].sum(skipna=False)
     facts = [
-        f"{busy} of {slots} slots are busy" if len(workers) and not pd.isna(busy + slots) else "",
+        f"{busy} of {slots} slots {'is' if busy == 1 else 'are'} busy"
+        if len(workers) and not pd.isna(busy + slots)
+        else "",
         "no queue grows" if growth(answers["depth"]) == [] else "",
     ]
     context = "; ".join(filter(None, facts))

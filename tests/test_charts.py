@@ -160,9 +160,9 @@ def test_limits_are_drawn_of_what_is_drawn_and_of_totals() -> None:
     memory = frame(*[({"container": f"c{place:02}"}, {0: place}) for place in range(20)])
     limits = frame(*[({"container": f"c{place:02}"}, {0: 100}) for place in range(20)])
     made = figure((memory, "lines"), (limits, "limit"), (frame(({}, {0: 100})), "limit"), name="all slots")
-    dotted = [trace["meta"]["name"] for trace in made["data"] if trace["line"].get("dash") == "dot"]
-    assert dotted == [*[f"c{place:02} limit" for place in range(12, 20)], "all slots limit"]
-    colours = {trace["meta"]["name"]: trace["line"]["color"] for trace in made["data"]}
+    dotted = [trace["name"] for trace in made["data"] if trace["line"].get("dash") == "dot"]
+    assert dotted == [*[f"c{place:02} limit" for place in range(12, 20)], "all slots"]
+    colours = {trace["name"]: trace["line"]["color"] for trace in made["data"]}
     assert colours["c12 limit"] == colours["c12"]
 
 

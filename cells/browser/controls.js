@@ -64,7 +64,10 @@ function custom(data, send) {
     if (from.value >= to.value) { say.textContent = "From must be before To."; return; }
     send({ from: moment(from.value, tz), to: moment(to.value, tz) });
   };
-  return element("details", { class: "cn-custom" },
+  const prefill = () => { // the last hour, to be changed
+    if (!from.value) [from.value, to.value] = [shown(Date.now() - 3600e3), shown(Date.now())];
+  };
+  return element("details", { class: "cn-custom", ontoggle: prefill },
     element("summary", { class: data.from ? "cn-on" : "", "data-focus": "custom" }, data.from ? `${clock(data.from, tz, true).slice(0, 16)} – ${clock(data.to, tz, true).slice(0, 16)}` : "Custom"),
     element("div", { class: "cn-panel" }, element("label", {}, "From ", from), element("label", {}, "To ", to), say,
       element("button", { type: "button", onclick: apply }, "Show")));

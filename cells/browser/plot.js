@@ -235,14 +235,19 @@ function show(plot, ms) {
 }
 
 function tipRow(plot, row, index, moment) {
-  const lines = plot.traces
+  const known = plot.traces
     .filter((trace) => trace.meta.row === index && trace.meta.kind !== "none" && !plot.hidden.has(key(trace.meta)))
     .map((trace) => [trace, numbers(trace)[Math.round((moment - trace.start) / trace.step)]])
     .filter(([, value]) => value !== undefined && value !== null && !Number.isNaN(value));
+  const lines = known.filter(([trace]) => trace.meta.kind !== "limit");
+  // A limit stands beside what it limits; that of a total beside the only line there is.
+  const limitOf = (trace) => known.find(([other]) => other.meta.kind === "limit" && (lines.length === 1 || other.meta.name === trace.meta.name));
   return [element("div", { class: "cn-tip-head" }, row.label),
     ...(lines.length ? lines.map(([trace, value]) => element("div", { class: "cn-tip-line" },
       element("i", { style: `background:${colourOf(trace)}` }), element("span", {}, trace.meta.name),
-      element("b", {}, amount(value, row.unit)))) : [element("div", { class: "cn-muted" }, "not known")])];
+      element("b", {}, amount(value, row.unit)),
+      limitOf(trace) ? element("span", { class: "cn-muted cn-of" }, `of ${amount(limitOf(trace)[1], row.unit)}`) : null))
+      : [element("div", { class: "cn-muted" }, "not known")])];
 }
 
 function hide(plot) {
@@ -270,7 +275,7 @@ export function summaryTable(root) {
     const unit = plot.rows[trace.meta.row].unit;
     const figures = known.length
       ? [known.at(-1), Math.min(...known), known.reduce((a, b) => a + b, 0) / known.length, Math.max(...known)] : [NaN, NaN, NaN, NaN];
-    return element("tr", {}, element("td", {}, plot.rows[trace.meta.row].label), element("td", {}, trace.meta.name),
+    return element("tr", {}, element("td", {}, plot.rows[trace.meta.row].label), element("td", {}, trace.meta.kind === "limit" ? `${trace.meta.name} (limit)` : trace.meta.name),
       ...figures.map((value) => element("td", { class: "cn-number" }, amount(value, unit))));
   });
   return element("div", { class: "cn-scroll" }, element("table", { class: "cn-table" },
