@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from celery import Celery
 
 from demo.servers import Process, Prometheus, Redis, celery_worker
 from tests.blocks import prometheus_with
@@ -46,11 +45,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 
 def worker_of(redis: Redis, folder: Path) -> Process:
-    """A worker that answers."""
+    """A worker that is ready. Nobody asks it: a client of Celery's own would put back what others hold."""
     env = {"CELERY_BROKER_URL": redis.url, "PYTHONPATH": str(ROOT)}
     worker = celery_worker("tests.celery_app", "w1@shop", folder, ["--pool", "solo"], env, ROOT)
-    with Celery(broker=redis.url, set_as_current=False) as app:
-        worker.wait_until(lambda: bool(app.control.ping(timeout=0.5)))
+    worker.wait_until(lambda: "w1@shop ready" in worker.log.read_text())
     return worker
 
 
