@@ -85,7 +85,7 @@ def row_payload(row: Row, answers: list[Answer], view: controls.View) -> dict[st
             for answer in {answer.query: answer for answer in answers if not answer.pending}.values()
         ],
         "notes": notes if empty else notes + absent,
-        "series": sum(series_in(answer) for answer in answers),
+        "series": sum(answer.series for answer in answers),
         "points": sum(len(answer.frame) for answer in answers if answer.window),
         "took_ms": sum(answer.took.total_seconds() for answer in answers) * 1000,
         "measured_at": ms(min(measured)) if measured else None,
@@ -119,13 +119,6 @@ def failure_payload(label: str, answer: Answer) -> dict[str, Any]:
         "retry_at": ms(failure.retry_at) if failure.retry_at else None,
         "measured_at": ms(answer.measured_at) if answer.measured_at else None,
     }
-
-
-def series_in(answer: Answer) -> int:
-    labels = [column for column in answer.frame.columns if column not in ("time", "value")]
-    if answer.window is None:
-        return len(answer.frame)
-    return len(answer.frame[labels].drop_duplicates()) if labels else int(not answer.frame.empty)
 
 
 def file_label(query: Query) -> str:

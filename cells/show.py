@@ -92,6 +92,7 @@ def is_current(answer: Answer) -> bool:
 def answers_to(queries: Mapping[str, Query], wait_seconds: float) -> dict[str, Answer]:
     """Waits that long for all of them together."""
     scope, ends = controls.current().scope, time.monotonic() + wait_seconds
-    for query in queries.values():
-        ask.ask(query, scope)  # all are under way before the first is waited for
+    answers = {name: ask.ask(query, scope) for name, query in queries.items()}  # all are under way before any waiting
+    if not wait_seconds:
+        return answers
     return {name: ask.ask(query, scope, max(0.0, ends - time.monotonic())) for name, query in queries.items()}

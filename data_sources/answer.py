@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Self
 
 import pandas as pd
@@ -80,6 +81,14 @@ class Answer:
         if self.window is None or self.measured_at is None or self.failure is not None:
             return False
         return self.measured_at - self.window.end <= self.window.step + timedelta(minutes=1)
+
+    @cached_property
+    def series(self) -> int:
+        """How many series a range result has, by their labels; of a moment, how many rows."""
+        labels = [column for column in self.frame.columns if column not in ("time", "value")]
+        if self.window is None:
+            return len(self.frame)
+        return len(self.frame[labels].drop_duplicates()) if labels else int(not self.frame.empty)
 
     def failed(self, failure: Failure) -> Answer:
         """This answer, kept, with what went wrong since."""

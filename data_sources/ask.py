@@ -115,8 +115,7 @@ class Desk:
             rate_window = promql.rate_window(window.step, reading.value.scrape_interval)
             named = promql.signal(signal.name, signal.by, reading.value.family, rate_window)
             if named is not None:
-                answer = self._promql(PromQL(named.text), watch, scope, seconds_left(ends), named)
-                return replace(answer, units={"value": named.unit})
+                return self._promql(PromQL(named.text), watch, scope, seconds_left(ends), named)
         if (signal.name, signal.by) in watch.tracks:
             return self._history(History(signal.name, signal.by), watch, scope, seconds_left(ends))
         blank = Answer(blank_frame(signal), signal, origin="Prometheus")
@@ -155,10 +154,9 @@ class Desk:
         client = watch.prometheus
         if client is None:
             return rejected(query, "source", "no Prometheus is configured; set PROMETHEUS_URL", source="Prometheus")
-        labels = named.labels if named else ()
+        labels, units = (named.labels, {"value": named.unit}) if named else ((), {})
         window = self.window(scope)
         stretch = None if query.instant else window
-
         ends = time.monotonic() + DEADLINE_SECONDS  # of the time in line too, or nobody is told while others time out
 
         def fetch() -> Answer:
@@ -175,6 +173,7 @@ class Desk:
             return Answer(
                 frame=result.frame,
                 query=query,
+                units=units,
                 window=stretch,
                 origin=client.origin(),
                 measured_at=datetime.now(UTC),
@@ -183,7 +182,7 @@ class Desk:
             )
 
         question = (scope.cluster, query, scope.range if scope.range.is_live else window, window.step)
-        blank = Answer(empty_frame(labels), query, window=stretch, origin="Prometheus")
+        blank = Answer(empty_frame(labels), query, units, stretch, origin="Prometheus")
         moment = steady_now() if scope.range.is_live else min(datetime.now(UTC), window.end + SETTLED_AFTER)
         due = slot(moment, max(window.step, scope.max_age))
         return self._metrics.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)

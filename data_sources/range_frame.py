@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -236,7 +237,8 @@ def tidy_frame(metrics: Sequence[Mapping[str, str]], points: Sequence[Points], l
     return pd.DataFrame({"time": as_times(times), **rows, "value": values}, copy=False)
 
 
-def empty_frame(labels: Sequence[str] = ()) -> pd.DataFrame:
+@cache
+def empty_frame(labels: tuple[str, ...] = ()) -> pd.DataFrame:
     return tidy_frame([], [], labels)
 
 

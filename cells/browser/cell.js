@@ -18,12 +18,19 @@ export function draw({ data, parentElement, setTriggerValue }) {
   drawBody(root, setTriggerValue);
   drawFoot(at("foot"), root);
   tick(root);
+  if (!data.pending && !root.arrived) arrive(root);
   root.clock ??= setInterval(() => {
     if (root.isConnected) return tick(root);
     clearInterval(root.clock);
     root.clock = null; // for a root that is put back
   }, 1000);
   return () => document.removeEventListener("cn-zone", root.again);
+}
+
+// A link may name its cell, which is not there yet when the browser looks for it.
+function arrive(root) {
+  root.arrived = true;
+  if (location.hash === `#${root.id}`) requestAnimationFrame(() => root.scrollIntoView());
 }
 
 function drawBody(root, setTriggerValue) {
