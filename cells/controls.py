@@ -111,7 +111,8 @@ def link_params(view: View) -> dict[str, str]:
 
 
 def _changed() -> None:
-    change = st.session_state["cn_controls"].get("change")
+    # A run that overtakes the change's own brings the trigger alone, without the component.
+    change = st.session_state.get("cn_controls", {}).get("change")
     if isinstance(change, dict):
         set_params({str(name): str(value)[:100] for name, value in change.items()})
 

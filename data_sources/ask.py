@@ -46,6 +46,7 @@ class Desk:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.ended = False
         self._watches = {cluster.name: Watch(cluster) for cluster in settings.clusters}
         self._metrics = Flights("ask Prometheus", parallel=4)
         self._inspects = Flights("ask workers", parallel=2)
@@ -55,6 +56,8 @@ class Desk:
             watch.start()
 
     def stop(self) -> None:
+        """Asks nobody any more. Pages that still run are answered with what is known."""
+        self.ended = True
         self._metrics.close()
         self._inspects.close()
         with ThreadPoolExecutor(len(self._watches)) as together:
@@ -256,16 +259,14 @@ _desk: Desk | None = None
 def start(settings: Settings) -> None:
     """Starts watching; once a process. Pages and routes then `ask`."""
     global _desk
-    if _desk is None:
+    if _desk is None or _desk.ended:
         _desk = Desk(settings)
         _desk.start()
 
 
 def stop() -> None:
-    global _desk
-    if _desk is not None:
-        desk, _desk = _desk, None
-        desk.stop()
+    if _desk is not None and not _desk.ended:
+        _desk.stop()
 
 
 def desk() -> Desk:
