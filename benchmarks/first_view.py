@@ -12,7 +12,7 @@ from statistics import median
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from benchmarks._site import site
-from cells.assets import CARTESIAN
+from cells.assets import BASIC
 
 RUNS = 7
 LIMIT = 1.75  # times the hello page
@@ -42,7 +42,7 @@ def run() -> list[dict[str, object]]:
                     cold[name].append(times[0])
                     warm[name].append(times[1])
         browser.close()
-    bundle = "cartesian plotly.js" if CARTESIAN.is_file() else "full plotly.js"
+    bundle = "basic plotly.js" if BASIC.is_file() else "full plotly.js"
     return [
         row(f"first view, {cache} cache, {bundle}, against hello", times)
         for cache, times in (("cold", cold), ("warm", warm))

@@ -52,13 +52,13 @@ def test_without_debians_browser_it_is_playwrights(empty_path: Path, monkeypatch
 
 
 def test_the_small_plotly_is_the_version_of_the_full_one() -> None:
-    assert f"plotly.js-cartesian-dist-min@{get_plotlyjs_version()}" == install.PLOTLY_PACKAGE
+    assert f"plotly.js-basic-dist-min@{get_plotlyjs_version()}" == install.PLOTLY_PACKAGE
 
 
 def test_a_small_plotly_that_is_not_the_pinned_one_is_not_served(
     empty_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    served = empty_path / "vendor" / "plotly-cartesian.min.js"
+    served = empty_path / "vendor" / "plotly-basic.min.js"
     monkeypatch.setattr(install, "PLOTLY_FILE", served)
     monkeypatch.setattr(install, "plotly_from_npm", lambda: b"alert(1)")
     add_program(empty_path, "npm", "")
