@@ -22,7 +22,10 @@ CONTAINERS = ("web-1", "mail-1", "images-1", "reports-1")
 
 @dataclass(frozen=True)
 class Site:
+    """Addresses: the Overview as installed, the same with all of plotly.js, and the hello page."""
+
     dashboard: str
+    full: str
     hello: str
 
 
@@ -34,8 +37,16 @@ def site(folder: Path) -> Iterator[Site]:
         env = {"CELERY_BROKER_URL": redis.url, "PROMETHEUS_URL": prometheus.url, "ALERTMANAGER_URL": ""}
         running.enter_context(celery_worker("tests.celery_app", "w1@shop", folder, ["--pool", "solo"], env, ROOT))
         dashboard = running.enter_context(Dashboard(folder, env))
+        full = running.enter_context(Dashboard(folder / "full", env, without_bundle(folder / "copy")))
         hello = running.enter_context(hello_page(folder / "hello"))
-        yield Site(f"{dashboard.url}/?range=1h", hello)
+        yield Site(f"{dashboard.url}/?range=1h", f"{full.url}/?range=1h", hello)
+
+
+def without_bundle(copy: Path) -> Path:
+    """The repository where npm was not there at install time: plotly.js is the full file of the package."""
+    return Path(
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*cache", ".git", ".venv", "vendor", "tests"))
+    )
 
 
 @contextmanager

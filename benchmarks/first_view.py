@@ -16,6 +16,7 @@ from cells.assets import BASIC
 
 RUNS = 7
 LIMIT = 1.75  # times the hello page
+CACHES = ("cold", "warm")
 
 HELLO = """() => document.querySelector('[data-testid=stMarkdownContainer]')?.textContent.includes('hello')"""
 OVERVIEW = """() => document.querySelector('.cn-headline h1')
@@ -29,23 +30,22 @@ def run() -> list[dict[str, object]]:
         path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
         arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        ours, hello = (pages.dashboard, OVERVIEW), (pages.hello, HELLO)
-        cold: dict[str, list[float]] = {"ours": [], "hello": []}
-        warm: dict[str, list[float]] = {"ours": [], "hello": []}
-        known = {"ours": new_context(browser), "hello": new_context(browser)}
-        for count in range(RUNS + 2):  # the first two fill the servers' caches, and the browser's of compiled code
-            for name, (url, drawn) in (("hello", hello), ("ours", ours)):
+        views = {"hello": (pages.hello, HELLO), "ours": (pages.dashboard, OVERVIEW), "full": (pages.full, OVERVIEW)}
+        known = {name: new_context(browser) for name in views}
+        times: dict[tuple[str, str], list[float]] = {(name, cache): [] for name in views for cache in CACHES}
+        for _ in range(RUNS + 2):  # the first two fill the servers' caches, and the browser's of compiled code
+            for name, view in views.items():
                 fresh = new_context(browser)
-                times = first_view(fresh, url, drawn), first_view(known[name], url, drawn)
+                times[name, "cold"].append(first_view(fresh, *view))
+                times[name, "warm"].append(first_view(known[name], *view))
                 fresh.close()
-                if count > 1:
-                    cold[name].append(times[0])
-                    warm[name].append(times[1])
         browser.close()
-    bundle = "basic plotly.js" if BASIC.is_file() else "full plotly.js"
+    medians = {key: median(taken[2:]) for key, taken in times.items()}
+    bundles = {"ours": "basic plotly.js" if BASIC.is_file() else "full plotly.js", "full": "full plotly.js"}
     return [
-        row(f"first view, {cache} cache, {bundle}, against hello", times)
-        for cache, times in (("cold", cold), ("warm", warm))
+        row(f"first view, {cache} cache, {bundle}, against hello", medians[name, cache], medians["hello", cache])
+        for name, bundle in bundles.items()
+        for cache in CACHES
     ]
 
 
@@ -64,8 +64,7 @@ def first_view(context: BrowserContext, url: str, drawn: str) -> float:
     return took
 
 
-def row(name: str, times: dict[str, list[float]]) -> dict[str, object]:
-    ours, hello = median(times["ours"]), median(times["hello"])
+def row(name: str, ours: float, hello: float) -> dict[str, object]:
     return {
         "name": name,
         "ours": ours,

@@ -70,6 +70,7 @@ def row_payload(row: Row, answers: list[Answer], view: controls.View) -> dict[st
     measured = [answer.measured_at for answer in answers if answer.measured_at]
     transport = ask.desk().cluster(view.scope.cluster).broker.transport
     notes = list(dict.fromkeys(note.text for answer in answers for note in answer.notes if note.kind != "absent"))
+    notes = [sums for answer in answers if (sums := in_all(answer))] + notes
     absent, empty = absences(row, answers), bool(measured) and all(answer.frame.empty for answer in answers)
     failures = [
         failure_payload(name, answer) for name, answer in zip(layer_names(row), answers, strict=True) if answer.failure
@@ -92,6 +93,12 @@ def row_payload(row: Row, answers: list[Answer], view: controls.View) -> dict[st
         "failures": failures,
         "empty": next(iter(absent), "nothing there in this time") if empty and not failures else "",
     }
+
+
+def in_all(answer: Answer) -> str:
+    """What is known of all queues together, also where it is not known of each."""
+    known = [f"{count:,} {name}" for name in ("ready", "unacked") if (count := answer.totals.get(name)) is not None]
+    return f"{' and '.join(known)} in all" if known else ""
 
 
 def layer_names(row: Row) -> list[str]:

@@ -237,9 +237,9 @@ def rabbitmq_program(name: str) -> str:
 class Dashboard(Process):
     """`streamlit run dashboard.py`, configured by `env`; takes 8501 or the next free port, as Streamlit does."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, env: Mapping[str, str], root: Path = ROOT) -> None:
         command = [sys.executable, "-m", "streamlit", "run", "dashboard.py"]
-        super().__init__("dashboard", command, folder, env, ROOT)
+        super().__init__("dashboard", command, folder, env, root)
         self.wait_until(lambda: bool(listening_ports(self.pid)), 60)
         self.port = listening_ports(self.pid)[0]
         self.url = f"http://localhost:{self.port}"
