@@ -10,7 +10,8 @@ from typing import Any
 from amqp.exceptions import AccessRefused, NotFound, ResourceLocked
 
 from data_sources.answer import Note
-from data_sources.celery_connection import connect, translated
+from data_sources.broker_errors import translated
+from data_sources.celery_connection import connect
 from data_sources.config import Broker
 from data_sources.errors import SourceUnreachable
 from data_sources.queue_frame import DepthReading, depth_frame, listed, total

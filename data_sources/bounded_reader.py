@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Protocol
 
-from data_sources.celery_connection import no_answer
+from data_sources.broker_errors import no_answer
 from data_sources.config import Broker
 from data_sources.queue_frame import DepthReading
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
-from data_sources.celery_connection import FOREIGN, SOURCE, alarmed, no_answer, translated
+from data_sources.broker_errors import FOREIGN, SOURCE, alarmed, no_answer, translated
 from data_sources.celery_mailbox import Mailbox
 from data_sources.celery_messages import Answer, Audience, Request
 from data_sources.celery_roster import Roster

@@ -21,7 +21,8 @@ import amqp.exceptions
 import kombu
 import redis.exceptions
 
-from data_sources.celery_connection import FOREIGN, SOURCE, connect
+from data_sources.broker_errors import FOREIGN, SOURCE
+from data_sources.celery_connection import connect
 from data_sources.celery_messages import STRAY, Answer, Audience, Request, decode
 from data_sources.config import Broker
 from data_sources.errors import QueryRejected

@@ -10,7 +10,8 @@ from typing import Any
 from kombu.transport import virtual
 
 from data_sources.answer import Note
-from data_sources.celery_connection import connect, explain
+from data_sources.broker_errors import explain
+from data_sources.celery_connection import connect
 from data_sources.config import Broker
 from data_sources.queue_frame import DepthReading, depth_frame, total
 

@@ -22,7 +22,8 @@ from redis.exceptions import NoPermissionError
 from redis.utils import str_if_bytes
 
 from data_sources.answer import Note
-from data_sources.celery_connection import connect, translated
+from data_sources.broker_errors import translated
+from data_sources.celery_connection import connect
 from data_sources.config import Broker
 from data_sources.queue_frame import DepthReading, depth_frame, listed, total
 from data_sources.redis_bindings import Bindings
