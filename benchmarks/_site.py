@@ -22,7 +22,10 @@ CONTAINERS = ("web-1", "mail-1", "images-1", "reports-1")
 
 @dataclass(frozen=True)
 class Site:
-    """Addresses: the Overview as installed, the same with all of plotly.js, and the hello page."""
+    """Addresses: the Overview as installed, the same with all of plotly.js, and the hello page.
+
+    Half an hour at a point each 5 s is 360 points a line, what an hour has where Prometheus scrapes every 10 s.
+    """
 
     dashboard: str
     full: str
@@ -39,7 +42,7 @@ def site(folder: Path) -> Iterator[Site]:
         dashboard = running.enter_context(Dashboard(folder, env))
         full = running.enter_context(Dashboard(folder / "full", env, without_bundle(folder / "copy")))
         hello = running.enter_context(hello_page(folder / "hello"))
-        yield Site(f"{dashboard.url}/?range=1h", f"{full.url}/?range=1h", hello)
+        yield Site(f"{dashboard.url}/?range=30m", f"{full.url}/?range=30m", hello)
 
 
 def without_bundle(copy: Path) -> Path:
