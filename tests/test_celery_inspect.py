@@ -219,10 +219,10 @@ def test_a_busy_worker_is_asked_once_until_it_has_answered(redis_cluster: Redis)
         assert inspector.snapshot(SAMPLED).answered == EVERYONE
         send_task(redis_cluster, "solo", 8)  # longer than five rounds take on a busy machine
         wait_until(lambda: client.llen("solo") == 0, "the task to be taken")
-        busy = ask_until(lambda: inspector.snapshot(SAMPLED, deadline_seconds=0.6), lambda taken: taken.owing)
+        busy = ask_until(lambda: inspector.snapshot(SAMPLED, deadline_seconds=1.0), lambda taken: taken.owing)
         assert busy.owing == {"solo@test"}
         for _ in range(5):
-            again = inspector.snapshot(SAMPLED, deadline_seconds=0.6)
+            again = inspector.snapshot(SAMPLED, deadline_seconds=1.0)
             assert told(again) == (EVERYONE - {"solo@test"}, {"solo@test"})
         assert inspector.snapshot(["stats"], workers=["solo@test"]).owing == {"solo@test"}
         back = ask_until(lambda: inspector.snapshot(SAMPLED), lambda taken: "solo@test" in taken.late)
@@ -242,10 +242,10 @@ def test_a_busy_worker_is_asked_once_until_it_has_answered(redis_cluster: Redis)
 def test_a_worker_that_was_busy_is_late_and_not_lost(rabbitmq_cluster: RabbitMQ) -> None:
     with inspecting(rabbitmq_cluster) as inspector:
         assert inspector.snapshot(SAMPLED).answered == EVERYONE
-        send_task(rabbitmq_cluster, "solo", 1.5)
-        busy = ask_until(lambda: inspector.snapshot(SAMPLED, deadline_seconds=0.6), lambda taken: taken.owing)
+        send_task(rabbitmq_cluster, "solo", 4)
+        busy = ask_until(lambda: inspector.snapshot(SAMPLED, deadline_seconds=1.0), lambda taken: taken.owing)
         assert told(busy) == (EVERYONE - {"solo@test"}, {"solo@test"})
-        ask_until(lambda: inspector.snapshot(SAMPLED, deadline_seconds=0.6), lambda taken: "solo@test" in taken.late)
+        ask_until(lambda: inspector.snapshot(SAMPLED, deadline_seconds=1.0), lambda taken: "solo@test" in taken.late)
         assert inspector.snapshot(SAMPLED).answered == EVERYONE
 
 
