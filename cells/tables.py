@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,7 @@ def is_missing(value: object) -> bool:
     return value is pd.NaT or (isinstance(value, float) and not math.isfinite(value))
 
 
+@lru_cache(maxsize=64)  # one answer is shown to many viewers
 def sparklines(answer: Answer | None) -> dict[str, list[float | None]]:
     """Each series of a range answer in few points; None where nothing is known."""
     if answer is None or answer.window is None:

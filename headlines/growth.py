@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ class Growth:
     least_at: datetime
 
 
+@lru_cache(maxsize=32)  # one answer is told to many viewers
 def growth(depth: Answer) -> list[Growth] | None:
     """The queues that still grow at the end of the window, steepest first.
 
