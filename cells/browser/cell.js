@@ -52,11 +52,12 @@ function frame(parent) {
 function drawFailures(place, rows) {
   const groups = new Map();
   for (const failure of rows.flatMap((row) => row.failures)) {
-    const key = JSON.stringify([failure.source, failure.what, failure.since]);
+    const key = JSON.stringify([failure.source, failure.what]);
     groups.set(key, [...(groups.get(key) ?? []), failure]);
   }
   const told = [...groups.values()].map((failures) => ({
     ...failures[0], names: failures.map((failure) => failure.label).filter(Boolean).join("; "),
+    since: Math.min(...failures.map((failure) => failure.since)),
     measured: Math.min(...failures.map((failure) => failure.measured_at ?? Infinity)),
   }));
   redraw(place, JSON.stringify(told.map(({ names, source, what, hint, since }) => [names, source, what, hint, since])) + zone(), () =>
