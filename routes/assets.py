@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from functools import cache
-from pathlib import Path
+from pathlib import PurePath
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -18,18 +18,19 @@ FOR_EVER = {"cache-control": "public, max-age=31536000, immutable", "vary": "Acc
 
 def asset(request: Request) -> Response:
     """A file of the table, by its exact name; its version is in the path, so it may be kept for ever."""
-    path = FILES.get(request.path_params["name"])
-    if path is None or request.path_params["version"] != VERSION:
+    name = request.path_params["name"]
+    if name not in FILES or request.path_params["version"] != VERSION:
         return PlainTextResponse("There is no such file. Reload the page: the dashboard was updated.", 404)
+    kind = TYPES[PurePath(name).suffix]
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(zipped(path), media_type=TYPES[path.suffix], headers={**FOR_EVER, "content-encoding": "gzip"})
-    return Response(path.read_bytes(), media_type=TYPES[path.suffix], headers=FOR_EVER)
+        return Response(zipped(name), media_type=kind, headers={**FOR_EVER, "content-encoding": "gzip"})
+    return Response(FILES[name], media_type=kind, headers=FOR_EVER)
 
 
 @cache
-def zipped(path: Path) -> bytes:
+def zipped(name: str) -> bytes:
     """Compressed once: doing it for each visitor would hold up the event loop for a tenth of a second."""
-    return gzip.compress(path.read_bytes())
+    return gzip.compress(FILES[name])
 
 
 routes = [Route("/assets/{version}/{name}", asset)]

@@ -1,5 +1,5 @@
-// plotly.js, run once, in time that is otherwise lost: when Streamlit has asked the server for the page it waits for
-// the answer, which takes about as long as the library takes to start.
+// plotly.js, run once, in time that is otherwise lost: behind Streamlit's own module, which then goes on to look for its
+// server and to wait for the page.
 
 let loading;
 
@@ -14,12 +14,4 @@ export function plotly() {
   return loading;
 }
 
-function startWhenConnected() {
-  if (!document.querySelector('[data-test-connection-state="CONNECTED"]')) return;
-  connection.disconnect();
-  setTimeout(() => plotly().catch(() => {})); // the plot that needs it says so
-}
-
-const connection = new MutationObserver(startWhenConnected);
-connection.observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-test-connection-state"] });
-startWhenConnected();
+plotly().catch(() => {}); // the plot that needs it says so

@@ -33,7 +33,7 @@ export function drawTable(body, data) {
       element("summary", {}, `${data.table.apart_label} (${apart.length})`), table(sort(apart, columns, state.sort))) : null,
     data.table.left_out ? element("p", { class: "cn-muted" }, `${amount(data.table.left_out, "")} more are in the CSV`) : null,
   ].filter(Boolean));
-  body.querySelector(".cn-scroll").scrollLeft = scrolled;
+  if (scrolled) body.querySelector(".cn-scroll").scrollLeft = scrolled; // which has everything laid out at once
   if (focused) {
     const node = body.querySelector(`[data-focus="${focused}"]`);
     node?.focus();
