@@ -124,6 +124,7 @@ class Cluster:
 
     name: str = "default"
     broker: Broker = Broker()
+    enable_events: bool = False  # ask workers to send task events: it changes them, so only an operator says so
     result_backend: Secret | None = None
     prometheus: HttpEndpoint | None = None
     alertmanager: HttpEndpoint | None = None
@@ -132,8 +133,15 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Settings:
-    """The whole configuration. `public_url`: scheme and host under which others reach us, None on localhost."""
+    """The whole configuration. `public_url`: scheme and host under which others reach us, None on localhost.
+
+    `history_url`: None is the platform's own folder. `history_keep` is how long single tasks are kept, within
+    `history_size_bytes`; `history_hide_arguments` keeps arguments and results of tasks out of it.
+    """
 
     clusters: tuple[Cluster, ...] = (Cluster(),)
     public_url: str | None = None
     history_url: Secret | None = None
+    history_keep: timedelta = timedelta(days=7)
+    history_size_bytes: int = 2 * 10**9
+    history_hide_arguments: bool = False

@@ -8,27 +8,25 @@
 
 A setting has one name: in capitals in the environment, in small letters in the file, where the words before its
 first underscore may also name a table. The file is `CELERY_NOTEBOOK_CONFIG`, or ./celery-notebook.toml when there
-is one; when it holds clusters, the environment's cluster is not read. PUBLIC_URL and HISTORY_URL stand above the
-clusters, in the environment before the file. An empty text switches a source off.
+is one; when it holds clusters, the environment's cluster is not read. PUBLIC_URL and the HISTORY settings stand above
+the clusters, in the environment before the file. An empty text switches a source off.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
 import ssl
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from data_sources.config import Broker, Cluster, HttpEndpoint, Secret, SecretMapping, Settings
-from data_sources.errors import BadParameter, ConfigError
-from data_sources.scope import parse_duration
+from data_sources.errors import ConfigError
+from data_sources.given import Given
 from data_sources.urls import management_url, split_web_url
 
 FILE = "celery-notebook.toml"
@@ -43,6 +41,7 @@ CELERY = {
         "visibility_timeout",
         "task_serializer",
         "accept_content",
+        "enable_events",
         "broker_use_ssl",
         "broker_transport_options",
     )
@@ -50,64 +49,11 @@ CELERY = {
 APIS = ("prometheus", "alertmanager", "rabbitmq_management")
 API_SETTINGS = ("url", "username", "password", "bearer_token", "headers", "ca_file")
 CLUSTER = CELERY | {f"{api}_{name}" for api in APIS for name in API_SETTINGS}
-TABLES = ("celery", *APIS)
-ABOVE = {"public_url", "history_url"}
+TABLES = ("celery", "history", *APIS)
+ABOVE = {"public_url", "history_url", "history_keep", "history_size", "history_hide_arguments"}
 
 SERIALIZERS = ("json", "yaml", "msgpack", "pickle")
 VERIFY_MODES = {mode.name.removeprefix("CERT_").lower(): mode for mode in ssl.VerifyMode}
-
-
-@dataclass(frozen=True)
-class Given:
-    """The settings somebody gave: their values as written, by name, and the words to name each in an error."""
-
-    values: Mapping[str, object]
-    words: Mapping[str, str]
-
-    def error(self, name: str, message: str) -> ConfigError:
-        return ConfigError(self.words.get(name, name.upper()), message)
-
-    def text(self, name: str, default: str = "") -> str:
-        value = self.values.get(name, default)
-        if not isinstance(value, str):
-            raise self.error(name, "must be text")
-        if not value.isprintable():
-            raise self.error(name, "holds a line break or an unprintable character")
-        return value.strip()
-
-    def secret(self, name: str) -> Secret | None:
-        text = self.text(name)
-        return Secret(text) if text else None
-
-    def texts(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        """A list of TOML, or words separated by commas."""
-        value = self.values.get(name) or default
-        words = value.split(",") if isinstance(value, str) else value
-        if not isinstance(words, list | tuple) or not all(isinstance(word, str) and word.strip() for word in words):
-            raise self.error(name, "must be a list of words, in the environment separated by commas")
-        return tuple(word.strip() for word in words)
-
-    def seconds(self, name: str) -> timedelta | None:
-        """Seconds, or a duration such as 12h."""
-        value = self.values.get(name)
-        if value in (None, ""):
-            return None
-        try:
-            return parse_duration(str(value).strip(), name)
-        except BadParameter:
-            raise self.error(name, "must be seconds or a duration such as 12h, at most 366d") from None
-
-    def mapping(self, name: str) -> dict[str, Any]:
-        """A table of TOML, or a JSON object in text."""
-        value = self.values.get(name) or {}
-        if isinstance(value, str):
-            try:
-                value = json.loads(value)
-            except ValueError:
-                value = None
-        if not isinstance(value, dict):
-            raise self.error(name, 'must be a table, in the environment a JSON object such as {"name": "value"}')
-        return value
 
 
 def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> Settings:
@@ -126,6 +72,9 @@ def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> S
         or (cluster("default", from_environment(environ, CLUSTER)),),
         public_url=public_url(above),
         history_url=above.secret("history_url"),
+        history_keep=above.seconds("history_keep") or Settings.history_keep,
+        history_size_bytes=above.size_bytes("history_size") or Settings.history_size_bytes,
+        history_hide_arguments=above.truth("history_hide_arguments"),
     )
 
 
@@ -188,6 +137,7 @@ def cluster(name: str, given: Given) -> Cluster:
     return Cluster(
         name=name,
         broker=celery,
+        enable_events=given.truth("celery_enable_events"),
         result_backend=given.secret("celery_result_backend"),
         prometheus=endpoint(given, "prometheus", "http://localhost:9090"),
         alertmanager=endpoint(given, "alertmanager", "http://localhost:9093"),
