@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from data_sources.fields import MAX_NAME
 from data_sources.mask import mask_text
-from data_sources.query import MAX_NAME
 
 MAX_REPLY_BYTES = 16 * 2**20  # clusters with long task lists sent 16 to 112 MB; an honest reply is some kilobytes
 

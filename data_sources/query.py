@@ -6,18 +6,14 @@ where and when.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self
 
 from data_sources.errors import BadParameter
-
-Params = list[tuple[str, str]]
-Fields = Mapping[str, Sequence[str]]  # a query string, parsed: every value of every name
+from data_sources.fields import Fields, Params, names, one
+from data_sources.task_query import Facets, Family, Task, Tasks
 
 MAX_PROMQL = 4096  # bytes; parsing is outside Prometheus's own time limit: 16 KB cost it 3 s
-MAX_NAMES = 200
-MAX_NAME = 500
 
 # What a worker may be asked. A request named `shutdown` sent the same way stops it, and `hello`, `objgraph`
 # and `memdump` change it, so the list is closed.
@@ -138,6 +134,11 @@ class Sources:
 SIGNALS: dict[str, tuple[str, ...]] = {
     "throughput": ("name", "queue", "worker", ""),
     "failures": ("name", "queue", "worker", ""),
+    **{
+        f"{measure}_p{percent}": ("name", "queue", "worker", "")
+        for measure in ("wait", "runtime")
+        for percent in (50, 95, 99)
+    },
     "depth": ("queue", ""),
     "unacked": ("queue", ""),
     "busy_slots": ("worker", ""),
@@ -170,13 +171,15 @@ class Signal:
 
 @dataclass(frozen=True)
 class History(Signal):
-    """The same, from what Celery Notebook sampled itself and from nothing else."""
+    """The same, from what Celery Notebook recorded itself and from nothing else."""
 
     kind: ClassVar[str] = "history"
 
 
-KINDS: dict[str, type[PromQL | Inspect | Workers | Depths | Sources | Signal | History]] = {
-    kind.kind: kind for kind in (PromQL, Inspect, Workers, Depths, Sources, Signal, History)
+Kind = PromQL | Inspect | Workers | Depths | Sources | Signal | History | Tasks | Facets | Task | Family
+KINDS: dict[str, type[Kind]] = {
+    kind.kind: kind
+    for kind in (PromQL, Inspect, Workers, Depths, Sources, Signal, History, Tasks, Facets, Task, Family)
 }
 
 
@@ -186,17 +189,3 @@ def from_fields(fields: Fields) -> Query:
     if source not in KINDS:
         raise BadParameter("source", f"must be one of {', '.join(KINDS)}")
     return KINDS[source].from_fields(fields)
-
-
-def one(fields: Fields, name: str) -> str:
-    values = fields.get(name, ())
-    if len(values) > 1:
-        raise BadParameter(name, "is given more than once")
-    return values[0] if values else ""
-
-
-def names(fields: Fields, name: str) -> tuple[str, ...]:
-    values = tuple(fields.get(name, ()))
-    if len(values) > MAX_NAMES or any(not value or len(value) > MAX_NAME for value in values):
-        raise BadParameter(name, f"takes at most {MAX_NAMES} names of 1 to {MAX_NAME} characters")
-    return values

@@ -36,7 +36,8 @@ from starlette.routing import Route
 from data_sources import ask as desk
 from data_sources.answer import Answer
 from data_sources.errors import BadParameter
-from data_sources.query import Inspect, PromQL, Query, Signal, from_fields, one
+from data_sources.fields import one
+from data_sources.query import Inspect, PromQL, Query, Signal, from_fields
 from data_sources.range_frame import wide_frame
 from data_sources.scope import Range, Scope, iso, parse_duration
 from routes.csv_text import csv_chunks

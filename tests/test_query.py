@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_sources.errors import BadParameter
+from data_sources.fields import MAX_NAME, MAX_NAMES
 from data_sources.query import (
     KINDS,
-    MAX_NAME,
-    MAX_NAMES,
     MAX_PROMQL,
     METHODS,
     SIGNALS,
@@ -26,11 +25,24 @@ from data_sources.query import (
     Workers,
     from_fields,
 )
+from data_sources.schema import STATES
+from data_sources.task_query import MAX_ROWS, SORTS, Cursor, Facets, Family, Task, TaskFilter, Tasks
 
 text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
 names = st.lists(text, max_size=4).map(tuple)
 signals = st.sampled_from([(name, by) for name, labels in SIGNALS.items() for by in labels])
+filters = st.builds(
+    TaskFilter, names, st.lists(st.sampled_from(STATES), max_size=3).map(tuple), names, names, st.just("") | text
+)
+sorts = st.sampled_from([*SORTS, *(f"-{sort}" for sort in SORTS)])
+limits = st.integers(1, MAX_ROWS)
+cursors = st.builds(Cursor, sorts, st.integers(-(10**18) + 1, 10**18 - 1), st.integers(0, 10**18 - 1))
 queries: st.SearchStrategy[Query] = st.one_of(
+    st.builds(Tasks, filters, sorts, limits),
+    st.builds(lambda filter, limit, cursor: Tasks(filter, cursor.sort, limit, cursor), filters, limits, cursors),
+    st.builds(Facets, filters),
+    st.builds(Task, text),
+    st.builds(Family, text),
     st.builds(PromQL, text.filter(lambda promql: bool(promql.strip())), st.booleans()),
     st.builds(Inspect, st.sampled_from([method for method in METHODS if method != "query_task"]), names),
     st.builds(Inspect, st.just("query_task"), names, names.filter(bool)),
@@ -40,10 +52,16 @@ queries: st.SearchStrategy[Query] = st.one_of(
     signals.map(lambda signal: Signal(*signal)),
     signals.map(lambda signal: History(*signal)),
 )
-FIELDS = ("source", "q", "by", "instant", "worker", "queue", "id")
+FIELDS = (
+    *("source", "q", "by", "instant", "worker", "queue", "id"),
+    *("name", "state", "search", "sort", "limit", "after"),
+)
 hostile = st.dictionaries(
     st.sampled_from(FIELDS) | text,
-    st.lists(st.sampled_from([*KINDS, *METHODS, *SIGNALS, "shutdown", "1", ""]) | st.text(max_size=20), max_size=3),
+    st.lists(
+        st.sampled_from([*KINDS, *METHODS, *SIGNALS, *STATES, *SORTS, "shutdown", "1", ""]) | st.text(max_size=20),
+        max_size=3,
+    ),
 )
 
 
@@ -73,7 +91,7 @@ def test_any_fields_give_a_query_or_a_refusal_that_names_one_of_them(fields: dic
     ("fields", "name"),
     [
         ({}, "source"),
-        ({"source": ["tasks"]}, "source"),
+        ({"source": ["shutdown"]}, "source"),
         ({"source": ["promql", "promql"], "q": ["up"]}, "source"),
         ({"source": ["promql"]}, "q"),
         ({"source": ["promql"], "q": [" \n"]}, "q"),
@@ -86,6 +104,22 @@ def test_any_fields_give_a_query_or_a_refusal_that_names_one_of_them(fields: dic
         ({"source": ["queues"], "queue": ["q" * (MAX_NAME + 1)]}, "queue"),
         ({"source": ["signal"], "q": ["speed"]}, "q"),
         ({"source": ["history"], "q": ["memory"]}, "by"),
+        ({"source": ["history"], "q": ["wait_p90"]}, "q"),
+        ({"source": ["tasks"], "state": ["DONE"]}, "state"),
+        ({"source": ["tasks"], "state": ["success"]}, "state"),
+        ({"source": ["tasks"], "name": ["t"] * (MAX_NAMES + 1)}, "name"),
+        ({"source": ["tasks"], "search": ["a", "b"]}, "search"),
+        ({"source": ["facets"], "search": ["a " * 21]}, "search"),
+        ({"source": ["tasks"], "sort": ["name; drop table tasks"]}, "sort"),
+        ({"source": ["tasks"], "sort": ["--last"]}, "sort"),
+        ({"source": ["tasks"], "limit": ["0"]}, "limit"),
+        ({"source": ["tasks"], "limit": ["10001"]}, "limit"),
+        ({"source": ["tasks"], "limit": ["٣"]}, "limit"),
+        ({"source": ["tasks"], "after": ["-last"]}, "after"),
+        ({"source": ["tasks"], "after": ["-runtime.1.2"]}, "after"),
+        ({"source": ["tasks"], "after": ["-last.1.2; drop"]}, "after"),
+        ({"source": ["task"]}, "id"),
+        ({"source": ["family"], "id": ["a", "b"]}, "id"),
     ],
 )
 def test_a_question_that_cannot_be_asked_is_refused_by_its_field(fields: dict[str, list[str]], name: str) -> None:
@@ -105,3 +139,16 @@ def test_what_changes_a_worker_is_no_inspect_method(method: str) -> None:
 
 def test_a_long_promql_at_the_limit_is_taken() -> None:
     assert from_fields({"source": ["promql"], "q": ["x" * MAX_PROMQL]}) == PromQL("x" * MAX_PROMQL)
+
+
+@given(st.text(max_size=30) | cursors.map(str), sorts)
+def test_a_place_in_a_list_is_read_back_or_refused(text: str, sort: str) -> None:
+    read, refused = None, ""
+    try:
+        read = Cursor.parse(text, sort)
+    except BadParameter as error:
+        refused = error.name
+    assert (read is None) == (refused == "after")
+    if read is not None:
+        assert read.sort == sort
+        assert Cursor.parse(str(read), sort) == read
