@@ -1,0 +1,1 @@
+"""The process that samples, follows events and writes the history."""

@@ -1,0 +1,14 @@
+"""The database of a place."""
+
+from __future__ import annotations
+
+from data_sources.history_place import Place, SqlitePlace
+from recorder.database import Database
+from recorder.sqlite_database import SqliteDatabase
+
+
+def open_database(place: Place) -> Database:
+    """Raises StoreFailed."""
+    if isinstance(place, SqlitePlace):
+        return SqliteDatabase(place.path)
+    raise NotImplementedError

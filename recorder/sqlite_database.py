@@ -1,0 +1,179 @@
+"""A history in a SQLite file. Exactly one connection writes it, and it alone checkpoints.
+
+Two connections that write and checkpoint one WAL can corrupt it in SQLite before 3.51.3 (sqlite.org/wal.html, "The
+WAL-Reset Bug"), so whoever opens this holds the history's lease.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import sqlite as dialect
+
+from recorder.database import (
+    Row,
+    StoreCorrupt,
+    StoreFailed,
+    StoreFull,
+    ValueRefused,
+    create_statements,
+    on_conflict,
+    quoted,
+)
+
+BUSY_SECONDS = 5.0
+CHECK_SECONDS = 1.0  # of looking for damage at a start: a small file is read whole, a big one begun
+SHRINK_PAGES = 1_000  # 4 MB
+SETTINGS = (
+    "PRAGMA auto_vacuum = INCREMENTAL",  # before the first table, or it does nothing
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # what is acknowledged survives a power cut too
+    "PRAGMA wal_autocheckpoint = 1000",
+    "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA cache_size = -32000",
+    "PRAGMA temp_store = MEMORY",
+)
+ERRORS = {
+    sqlite3.SQLITE_FULL: StoreFull,
+    sqlite3.SQLITE_CORRUPT: StoreCorrupt,
+    sqlite3.SQLITE_NOTADB: StoreCorrupt,
+    sqlite3.SQLITE_TOOBIG: ValueRefused,
+}
+# What a file system says that other machines share: their locks and shared memory do not hold WAL together.
+NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "fuse.glusterfs", "afs"}
+
+
+class SqliteDatabase:
+    """Opens `path`, and makes it when it is not there: the folder for its owner alone, the file too."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._translated():
+            self._make_file()
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        try:
+            with self._translated():
+                for setting in SETTINGS:
+                    self._connection.execute(setting).fetchall()
+                self._look_for_damage()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _make_file(self) -> None:
+        if (kind := file_system(self.path.parent)) in NETWORK:
+            raise StoreFailed(f"{self.path}: a {kind} share cannot hold it safely; use a local disk or PostgreSQL")
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))  # what SQLite adds beside it takes its mode
+
+    def _look_for_damage(self) -> None:
+        deadline = time.monotonic() + CHECK_SECONDS
+        self._connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+        try:
+            found = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+        else:
+            if found != ("ok",):
+                raise StoreCorrupt(f"{self.path} is damaged")
+        finally:
+            self._connection.set_progress_handler(None, 0)
+
+    @property
+    def is_new(self) -> bool:
+        return not self.query("SELECT 1 FROM sqlite_schema LIMIT 1")
+
+    def create(self) -> None:
+        for statement in create_statements(dialect.dialect()):
+            self.execute(statement)
+
+    def back_up(self, version: int) -> None:
+        """A copy of the file as it is, `<file>.before-v<version>`."""
+        target = self.path.with_name(f"{self.path.name}.before-v{version}")
+        with self._translated():
+            os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+            with closing(sqlite3.connect(target)) as copy:
+                self._connection.backup(copy)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._translated():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # a full disk ends it by itself
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        with self._translated():
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def query_by(self, sql: str, keys: Sequence[str]) -> list[Row]:
+        return self.query(sql.format(keys="(SELECT value FROM json_each(?))"), [json.dumps(keys)])
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        with self._translated():
+            return self._connection.execute(sql, parameters).rowcount
+
+    def upsert(self, table: Table, rows: Iterable[Row]) -> None:
+        with self._translated():
+            self._connection.executemany(upsert_statement(table), rows)
+
+    def size_bytes(self) -> int:
+        pages, free, size = (
+            self.query(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def shrink(self) -> None:
+        self.query(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            kind = ERRORS.get(getattr(exc, "sqlite_errorcode", 0) & 0xFF, StoreFailed)
+            raise kind(f"{self.path}: {exc}") from exc
+        except (OverflowError, UnicodeEncodeError) as exc:
+            raise ValueRefused(f"{self.path}: {type(exc).__name__}") from exc
+        except OSError as exc:
+            raise StoreFailed(f"{self.path}: {exc.strerror}") from exc
+
+
+@cache
+def upsert_statement(table: Table) -> str:
+    names = [column.name for column in table.columns]
+    values = ", ".join("?" * len(names))
+    return f"INSERT INTO {table.name} ({quoted(names)}) VALUES ({values}) {on_conflict(table)}"
+
+
+def file_system(folder: Path) -> str:
+    """The kind of file system `folder` is, or will be, on; empty where it cannot be told."""
+    mounts = Path("/proc/self/mounts")
+    if not mounts.exists():
+        return ""
+    folder = folder.resolve()
+    kinds = {}
+    for line in mounts.read_text(errors="replace").splitlines():
+        _, point, kind, *_ = line.split(" ")
+        kinds[Path(point.encode().decode("unicode_escape"))] = kind
+    return next((kinds[part] for part in (folder, *folder.parents) if part in kinds), "")

@@ -1,0 +1,252 @@
+"""What the recorder knows, written: one transaction a batch, by one thread, and acknowledged by returning."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from operator import attrgetter
+from typing import Self
+
+import orjson
+
+from data_sources import schema
+from data_sources.history_place import Place
+from data_sources.task_record import TaskRecord
+from recorder.batch import Batch, Gap, Latest, Sample
+from recorder.database import Database, Row, StoreCorrupt, ValueRefused, quoted
+from recorder.interned import Interned
+from recorder.migrations import bring_up_to_date, read_meta, write_meta
+from recorder.names import NAME, OTHER, QUEUE, WORKER, Names
+from recorder.open_database import open_database
+from recorder.salvage import salvage, set_aside
+
+FINAL = frozenset(map(schema.STATES.index, schema.FINAL))
+MINUTE, HOUR = 60, 3_600
+SECOND_US = 1_000_000
+MOST_SERIES = 20_000
+
+TASK_COLUMNS = [column.name for column in schema.tasks.columns]
+TEXT_COLUMNS = ["args", "kwargs", "result", "exception", "traceback"]
+STORED = [name for name in TASK_COLUMNS if name not in ("seq", "last_us", "wait_us")]  # of a record, as it is
+INTERNED = ("name", "queue", "worker")
+after_worker = attrgetter(*TASK_COLUMNS[TASK_COLUMNS.index("worker") + 1 :])
+
+
+class Store:
+    """The history of one place. All it does raises StoreFailed and can be tried again; nothing is half written.
+
+    `refused`: records not taken in, because rows of their time are purged or because no column takes a value.
+    """
+
+    def __init__(self, database: Database, place: Place) -> None:
+        self.database = database
+        self.names = Names(database)
+        self.refused = 0
+        self._series = Interned(schema.series, database)
+        self._next_seq: int | None = None  # None: to be read
+        bring_up_to_date(database, place)
+        meta = read_meta(database)
+        self.began_us, self.kept_from_us = int(meta["began_us"]), int(meta["kept_from_us"])
+
+    @classmethod
+    def open(cls, place: Place) -> Self:
+        """Makes the history, or continues it; a damaged file is set aside. Raises StoreFailed or QueryRejected."""
+        database = None
+        try:
+            database = open_database(place)
+            return cls(database, place)
+        except BaseException as exc:
+            if database:
+                database.close()
+            if isinstance(exc, StoreCorrupt):
+                return cls.anew(place)
+            raise
+
+    @classmethod
+    def anew(cls, place: Place) -> Self:
+        """Sets a damaged file aside and begins a fresh one with what can be read of it. Close the old one first."""
+        damaged = set_aside(place)
+        store = cls(open_database(place), place)
+        salvage(damaged, store)
+        return store
+
+    def close(self) -> None:
+        self.database.close()
+
+    def write(self, batch: Batch) -> None:
+        """Returns when it is on disk. Of a batch with a value that no column takes, the rest is written."""
+        try:
+            self._write(batch)
+        except ValueRefused:
+            if len(batch.records) <= 1:
+                self.refused += len(batch.records)
+                self._write(replace(batch, records=()))
+            else:
+                middle = len(batch.records) // 2
+                self.write(Batch(batch.records[:middle]))
+                self.write(replace(batch, records=batch.records[middle:]))
+
+    def _write(self, batch: Batch) -> None:
+        try:
+            with self.database.transaction():
+                refused = self._write_tasks(batch.records)
+                self._write_samples(batch.samples)
+                self._write_gaps(batch.gaps)
+                self._write_latest(batch.latest)
+                self.names.flush()
+                self._series.flush()
+        except BaseException:
+            self.forget()
+            raise
+        self.refused += refused
+
+    def forget(self) -> None:
+        """After a transaction that failed: its numbers were not given."""
+        self.names.forget()
+        self._series.forget()
+        self._next_seq = None
+
+    def keep_from(self, time_us: int) -> None:
+        """From now on nothing that last happened before it is taken in; in a transaction of the caller's."""
+        write_meta(self.database, {"kept_from_us": str(time_us)})
+        self.kept_from_us = time_us
+
+    # ---- tasks
+
+    def known(self, ids: Sequence[str]) -> dict[str, TaskRecord]:
+        """The records of those that are stored, with their texts."""
+        tasks = ", ".join(f'tasks."{name}"' for name in STORED)
+        rows = self.database.query_by(
+            f"SELECT {tasks}, {quoted(TEXT_COLUMNS)}, cut FROM tasks LEFT JOIN texts ON texts.seq = tasks.seq"
+            " WHERE id IN {keys}",
+            ids,
+        )
+        text_of = {number: text for (_, text), number in self.names.ids().items()} if rows else {}
+        records = {}
+        for *values, cut in rows:
+            record = TaskRecord(**dict(zip([*STORED, *TEXT_COLUMNS], values, strict=True)))
+            for name in INTERNED:
+                setattr(record, name, text_of.get(getattr(record, name)))
+            record.cut = orjson.loads(cut) if cut else None
+            records[record.id] = record
+        return records
+
+    def _write_tasks(self, records: Iterable[TaskRecord]) -> int:
+        """How many were refused."""
+        newest = {record.id: record for record in records}
+        if not newest:
+            return 0
+        stored = self._stored(list(newest))
+        tasks, texts, minutes, refused = [], [], set(), 0
+        for record in newest.values():
+            last_us = last_time(record)
+            seq, counted_us = stored.get(record.id, (0, None))
+            if last_us < self.kept_from_us or (counted_us is not None and counted_us < self.kept_from_us):
+                refused += 1
+                continue
+            seq = seq or self._new_seq()
+            tasks.append(self._task_row(seq, last_us, record))
+            if record.args or record.kwargs or record.result or record.exception:
+                texts.append(text_row(seq, record))
+            if counted_us is not None:
+                minutes.add(counted_us // SECOND_US // MINUTE)
+            if record.state in FINAL and record.finished_us is not None:
+                minutes.add(record.finished_us // SECOND_US // MINUTE)
+        self.database.upsert(schema.tasks, tasks)
+        self.database.upsert(schema.texts, texts)
+        self.database.upsert(schema.dirty, dirty_rows(minutes))
+        return refused
+
+    def _stored(self, ids: Sequence[str]) -> dict[str, tuple[int, int | None]]:
+        """Of each that is stored: its number, and when it finished where that is counted in roll-ups."""
+        rows = self.database.query_by("SELECT id, seq, state, finished_us FROM tasks WHERE id IN {keys}", ids)
+        return {id: (seq, finished_us if state in FINAL else None) for id, seq, state, finished_us in rows}
+
+    def _new_seq(self) -> int:
+        if self._next_seq is None:
+            self._next_seq = (self.database.query("SELECT max(seq) FROM tasks")[0][0] or 0) + 1
+        self._next_seq += 1
+        return self._next_seq - 1
+
+    def _task_row(self, seq: int, last_us: int, record: TaskRecord) -> Row:
+        id_of = self.names.id_of
+        return (
+            seq,
+            record.id,
+            last_us,
+            record.state,
+            id_of(NAME, record.name),
+            id_of(QUEUE, record.queue),
+            id_of(WORKER, record.worker),
+            *after_worker(record),
+        )
+
+    # ---- samples, gaps, answers of the moment
+
+    def _write_samples(self, samples: Iterable[Sample]) -> None:
+        """What goes to one series at one time, since names are bounded, is added up."""
+        sums: defaultdict[tuple[int, int], float] = defaultdict(float)
+        spans: dict[tuple[int, int], float] = {}
+        for sample in samples:
+            key = sample.at, self._series_id(sample)
+            sums[key] += sample.value
+            spans[key] = sample.span
+        level = schema.SAMPLE_LEVELS[0]
+        rows = [(level, at, series, value, spans[at, series]) for (at, series), value in sums.items()]
+        self.database.upsert(schema.samples, rows)
+
+    def _series_id(self, sample: Sample) -> int:
+        key = (sample.measure, sample.label, sample.text)
+        ids = self._series.ids()
+        if key not in ids and len(ids) >= MOST_SERIES:
+            self.names.others += 1
+            key = (sample.measure, sample.label, OTHER if sample.label else sample.text)
+        return self._series.id_of(key)
+
+    def open_gaps(self) -> list[Gap]:
+        """Those without an end, oldest first."""
+        rows = self.database.query(
+            "SELECT source, start_us, end_us, reason, missed FROM gaps WHERE end_us IS NULL ORDER BY start_us"
+        )
+        return [Gap(*row) for row in rows]
+
+    def _write_gaps(self, gaps: Iterable[Gap]) -> None:
+        for gap in gaps:
+            changed = self.database.execute(
+                "UPDATE gaps SET end_us = ?, reason = ?, missed = ? WHERE source = ? AND start_us = ?",
+                (gap.end_us, gap.reason, gap.missed, gap.source, gap.start_us),
+            )
+            if not changed:
+                self.database.execute(
+                    "INSERT INTO gaps (source, start_us, end_us, reason, missed) VALUES (?, ?, ?, ?, ?)",
+                    (gap.source, gap.start_us, gap.end_us, gap.reason, gap.missed),
+                )
+
+    def _write_latest(self, answers: Iterable[Latest]) -> None:
+        for answer in answers:
+            self.database.execute(
+                "INSERT INTO latest (kind, measured_us, took_us, failure, body) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (kind) DO UPDATE SET took_us = excluded.took_us, failure = excluded.failure,"
+                " measured_us = coalesce(excluded.measured_us, latest.measured_us),"
+                " body = coalesce(excluded.body, latest.body)",
+                (answer.kind, answer.measured_us, answer.took_us, answer.failure, answer.body),
+            )
+
+
+def last_time(record: TaskRecord) -> int:
+    """When it did last what is known of it: what lists sort by."""
+    return record.finished_us or record.started_us or record.received_us or record.sent_us or record.state_us
+
+
+def text_row(seq: int, record: TaskRecord) -> Row:
+    cut = orjson.dumps(record.cut).decode() if record.cut else None
+    return (seq, record.args, record.kwargs, record.result, record.exception, record.traceback, cut)
+
+
+def dirty_rows(minutes: Iterable[int]) -> list[Row]:
+    """Marks for these minutes, numbered since 1970, and for their hours."""
+    return [
+        *((MINUTE, minute * MINUTE) for minute in minutes),
+        *((HOUR, hour * HOUR) for hour in {minute // 60 for minute in minutes}),
+    ]
