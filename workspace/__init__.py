@@ -1,0 +1,1 @@
+"""What people make: the audit of what they did, and later their notebooks. The dashboard alone writes it."""

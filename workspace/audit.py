@@ -1,0 +1,86 @@
+"""The audit: what people did to a cluster. An action whose entry cannot be written is not done."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from data_sources.mask import mask, mask_text
+from workspace.schema import audit
+from workspace.store import Workspace
+
+MOST_TEXT = 2_000  # characters of a text
+MOST_ARGUMENTS = 64_000  # characters of all arguments as JSON; longer ones are left out
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """Something `who` did, or tried. `target`: a worker, queue or task; `outcome` is a word, `detail` explains it."""
+
+    who: str
+    from_address: str
+    cluster: str
+    action: str
+    target: str
+    arguments: Mapping[str, Any]
+    outcome: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry(Act):
+    """An act as it stands in the audit: masked, and long texts cut."""
+
+    id: int
+    at: datetime
+
+
+def record(workspace: Workspace, act: Act) -> int:
+    """The entry's id, once it is on disk. Raises SourceUnreachable or QueryRejected when it is not."""
+    values = {
+        "at_us": time.time_ns() // 1000,
+        "who": safe(act.who),
+        "from_address": safe(act.from_address),
+        "cluster": safe(act.cluster),
+        "action": safe(act.action),
+        "target": safe(act.target),
+        "arguments": arguments_json(act.arguments),
+        "outcome": safe(act.outcome),
+        "detail": safe(act.detail),
+    }
+    with workspace.write() as connection:
+        return int(connection.execute(insert(audit).values(values).returning(audit.c.id)).scalar_one())
+
+
+def entries(workspace: Workspace, limit: int = 100, before: int | None = None) -> list[Entry]:
+    """The newest `limit` entries, newest first; `before`: those with a smaller id. Raises SourceUnreachable."""
+    newest = select(audit).order_by(audit.c.id.desc()).limit(limit)
+    if before is not None:
+        newest = newest.where(audit.c.id < before)
+    with workspace.read() as connection:
+        rows = connection.execute(newest).mappings().all()
+    return [
+        Entry(
+            **{name: row[name] for name in row if name not in ("at_us", "arguments")},
+            at=EPOCH + timedelta(microseconds=row["at_us"]),
+            arguments=json.loads(row["arguments"]),
+        )
+        for row in rows
+    ]
+
+
+def safe(text: str) -> str:
+    """`text` masked, cut, and without the NUL that PostgreSQL refuses."""
+    return mask_text(text).replace("\0", "\ufffd")[:MOST_TEXT]
+
+
+def arguments_json(arguments: Mapping[str, Any]) -> str:
+    masked = json.dumps(mask(dict(arguments)), default=str)
+    return masked if len(masked) <= MOST_ARGUMENTS else json.dumps({"left_out": f"{len(masked):,} characters"})
