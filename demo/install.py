@@ -35,7 +35,8 @@ PLOTLY_PACKAGE = "plotly.js-basic-dist-min@4.1.1"
 PLOTLY_FILE = ROOT / "cells" / "vendor" / "plotly-basic.min.js"
 PLOTLY_SHA256 = "99784e3abfb07b142a15e521a439e6d9addceadb3f79553fd24c72774f0649ba"
 
-SBIN = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")  # where servers live, and a user's PATH does not look
+# Where servers live, and a user's PATH does not look. Debian keeps each version of PostgreSQL in a folder of its own.
+SBIN = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/usr/lib/postgresql/*/bin")
 
 
 class CannotInstall(Exception):
@@ -58,6 +59,7 @@ class Package:
 REDIS = Package(("redis-server",), ("redis-server",), ("redis",))
 PROMETHEUS = Package(("prometheus",), ("prometheus",), ("prometheus",))
 RABBITMQ = Package(("rabbitmq-server",), ("rabbitmq-server",), ("rabbitmq",))
+POSTGRESQL = Package(("postgres",), ("postgresql",), ("postgresql",))
 BROWSER = Package(
     ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
     ("chromium", "fonts-liberation"),
@@ -66,8 +68,9 @@ BROWSER = Package(
 
 
 def find_program(name: str) -> str | None:
-    """The path of an installed program, also of a server in one of the sbin folders."""
-    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), *SBIN)))
+    """The path of an installed program, also of a server in one of SBIN."""
+    folders = (str(folder) for pattern in SBIN for folder in sorted(Path("/").glob(pattern[1:]), reverse=True))
+    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), *folders)))
 
 
 def say(text: str) -> None:
@@ -209,7 +212,7 @@ def for_check() -> None:
 def for_test() -> None:
     for_check()
     fetch_plotly()
-    require(REDIS, PROMETHEUS, RABBITMQ)
+    require(REDIS, PROMETHEUS, RABBITMQ, POSTGRESQL)
     require_browser()
 
 

@@ -12,13 +12,17 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 import psutil
+import psycopg
+from psycopg import sql
 
 from demo.install import ROOT, find_program
 
@@ -232,6 +236,45 @@ def rabbitmq_program(name: str) -> str:
     """RabbitMQ's own scripts: Debian's wrappers in sbin would switch to the system's user and instance."""
     debian = Path("/usr/lib/rabbitmq/bin") / name
     return str(debian) if debian.exists() else program(name)
+
+
+class PostgreSQL(Process):
+    """A PostgreSQL whose superuser needs no password. It refuses to run as root, and runs as `postgres` then."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._data = Path(tempfile.mkdtemp(prefix="postgresql-"))  # its user cannot enter a folder of root's
+        as_user: list[str] = []
+        if os.geteuid() == 0:
+            shutil.chown(self._data, "postgres", "postgres")
+            as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=INT"]
+        initdb = [program("initdb"), "-D", str(self._data), "-U", "notebook", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        subprocess.run([*as_user, *initdb, "--no-locale"], check=True, capture_output=True, cwd=self._data)
+        settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", "fsync": "off"}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        command = [*as_user, program("postgres"), "-D", str(self._data), *options]
+        super().__init__("postgresql", command, folder, cwd=self._data)
+        self.wait_until(lambda: "ready to accept connections" in self.tail())
+
+    def new_database(self) -> str:
+        """The URL of an empty database of one's own."""
+        name = f"history_{uuid4().hex}"
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return self._url(name)
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://notebook@127.0.0.1:{self.port}/{database}"
+
+    def terminate(self) -> None:
+        """Its SIGTERM waits until every client has gone; SIGINT does not."""
+        if self.alive:
+            self._child.send_signal(signal.SIGCONT)
+            self._child.send_signal(signal.SIGINT)
+
+    def stop(self, timeout_seconds: float = 10.0) -> None:
+        super().stop(timeout_seconds)
+        shutil.rmtree(self._data, ignore_errors=True)
 
 
 class Dashboard(Process):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from demo.servers import RabbitMQ, Redis
+from demo.servers import PostgreSQL, RabbitMQ, Redis
 
 settings.register_profile("notebook", deadline=None)  # other work on the machine slows single examples
 settings.load_profile("notebook")
@@ -31,4 +31,11 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
 def plain_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     """One RabbitMQ without the management plugin."""
     with RabbitMQ(tmp_path_factory.mktemp("plain-rabbitmq"), management=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
+    """One PostgreSQL for the session: it starts in two seconds. Take a database of your own: `new_database()`."""
+    with PostgreSQL(tmp_path_factory.mktemp("postgresql")) as server:
         yield server
