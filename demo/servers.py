@@ -254,7 +254,13 @@ class PostgreSQL(Process):
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command = [*as_user, program("postgres"), "-D", str(self._data), *options]
         super().__init__("postgresql", command, folder, cwd=self._data)
-        self.wait_until(lambda: "ready to accept connections" in self.tail())
+        self.wait_until(self._ready)
+
+    def _ready(self) -> bool:
+        with contextlib.suppress(psycopg.OperationalError):  # it listens before it is ready
+            psycopg.connect(self._url("postgres")).close()
+            return True
+        return False
 
     def new_database(self) -> str:
         """The URL of an empty database of one's own."""
