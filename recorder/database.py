@@ -55,7 +55,7 @@ class Database(Protocol):
         """How many rows it changed."""
 
     def upsert(self, table: Table, rows: Iterable[Row]) -> None:
-        """Whole rows, all columns in their order; one with the same primary key is replaced."""
+        """Whole rows, all columns in their order, inside a transaction; one with the same primary key is replaced."""
 
     def size_bytes(self) -> int:
         """What the history takes; free pages inside do not count."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from data_sources.history_place import Place, SqlitePlace
 from recorder.database import Database
+from recorder.postgres_database import PostgresDatabase
 from recorder.sqlite_database import SqliteDatabase
 
 
@@ -11,4 +12,4 @@ def open_database(place: Place) -> Database:
     """Raises StoreFailed."""
     if isinstance(place, SqlitePlace):
         return SqliteDatabase(place.path)
-    raise NotImplementedError
+    return PostgresDatabase(place)

@@ -140,7 +140,7 @@ class Store:
         stored = self._stored(list(newest))
         tasks, texts, minutes, refused = [], [], set(), 0
         for record in newest.values():
-            last_us = last_time(record)
+            last_us = record.last_us
             seq, counted_us = stored.get(record.id, (0, None))
             if last_us < self.kept_from_us or (counted_us is not None and counted_us < self.kept_from_us):
                 refused += 1
@@ -232,11 +232,6 @@ class Store:
                 " body = coalesce(excluded.body, latest.body)",
                 (answer.kind, answer.measured_us, answer.took_us, answer.failure, answer.body),
             )
-
-
-def last_time(record: TaskRecord) -> int:
-    """When it did last what is known of it: what lists sort by."""
-    return record.finished_us or record.started_us or record.received_us or record.sent_us or record.state_us
 
 
 def text_row(seq: int, record: TaskRecord) -> Row:

@@ -1,0 +1,128 @@
+"""Roll-ups, made anew from rows whenever a minute's rows changed: exact, whenever the recorder ends.
+
+A minute's buckets of 10 s and 60 s are replaced from its rows, an hour's from its minutes, and the mark that said
+they are not current goes in the same transaction. Until then readers go to the rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from data_sources import schema
+from data_sources.schema import LEVELS
+from data_sources.sketch import joined, packed
+from recorder.database import Row
+from recorder.interned import Interned
+from recorder.store import FINAL, SECOND_US, Store
+
+TEN_SECONDS, MINUTE, HOUR = LEVELS
+GRACE_SECONDS = 5  # after a minute's end: most of its tasks are known by then, and it is made once
+
+
+@dataclass(slots=True)
+class Bucket:
+    count: int = 0
+    retries: int = 0
+    waits_us: list[int] = field(default_factory=list)
+    runtimes_us: list[int] = field(default_factory=list)
+
+    def add(self, retries: int, wait_us: int | None, runtime_us: int | None) -> None:
+        self.count += 1
+        self.retries += retries
+        if wait_us is not None:
+            self.waits_us.append(wait_us)
+        if runtime_us is not None:
+            self.runtimes_us.append(runtime_us)
+
+    def sums(self) -> Row:
+        waits, runtimes = self.waits_us, self.runtimes_us
+        return (self.count, self.retries, len(waits), sum(waits), len(runtimes), sum(runtimes))
+
+
+class Rollups:
+    """Brings roll-ups up to date, a minute or an hour at a time, in transactions of the store's connection."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._database = store.database
+        self._cells = Interned(schema.cells, store.database)
+
+    def step(self, now_us: int) -> bool:
+        """Makes the oldest minute, or hour, that is over and not current; False: there is none. Raises StoreFailed."""
+        over = now_us // SECOND_US - GRACE_SECONDS
+        for level, make in ((MINUTE, self._make_minute), (HOUR, self._make_hour)):
+            at = self._due(level, over)
+            if at is not None:
+                try:
+                    with self._database.transaction():
+                        make(at)
+                except BaseException:
+                    self._cells.forget()
+                    raise
+                return True
+        return False
+
+    def _due(self, level: int, over: int) -> int | None:
+        rows = self._database.query("SELECT min(at) FROM dirty WHERE level = ? AND at <= ?", (level, over - level))
+        return rows[0][0] if rows else None
+
+    def _make_minute(self, at: int) -> None:
+        self._clear(TEN_SECONDS, at, at + MINUTE)
+        self._clear(MINUTE, at, at + MINUTE)
+        buckets: defaultdict[tuple[int, int, int], Bucket] = defaultdict(Bucket)
+        id_of = self._cells.id_of
+        for finished_us, retries, wait_us, runtime_us, *cell in self._finished(at):
+            number = id_of(tuple(cell))
+            second = finished_us // SECOND_US
+            for bucket in (
+                buckets[TEN_SECONDS, second - second % TEN_SECONDS, number],
+                buckets[MINUTE, at, number],
+            ):
+                bucket.add(retries, wait_us, runtime_us)
+        self._cells.flush()
+        self._database.upsert(schema.rollups, [(*key, *bucket.sums()) for key, bucket in buckets.items()])
+        self._write_sketches(
+            (*key, packed(bucket.waits_us), packed(bucket.runtimes_us)) for key, bucket in buckets.items()
+        )
+        self._database.execute("DELETE FROM dirty WHERE level = ? AND at = ?", (MINUTE, at))
+        self._database.upsert(schema.dirty, [(HOUR, at - at % HOUR)])
+
+    def _make_hour(self, at: int) -> None:
+        self._clear(HOUR, at, at + HOUR)
+        minutes = "WHERE level = ? AND at >= ? AND at < ?"
+        sums = self._database.query(
+            "SELECT cell, sum(count), sum(retries), sum(waits), sum(wait_us), sum(runtimes), sum(runtime_us)"
+            f" FROM rollups {minutes} GROUP BY cell",
+            (MINUTE, at, at + HOUR),
+        )
+        self._database.upsert(schema.rollups, [(HOUR, at, *map(int, row)) for row in sums])
+        waits: defaultdict[int, list[bytes | None]] = defaultdict(list)
+        runtimes: defaultdict[int, list[bytes | None]] = defaultdict(list)
+        for cell, wait, runtime in self._database.query(
+            f"SELECT cell, wait, runtime FROM sketches {minutes}", (MINUTE, at, at + HOUR)
+        ):
+            waits[cell].append(wait)
+            runtimes[cell].append(runtime)
+        self._write_sketches((HOUR, at, cell, joined(waits[cell]), joined(runtimes[cell])) for cell in waits)
+        self._database.execute("DELETE FROM dirty WHERE level = ? AND at = ?", (HOUR, at))
+
+    def _finished(self, at: int) -> list[Row]:
+        """The minute's rows: finished_us, retries, wait_us, runtime_us, and the four of its cell."""
+        states = ", ".join(map(str, sorted(FINAL)))
+        return self._database.query(
+            "SELECT finished_us, coalesce(retries, 0), wait_us, runtime_us,"
+            " coalesce(name, 0), coalesce(queue, 0), coalesce(worker, 0), state"
+            f" FROM tasks WHERE last_us >= ? AND last_us < ? AND state IN ({states}) AND finished_us IS NOT NULL",
+            (at * SECOND_US, (at + MINUTE) * SECOND_US),  # of what has finished, that is when it did last something
+        )
+
+    def _clear(self, level: int, start: int, end: int) -> None:
+        for table in (schema.rollups, schema.sketches):
+            self._database.execute(
+                f"DELETE FROM {table.name} WHERE level = ? AND at >= ? AND at < ?", (level, start, end)
+            )
+
+    def _write_sketches(self, rows: Iterable[Row]) -> None:
+        self._database.upsert(schema.sketches, [row for row in rows if row[-2] or row[-1]])
