@@ -1,0 +1,341 @@
+"""What the recorder knows, as Prometheus reads it: celery-exporter's names, nothing made up, and any name survives."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from data_sources.answer import Failure
+from data_sources.celery_events import TaskEvent
+from data_sources.latest import (
+    Heartbeat,
+    RecorderState,
+    Row,
+    depths_to_json,
+    failure_to_json,
+    microseconds,
+    workers_to_json,
+)
+from data_sources.presence import WorkersReading, worker_frame
+from data_sources.queue_frame import DepthReading, depth_frame
+from data_sources.task_record import TaskRecord
+from demo.servers import program
+from recorder.counters import Counters
+from recorder.exposition import Known, exposition, known
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SECOND = 1_000_000
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+FIXED = {"recorder": "celery-notebook"}
+
+Series = dict[str, float]
+
+
+def worker(name: str, seconds_ago: float = 1, **more: object) -> dict[str, object]:
+    """A row of Presence.frame: a worker that answered."""
+    row: dict[str, object] = {
+        "worker": name,
+        "verdict": "working",
+        "pool": "prefork",
+        "concurrency": 4,
+        "active": 1,
+        "reserved": None,
+        "processed": 100,
+        "queues": ["mail"],
+        "last_seen": NOW - timedelta(seconds=seconds_ago),
+        "silent_since": None,
+        "prefetch": 16,
+        "uptime": 60,
+        "pid": 7,
+    }
+    return {**row, **more}
+
+
+def silent(name: str, seconds_ago: float) -> dict[str, object]:
+    return worker(name, seconds_ago, silent_since=NOW - timedelta(seconds=seconds_ago), active=None, uptime=None)
+
+
+def depths(**totals: int | None) -> DepthReading:
+    frame = depth_frame(
+        ["celeryev.1", "mail", "slow"],
+        ready=[1, 7, None],
+        unacked=[None, 3, None],
+        consumers=[1, None, 2],
+        oldest=[float("nan"), 12.5, float("nan")],
+    )
+    return DepthReading(frame, totals, (), "Redis", timedelta(0), NOW)
+
+
+def counters() -> Counters:
+    one = Counters()
+    task = TaskRecord("1", name="shop.mail", queue="mail", sent_us=SECOND, started_us=3 * SECOND)
+    events = [
+        TaskEvent("sent", "1", SECOND),
+        TaskEvent("received", "1", 2 * SECOND, "w1@h1"),
+        TaskEvent("started", "1", 3 * SECOND, "w1@h1"),
+        TaskEvent("succeeded", "1", 4 * SECOND, "w1@h1", runtime_us=SECOND // 5),
+        TaskEvent("failed", "1", 4 * SECOND, "w1@h1", exception="KeyError('sku')"),
+    ]
+    one.absorb(events, [task])
+    return one
+
+
+def state(**more: object) -> RecorderState:
+    given = {"pid": 1, "host": "h", "version": "0.1.0", "since_us": microseconds(NOW) - 60 * SECOND, "place": "/x.db"}
+    return RecorderState(**{**given, **more})  # type: ignore[arg-type]
+
+
+EVERYTHING = Known(
+    cells=counters().cells,
+    workers=worker_frame([worker("w1@h1")]),
+    queues=depths(unacked=3, oldest_unacked=40),
+    state=state(events=5, gaps=1, lag_seconds=0.1, last_event_us=microseconds(NOW)),
+    up={"workers": True, "queues": False},
+)
+
+
+def samples(*ones: Known, accept: str = "", **clusters: Known) -> Series:
+    """Values by metric and labels, without the label all series have: `celery_worker_up{hostname="h1"}`."""
+    text, _ = exposition({"default": ones[0]} if ones else clusters, accept, NOW)
+    parse = parse_openmetrics if accept else parse_text
+    found: Series = {}
+    for metric in parse(text.decode()):
+        for sample in metric.samples:
+            labels = dict(sample.labels)
+            assert labels.pop("recorder") == "celery-notebook"
+            key = sample.name + ",".join(f" {name}={labels[name]}" for name in sorted(labels))
+            assert key not in found
+            found[key] = sample.value
+    return found
+
+
+def of(found: Series, metric: str) -> Series:
+    return {key.removeprefix(metric).strip(): value for key, value in found.items() if key.split(" ")[0] == metric}
+
+
+# What celery-exporter's dashboards, alert rules (celery-mixin) and own README ask for, with the labels they go by.
+CELERY_EXPORTER = {
+    "celery_task_sent_total": {"name", "hostname", "queue_name"},
+    "celery_task_received_total": {"name", "hostname", "queue_name"},
+    "celery_task_started_total": {"name", "hostname", "queue_name"},
+    "celery_task_succeeded_total": {"name", "hostname", "queue_name"},
+    "celery_task_failed_total": {"name", "hostname", "queue_name", "exception"},
+    "celery_task_rejected_total": {"name", "hostname", "queue_name"},
+    "celery_task_revoked_total": {"name", "hostname", "queue_name"},
+    "celery_task_retried_total": {"name", "hostname", "queue_name"},
+    "celery_task_runtime_bucket": {"name", "hostname", "queue_name", "le"},
+    "celery_task_runtime_count": {"name", "hostname", "queue_name"},
+    "celery_task_runtime_sum": {"name", "hostname", "queue_name"},
+    "celery_task_queue_wait_time_bucket": {"name", "hostname", "queue_name", "le"},
+    "celery_worker_up": {"hostname"},
+    "celery_worker_tasks_active": {"hostname"},
+    "celery_queue_length": {"queue_name"},
+    "celery_active_consumer_count": {"queue_name"},
+    "celery_active_worker_count": {"queue_name"},
+    "celery_active_process_count": {"queue_name"},
+}
+
+
+@pytest.mark.parametrize("accept", ["", OPENMETRICS], ids=["text", "OpenMetrics"])
+def test_celery_exporters_metrics_and_labels_are_served(accept: str) -> None:
+    text, content_type = exposition({"default": EVERYTHING}, accept, NOW)
+    parse = parse_openmetrics if accept else parse_text
+    served: dict[str, set[str]] = {}
+    for metric in parse(text.decode()):
+        for sample in metric.samples:
+            served.setdefault(sample.name, set()).update(sample.labels)
+
+    assert content_type.startswith("application/openmetrics-text" if accept else "text/plain")
+    assert {name: served.get(name, set()) & labels for name, labels in CELERY_EXPORTER.items()} == CELERY_EXPORTER
+    assert {name for name in served if not name.startswith(("celery_task_", "celery_notebook_"))} <= set(
+        CELERY_EXPORTER
+    )
+
+
+def test_promtool_complains_of_celery_exporters_names_alone() -> None:
+    text, _ = exposition({"shop": EVERYTHING, "mail": EVERYTHING}, "", NOW)
+
+    checked = subprocess.run(
+        [program("promtool"), "check", "metrics"], input=text, capture_output=True, check=False, timeout=60
+    )
+
+    why = 'non-histogram and non-summary metrics should not have "_count" suffix'
+    assert sorted(checked.stderr.decode().splitlines()) == [
+        f"celery_active_{what}_count {why}" for what in ("consumer", "process", "worker")
+    ]
+
+
+def test_a_task_has_all_its_counters_from_its_first_event_on() -> None:
+    found = samples(EVERYTHING)
+    where = "hostname=h1, name=shop.mail, queue_name=mail, worker=w1@h1"
+
+    assert of(found, "celery_task_retried_total") == {where: 0}
+    assert of(found, "celery_task_failed_total") == {where: 0, f"exception=KeyError, {where}": 1}
+    assert of(found, "celery_task_sent_total") == {"hostname=generic, name=shop.mail, queue_name=mail": 1}
+    assert of(found, "celery_task_runtime_count") == {where: 1}
+    assert of(found, "celery_task_runtime_sum") == {where: 0.2}
+    assert found[f"celery_task_runtime_bucket hostname=h1, le=0.25, {where.removeprefix('hostname=h1, ')}"] == 1
+    assert found[f"celery_task_runtime_bucket hostname=h1, le=0.1, {where.removeprefix('hostname=h1, ')}"] == 0
+    assert of(found, "celery_task_queue_wait_time_sum") == {where: 2}
+
+
+def test_where_nothing_is_known_nothing_is_said() -> None:
+    assert samples(Known()) == {"celery_notebook_recorder_up": 0}
+
+
+def test_unknown_depths_are_absent_and_celerys_own_queues_too() -> None:
+    found = samples(Known(queues=depths(unacked=None)))
+
+    assert of(found, "celery_queue_length") == {"queue_name=mail": 7}
+    assert of(found, "celery_active_consumer_count") == {"queue_name=slow": 2}
+    assert of(found, "celery_notebook_queue_unacked") == {"queue_name=mail": 3}
+    assert of(found, "celery_notebook_queue_oldest_age_seconds") == {"queue_name=mail": 12.5}
+    assert of(found, "celery_notebook_unacked") == {}
+
+
+def test_a_worker_is_up_while_it_answers_or_its_heart_beats() -> None:
+    rows = [
+        worker("w1@h1"),
+        worker("w2@h1", concurrency=None),
+        silent("busy@h2", 600),
+        silent("quiet@h2", 120),
+        silent("dead@h2", 600),
+        silent("forgotten@h2", 3700),
+    ]
+    beating = {"busy@h2": Heartbeat(microseconds(NOW) - SECOND, active=3), "mute@h3": Heartbeat(microseconds(NOW))}
+    found = samples(Known(workers=worker_frame(rows), state=state(workers=beating)))
+
+    assert of(found, "celery_worker_up") == {
+        "hostname=h1, worker=w1@h1": 1,
+        "hostname=h1, worker=w2@h1": 1,
+        "hostname=h2, worker=busy@h2": 1,
+        "hostname=h2, worker=quiet@h2": 1,
+        "hostname=h2, worker=dead@h2": 0,
+        "hostname=h3, worker=mute@h3": 1,
+    }
+    assert of(found, "celery_worker_tasks_active") == {
+        "hostname=h1, worker=w1@h1": 1,
+        "hostname=h1, worker=w2@h1": 1,
+        "hostname=h2, worker=busy@h2": 3,
+    }
+    assert of(found, "celery_notebook_worker_slots") == {"hostname=h1, worker=w1@h1": 4}
+
+
+def test_two_processes_of_one_name_are_added_up_where_that_has_a_meaning() -> None:
+    found = samples(Known(workers=worker_frame([worker("w1@h1", pid=1), worker("w1@h1", pid=2, processed=3)])))
+
+    assert of(found, "celery_worker_up") == {"hostname=h1, worker=w1@h1": 1}
+    assert of(found, "celery_worker_tasks_active") == {"hostname=h1, worker=w1@h1": 2}
+    assert of(found, "celery_notebook_worker_slots") == {"hostname=h1, worker=w1@h1": 8}
+    assert of(found, "celery_notebook_worker_accepted_total") == {}  # it would fall when one of them ends
+
+
+@pytest.mark.parametrize(
+    ("rows", "workers", "slots"),
+    [
+        ([worker("a@h"), worker("b@h", queues=["mail", "slow"])], {"mail": 2, "slow": 1}, {"mail": 8, "slow": 4}),
+        ([worker("a@h"), worker("b@h", queues=None)], {}, {}),
+        ([worker("a@h"), worker("b@h", concurrency=None)], {"mail": 2, "slow": 0}, {"slow": 0}),
+        ([silent("a@h", 60)], {"mail": 0, "slow": 0}, {"mail": 0, "slow": 0}),
+    ],
+    ids=["all known", "one did not say", "slots unknown", "silent"],
+)
+def test_consumers_are_told_when_every_worker_has_said_what_it_consumes(
+    rows: list[dict[str, object]], workers: dict[str, float], slots: dict[str, float]
+) -> None:
+    found = samples(Known(workers=worker_frame(rows), queues=depths()))
+
+    assert of(found, "celery_active_worker_count") == {f"queue_name={name}": n for name, n in workers.items()}
+    assert of(found, "celery_active_process_count") == {f"queue_name={name}": n for name, n in slots.items()}
+
+
+def test_clusters_are_told_apart_when_there_are_several() -> None:
+    found = samples(shop=Known(queues=depths()), mail=Known(state=state()))
+
+    assert of(found, "celery_queue_length") == {"cluster=shop, queue_name=mail": 7}
+    assert of(found, "celery_notebook_recorder_up") == {"cluster=shop": 0, "cluster=mail": 1}
+    assert of(found, "celery_notebook_build_info") == {"cluster=mail, version=0.1.0": 1}
+
+
+def test_queues_beyond_the_bound_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recorder.exposition.MOST_QUEUES", 2)
+    frame = depth_frame(["a", "b", "c", "d"], ready=[1, 2, 3, 4], unacked=[1, 1, 1, None])
+    found = samples(Known(queues=DepthReading(frame, {}, (), "Redis", timedelta(0), NOW)))
+
+    assert of(found, "celery_queue_length") == {"queue_name=a": 1, "queue_name=b": 2, "queue_name=(other)": 7}
+    assert of(found, "celery_notebook_queue_unacked") == {"queue_name=a": 1, "queue_name=b": 1}
+
+
+NAMES = st.text(st.characters(), min_size=1, max_size=20)  # lone surrogates and control characters too
+
+
+@given(st.lists(st.tuples(NAMES, NAMES, NAMES), max_size=4, unique=True), st.sampled_from(["", OPENMETRICS]))
+def test_any_name_survives(names: list[tuple[str, str, str]], accept: str) -> None:
+    one = Counters()
+    for name, host, queue in names:
+        task = TaskRecord("1", name=name, queue=queue)
+        one.absorb([TaskEvent("succeeded", "1", 0, host, runtime_us=1)], [task])
+    rows = [worker(host) for host in {host for _, host, _ in names}]
+    found = samples(Known(cells=one.cells, workers=worker_frame(rows)), accept=accept)
+
+    assert sum(of(found, "celery_task_succeeded_total").values()) == len(names)
+
+
+class Rows:
+    """A history's `latest`, as a test lays it out."""
+
+    def __init__(self, rows: Mapping[str, Row]) -> None:
+        self.rows = rows
+
+    def latest(self, kind: str) -> Row | None:
+        return self.rows.get(kind)
+
+
+def row(body: str | None, seconds_ago: float = 1, failure: str | None = None) -> Row:
+    measured_us = microseconds(NOW) - round(seconds_ago * SECOND)
+    return SimpleNamespace(measured_us=measured_us, took_us=0, failure=failure, body=body)
+
+
+def latest(seconds_ago: float) -> Rows:
+    refused = failure_to_json(Failure("Redis", "unreachable", "refused the connection", "", NOW, NOW))
+    return Rows(
+        {
+            "counters": row(counters().to_json(), seconds_ago),
+            "workers": row(workers_to_json(WorkersReading(worker_frame([worker("w1@h1")]), 1, ())), seconds_ago),
+            "queues": row(depths_to_json(depths(unacked=3)), seconds_ago, refused),
+            "recorder": row(state(events=5).to_json(), seconds_ago),
+        }
+    )
+
+
+def test_what_the_recorder_wrote_is_read_back_whole() -> None:
+    found = samples(known(latest(5), NOW))
+
+    assert sum(of(found, "celery_task_succeeded_total").values()) == 1
+    assert of(found, "celery_worker_up") == {"hostname=h1, worker=w1@h1": 1}
+    assert of(found, "celery_queue_length") == {"queue_name=mail": 7}
+    assert of(found, "celery_notebook_recorder_events_total") == {"": 5}
+    assert of(found, "celery_notebook_source_up") == {"source=workers": 1, "source=queues": 0}
+
+
+def test_a_recorder_that_died_says_nothing_but_that_it_is_down() -> None:
+    assert samples(known(latest(60), NOW)) == {"celery_notebook_recorder_up": 0}
+
+
+def test_before_anything_was_written_nothing_is_known() -> None:
+    assert samples(known(Rows({}), NOW)) == {"celery_notebook_recorder_up": 0}
+
+
+def test_missing_values_are_read_from_any_frame() -> None:
+    frame = worker_frame([worker("w1@h1", active=pd.NA, processed=None)])
+
+    assert of(samples(Known(workers=frame)), "celery_worker_tasks_active") == {}
