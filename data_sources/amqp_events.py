@@ -19,6 +19,7 @@ from data_sources.event_stream import Message
 MOST_MESSAGES = 10_000  # in one reading
 GATHER_SECONDS = 0.02  # after the first message: to be woken for each costs more than to decode it
 SILENCE_SECONDS = 10.0  # then it is asked whether it is there, and still has our queue
+MOST_SECONDS = 0.25
 MOMENT_SECONDS = 0.001  # not 0: py-amqp would spin until the rest of a frame is there
 
 # Celery's own event queues keep a message for 5 s (event_queue_ttl), so who pauses for longer misses some and never
@@ -78,8 +79,9 @@ class AmqpEvents:
 
     def _gather(self) -> None:
         """Takes what is there. When the connection ends meanwhile, the next reading says so."""
+        ends = time.monotonic() + MOST_SECONDS
         try:
-            while len(self._messages) < MOST_MESSAGES and self._drain(MOMENT_SECONDS):
+            while len(self._messages) < MOST_MESSAGES and time.monotonic() < ends and self._drain(MOMENT_SECONDS):
                 pass
         except (OSError, AMQPError) as exc:
             self._lost = exc
