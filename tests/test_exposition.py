@@ -284,7 +284,7 @@ def test_any_name_survives(names: list[tuple[str, str, str]], accept: str) -> No
     for name, host, queue in names:
         task = TaskRecord("1", name=name, queue=queue)
         one.absorb([TaskEvent("succeeded", "1", 0, host, runtime_us=1)], [task])
-    rows = [worker(host) for host in {host for _, host, _ in names}]
+    rows = [worker(host) for host in {host.encode(errors="replace").decode() for _, host, _ in names}]
     found = samples(Known(cells=one.cells, workers=worker_frame(rows)), accept=accept)
 
     assert sum(of(found, "celery_task_succeeded_total").values()) == len(names)

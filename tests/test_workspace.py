@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from data_sources.config import Secret
 from data_sources.errors import QueryRejected, SourceUnreachable
+from demo.servers import PostgreSQL
 from workspace import store
 from workspace.audit import Act, entries, record
 from workspace.store import Occupied, Workspace, workspace
@@ -43,7 +44,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Secret:
     """A HISTORY_URL of one's own."""
     if request.param == "sqlite":
         return Secret(f"sqlite://{tmp_path}/histories")
-    return Secret(request.getfixturevalue("postgresql").database())
+    return Secret(request.getfixturevalue("postgresql").new_database())
 
 
 @pytest.fixture
@@ -227,8 +228,8 @@ def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         record(workspace(Secret(f"sqlite://{tmp_path}/file")), act())
 
 
-def test_replicas_share_one_workspace_on_postgresql(postgresql: object) -> None:
-    url = Secret(postgresql.database())  # type: ignore[attr-defined]
+def test_replicas_share_one_workspace_on_postgresql(postgresql: PostgreSQL) -> None:
+    url = Secret(postgresql.new_database())
     one, other = workspace(url), workspace(url)
 
     record(one, act(target="one"))
