@@ -34,6 +34,9 @@ KINDS = ("name", "queue", "worker")  # of what is told apart everywhere; a place
 LEVELS = (10, 60, 3600)  # seconds a bucket of the roll-ups
 SAMPLE_LEVELS = (10, 60, 600)  # seconds between samples, thinner with age
 
+# How long what is of each level is kept, of both kinds. Minutes outlive this while rows of their time are kept.
+KEPT_SECONDS = {10: 86_400, 60: 14 * 86_400, 600: 400 * 86_400, 3600: 400 * 86_400}
+
 MEASURES = ("depth", "unacked", "busy_slots", "slots", "accepted")  # what is sampled
 
 BIG = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by INTEGER PRIMARY KEY alone
@@ -163,6 +166,7 @@ sketches = Table(
 )
 
 # Minutes, and hours, whose rows changed since their roll-ups were made: they are read from the rows, or the minutes.
+# A minute is marked together with its hour, so an hour without a mark has no minute with one.
 dirty = Table(
     "dirty",
     metadata,

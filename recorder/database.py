@@ -60,8 +60,8 @@ class Database(Protocol):
     def size_bytes(self) -> int:
         """What the history takes; free pages inside do not count."""
 
-    def shrink(self) -> None:
-        """Gives free space back, a bounded piece of it."""
+    def shrink(self) -> bool:
+        """Gives back a piece of the free space, when there is much; False: there is not."""
 
     def close(self) -> None: ...
 

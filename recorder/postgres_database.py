@@ -114,8 +114,8 @@ class PostgresDatabase:
         rows = self.query("SELECT sum(pg_total_relation_size(to_regclass(name))) FROM unnest(?::text[]) name", [tables])
         return int(rows[0][0])
 
-    def shrink(self) -> None:
-        """Nothing: autovacuum makes room for new rows."""
+    def shrink(self) -> bool:
+        return False  # autovacuum makes room for new rows
 
     def close(self) -> None:
         if self._connection is not None:

@@ -32,7 +32,8 @@ from recorder.database import (
 
 BUSY_SECONDS = 5.0
 CHECK_SECONDS = 1.0  # of looking for damage at a start: a small file is read whole, a big one begun
-SHRINK_PAGES = 1_000  # 4 MB
+SHRINK_PAGES = 1_000  # given back at a time: 4 MB
+SPARE = 0.1  # of the pages may be free: new rows take them
 SETTINGS = (
     "PRAGMA auto_vacuum = INCREMENTAL",  # before the first table, or it does nothing
     "PRAGMA journal_mode = WAL",
@@ -140,8 +141,12 @@ class SqliteDatabase:
         )
         return int((pages - free) * size)
 
-    def shrink(self) -> None:
+    def shrink(self) -> bool:
+        pages, free = (self.query(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count"))
+        if free <= max(SHRINK_PAGES, pages * SPARE):
+            return False
         self.query(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")
+        return True
 
     def close(self) -> None:
         self._connection.close()

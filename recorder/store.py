@@ -108,8 +108,9 @@ class Store:
         self._next_seq = None
 
     def keep_from(self, time_us: int) -> None:
-        """From now on nothing that last happened before it is taken in; in a transaction of the caller's."""
-        write_meta(self.database, {"kept_from_us": str(time_us)})
+        """From now on nothing that last happened before it is taken in."""
+        with self.database.transaction():
+            write_meta(self.database, {"kept_from_us": str(time_us)})
         self.kept_from_us = time_us
 
     # ---- tasks

@@ -1,0 +1,82 @@
+"""How long tasks are kept: so long, and within so many bytes. Roll-ups outlive the rows they were made of.
+
+What is to go moves `meta.kept_from_us` first: from then on nothing older is taken in and no minute before it is made
+anew, so that rows can go bit by bit, and go on going after a crash, while the sums over roll-ups stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from recorder.store import MINUTE, SECOND_US, Store
+
+MINUTE_US = MINUTE * SECOND_US
+CHUNK = 2_000  # rows in one transaction
+ROOM = 0.95  # of the size is left full, so that the next purge is not due at once
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Task rows: at most so old, and all of the history within `size_bytes`."""
+
+    tasks: timedelta = timedelta(days=7)
+    size_bytes: int = 2_000_000_000
+
+
+class Retention:
+    """One chunk a step, in the thread of the store."""
+
+    def __init__(self, store: Store, keep: Keep) -> None:
+        self._store = store
+        self._database = store.database
+        self._keep = keep
+        self._purging_at_bytes: int | None = None  # what the history took when a purge for its size began
+        self._vain_bytes = 0  # what it took when a purge for its size had freed nothing
+
+    def step(self, now_us: int) -> bool:
+        """Deletes some of the oldest rows that are due; False: there is nothing to do. Raises StoreFailed."""
+        if self._delete_chunk():
+            return True
+        wanted_us = max(floor_minute(now_us - self._keep.tasks // timedelta(microseconds=1)), self._by_size_us())
+        horizon_us = min(wanted_us, self._rolled_up_to_us(now_us))
+        if horizon_us > self._store.kept_from_us:
+            self._store.keep_from(horizon_us)
+            return self._delete_chunk()
+        return self._database.shrink()
+
+    def _delete_chunk(self) -> bool:
+        """Some of the rows that are older than what is kept; whether there were any."""
+        oldest = "SELECT seq FROM tasks WHERE last_us < ? ORDER BY last_us LIMIT ?"
+        parameters = (self._store.kept_from_us, CHUNK)
+        with self._database.transaction():
+            self._database.execute(f"DELETE FROM texts WHERE seq IN ({oldest})", parameters)
+            return self._database.execute(f"DELETE FROM tasks WHERE seq IN ({oldest})", parameters) > 0
+
+    def _by_size_us(self) -> int:
+        """From when rows can be kept so that all fits, estimated; 0 while it does.
+
+        PostgreSQL's files keep their size and take new rows where old ones were: a purge that freed nothing has made
+        room inside, and the next is due when they grow.
+        """
+        size = self._database.size_bytes()
+        if self._purging_at_bytes is not None and size >= self._purging_at_bytes:
+            self._vain_bytes = size
+        self._purging_at_bytes = None
+        if size <= max(self._keep.size_bytes, self._vain_bytes):
+            return 0
+        self._purging_at_bytes = size
+        first, last = self._database.query("SELECT (SELECT min(seq) FROM tasks), (SELECT max(seq) FROM tasks)")[0]
+        too_many = 0 if first is None else int((last - first + 1) * (1 - ROOM * self._keep.size_bytes / size))
+        rows = self._database.query("SELECT last_us FROM tasks ORDER BY last_us LIMIT 1 OFFSET ?", (too_many,))
+        return floor_minute(rows[0][0]) + MINUTE_US if rows else 0
+
+    def _rolled_up_to_us(self, now_us: int) -> int:
+        """Minutes before this are over, and their roll-ups are current."""
+        oldest = self._database.query("SELECT min(at) FROM dirty WHERE level = ?", (MINUTE,))[0][0]
+        this_minute_us = floor_minute(now_us)
+        return this_minute_us if oldest is None else min(this_minute_us, oldest * SECOND_US)
+
+
+def floor_minute(time_us: int) -> int:
+    return time_us - time_us % MINUTE_US
