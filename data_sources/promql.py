@@ -29,7 +29,7 @@ TELLING: Mapping[str, Family] = {
     "celery_task_received_total": "celery-exporter",
     "flower_events_total": "flower",
 }
-RECORDER = 'recorder="celery-notebook"'
+RECORDER = 'recorder="celery-notebook"'  # and `cluster` where one recorder serves several
 NOT_RECORDER = 'recorder=""'
 
 SCRAPE_INTERVAL = timedelta(minutes=1)  # Prometheus's default, taken when the real one is not known
@@ -60,8 +60,11 @@ def rate_window(step: timedelta, scrape_interval: timedelta | None) -> timedelta
     return timedelta(seconds=math.ceil(longest.total_seconds()))
 
 
-def signal(name: str, by: str, family: Family, rate_window: timedelta) -> NamedQuery | None:
-    """The measurement `name` of `query.SIGNALS`, split `by` one of its labels; None when `family` cannot give it."""
+def signal(name: str, by: str, family: Family, rate_window: timedelta, cluster: str | None = None) -> NamedQuery | None:
+    """The measurement `name` of `query.SIGNALS`, split `by` one of its labels; None when `family` cannot give it.
+
+    `cluster`: which one of those that our recorder tells apart, when it is configured with several.
+    """
     if by not in SIGNALS[name]:
         return None
     window = format_duration(rate_window)
@@ -72,7 +75,8 @@ def signal(name: str, by: str, family: Family, rate_window: timedelta) -> NamedQ
         case "celery-exporter":
             text = text or split(celery(name, NOT_RECORDER, window), by, CELERY_LABELS)
         case "recorder":
-            text = text or split(celery(name, RECORDER, window), by, CELERY_LABELS)
+            whose = RECORDER if cluster is None else f"{RECORDER},cluster={quote(cluster)}"
+            text = text or split(celery(name, whose, window), by, RECORDER_LABELS)
     if text is None:
         return None
     return NamedQuery(name, by, text, (by,) if by else (), UNITS.get(name, ""), ADVICE[name])
@@ -115,6 +119,7 @@ FOLD = "max without (job, instance, pod)"
 
 ENDS = ("succeeded", "failed")
 CELERY_LABELS = {"name": "name", "queue": "queue_name", "worker": "hostname"}
+RECORDER_LABELS = {**CELERY_LABELS, "worker": "worker"}
 FLOWER_LABELS = {"name": "task", "worker": "worker"}
 
 

@@ -8,19 +8,18 @@ dashboards and alert rules work on ours; what it lacks begins with `celery_noteb
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 from prometheus_client import Metric
-from prometheus_client.exposition import choose_encoder
 
-from data_sources.latest import RecorderState, Row, depths_from_json, moment, reading, workers_from_json
+from data_sources.latest import RecorderState, moment
 from data_sources.queue_frame import DepthReading
-from recorder.counters import BUCKETS, KINDS, MOST_QUEUES, OTHER, Cell, Histogram, Labels, read_cells
+from recorder.counters import BUCKETS, KINDS, MOST_QUEUES, OTHER, Cell, Histogram, Labels
 
 FRESH = timedelta(seconds=30)  # answers come every 5 s
 DOWN_AFTER = timedelta(minutes=5)  # of silence, as in celery-exporter
@@ -75,10 +74,6 @@ SAMPLE_SUFFIX = {"counter": "_total", "info": "_info"}
 Told = tuple[str, str, dict[str, str], float | None]
 
 
-class LatestReader(Protocol):
-    def latest(self, kind: str) -> Row | None: ...
-
-
 @dataclass(frozen=True)
 class Known:
     """What a cluster's recorder says now. None, or no cells: nothing that is fresh."""
@@ -88,46 +83,6 @@ class Known:
     queues: DepthReading | None = None
     state: RecorderState | None = None
     up: Mapping[str, bool] = field(default_factory=dict)  # by source: whether its last round was answered
-
-
-def known(reader: LatestReader, now: datetime) -> Known:
-    """Reads a history's answers of the moment. Raises SourceError, or ValueError for what another version wrote."""
-    counters = reading(reader.latest("counters"), read_cells)
-    workers = reading(reader.latest("workers"), workers_from_json)
-    queues = reading(reader.latest("queues"), depths_from_json)
-    state = reading(reader.latest("recorder"), RecorderState.from_json)
-
-    def is_fresh(measured_at: datetime | None) -> bool:
-        return measured_at is not None and now - measured_at <= FRESH
-
-    alive = is_fresh(state.measured_at)
-    return Known(
-        cells=counters.value if counters.value and is_fresh(counters.measured_at) else {},
-        workers=workers.value.frame if workers.value and is_fresh(workers.measured_at) else None,
-        queues=queues.value if is_fresh(queues.measured_at) else None,
-        state=state.value if alive else None,
-        up={
-            source: not one.failure
-            for source, one in (("workers", workers), ("queues", queues))
-            if alive and not one.pending
-        },
-    )
-
-
-def exposition(clusters: Mapping[str, Known], accept: str, now: datetime | None = None) -> tuple[bytes, str]:
-    """The text and its content type: OpenMetrics or Prometheus's own, as `accept` asks for."""
-    encode, content_type = choose_encoder(accept)
-    return encode(Collected(families(clusters, now or datetime.now(UTC)))), content_type
-
-
-@dataclass(frozen=True)
-class Collected:
-    """What prometheus_client takes for a registry."""
-
-    metrics: Sequence[Metric]
-
-    def collect(self) -> Iterable[Metric]:
-        return self.metrics
 
 
 def families(clusters: Mapping[str, Known], now: datetime) -> list[Metric]:
@@ -218,7 +173,7 @@ def workers_told(one: Known, now: datetime) -> Iterator[Told]:
             yield simple("celery_notebook_worker_accepted", labels, row["processed"] if alone else None)
             yield simple("celery_notebook_worker_uptime_seconds", labels, row["uptime"] if alone else None)
     for name, at in last_sign.items():
-        if now - at < FORGOTTEN_AFTER:
+        if name in answering or now - at < FORGOTTEN_AFTER:
             yield simple("celery_worker_up", worker_labels(name), name in answering or now - at < DOWN_AFTER)
     for name, beat in heartbeats.items():
         if name not in answering and now - last_sign[name] <= FRESH:  # it does not answer, but its heart beats

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -14,23 +12,19 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from data_sources.answer import Failure
 from data_sources.celery_events import TaskEvent
 from data_sources.latest import (
     Heartbeat,
     RecorderState,
-    Row,
-    depths_to_json,
-    failure_to_json,
     microseconds,
-    workers_to_json,
 )
-from data_sources.presence import WorkersReading, worker_frame
+from data_sources.presence import worker_frame
 from data_sources.queue_frame import DepthReading, depth_frame
 from data_sources.task_record import TaskRecord
 from demo.servers import program
 from recorder.counters import Counters
-from recorder.exposition import Known, exposition, known
+from recorder.exposition import Known, families
+from recorder.metrics import exposition
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = 1_000_000
@@ -105,7 +99,7 @@ EVERYTHING = Known(
 
 def samples(*ones: Known, accept: str = "", **clusters: Known) -> Series:
     """Values by metric and labels, without the label all series have: `celery_worker_up{hostname="h1"}`."""
-    text, _ = exposition({"default": ones[0]} if ones else clusters, accept, NOW)
+    text, _ = exposition(families({"default": ones[0]} if ones else clusters, NOW), accept)
     parse = parse_openmetrics if accept else parse_text
     found: Series = {}
     for metric in parse(text.decode()):
@@ -147,7 +141,7 @@ CELERY_EXPORTER = {
 
 @pytest.mark.parametrize("accept", ["", OPENMETRICS], ids=["text", "OpenMetrics"])
 def test_celery_exporters_metrics_and_labels_are_served(accept: str) -> None:
-    text, content_type = exposition({"default": EVERYTHING}, accept, NOW)
+    text, content_type = exposition(families({"default": EVERYTHING}, NOW), accept)
     parse = parse_openmetrics if accept else parse_text
     served: dict[str, set[str]] = {}
     for metric in parse(text.decode()):
@@ -162,7 +156,7 @@ def test_celery_exporters_metrics_and_labels_are_served(accept: str) -> None:
 
 
 def test_promtool_complains_of_celery_exporters_names_alone() -> None:
-    text, _ = exposition({"shop": EVERYTHING, "mail": EVERYTHING}, "", NOW)
+    text, _ = exposition(families({"shop": EVERYTHING, "mail": EVERYTHING}, NOW), "")
 
     checked = subprocess.run(
         [program("promtool"), "check", "metrics"], input=text, capture_output=True, check=False, timeout=60
@@ -288,51 +282,6 @@ def test_any_name_survives(names: list[tuple[str, str, str]], accept: str) -> No
     found = samples(Known(cells=one.cells, workers=worker_frame(rows)), accept=accept)
 
     assert sum(of(found, "celery_task_succeeded_total").values()) == len(names)
-
-
-class Rows:
-    """A history's `latest`, as a test lays it out."""
-
-    def __init__(self, rows: Mapping[str, Row]) -> None:
-        self.rows = rows
-
-    def latest(self, kind: str) -> Row | None:
-        return self.rows.get(kind)
-
-
-def row(body: str | None, seconds_ago: float = 1, failure: str | None = None) -> Row:
-    measured_us = microseconds(NOW) - round(seconds_ago * SECOND)
-    return SimpleNamespace(measured_us=measured_us, took_us=0, failure=failure, body=body)
-
-
-def latest(seconds_ago: float) -> Rows:
-    refused = failure_to_json(Failure("Redis", "unreachable", "refused the connection", "", NOW, NOW))
-    return Rows(
-        {
-            "counters": row(counters().to_json(), seconds_ago),
-            "workers": row(workers_to_json(WorkersReading(worker_frame([worker("w1@h1")]), 1, ())), seconds_ago),
-            "queues": row(depths_to_json(depths(unacked=3)), seconds_ago, refused),
-            "recorder": row(state(events=5).to_json(), seconds_ago),
-        }
-    )
-
-
-def test_what_the_recorder_wrote_is_read_back_whole() -> None:
-    found = samples(known(latest(5), NOW))
-
-    assert sum(of(found, "celery_task_succeeded_total").values()) == 1
-    assert of(found, "celery_worker_up") == {"hostname=h1, worker=w1@h1": 1}
-    assert of(found, "celery_queue_length") == {"queue_name=mail": 7}
-    assert of(found, "celery_notebook_recorder_events_total") == {"": 5}
-    assert of(found, "celery_notebook_source_up") == {"source=workers": 1, "source=queues": 0}
-
-
-def test_a_recorder_that_died_says_nothing_but_that_it_is_down() -> None:
-    assert samples(known(latest(60), NOW)) == {"celery_notebook_recorder_up": 0}
-
-
-def test_before_anything_was_written_nothing_is_known() -> None:
-    assert samples(known(Rows({}), NOW)) == {"celery_notebook_recorder_up": 0}
 
 
 def test_missing_values_are_read_from_any_frame() -> None:

@@ -181,6 +181,15 @@ def test_the_recorder_is_read_alone_though_it_shares_celery_exporters_names(prom
     assert ask(prometheus, "throughput", "name", "recorder") == {"mail": 8.0, "broken": 2.0, HOSTILE: 10.0}
 
 
+def test_the_recorder_tells_workers_apart_and_clusters_when_it_has_several() -> None:
+    named = signal("busy_slots", "worker", "recorder", WINDOW, cluster=HOSTILE)
+
+    assert named
+    whose = f'recorder="celery-notebook",cluster={quote(HOSTILE)}'
+    active = f"celery_worker_tasks_active{{{whose}}} unless celery_worker_up == 0"
+    assert named.text == f"sum by (worker) (\n  max without (job, instance, pod) ({active})\n)"
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_container_memory_is_known_whatever_counts_the_tasks(prometheus: PrometheusClient, family: Family) -> None:
     assert ask(prometheus, "memory", "container", family) == {"mailer": 5e8, "prod/w-1/worker": 3e8}
