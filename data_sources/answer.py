@@ -63,6 +63,7 @@ class Answer:
     took: timedelta = timedelta(0)
     notes: tuple[Note, ...] = ()
     totals: Mapping[str, int | None] = field(default_factory=dict)  # what is known only for all rows together
+    next: Query | None = None  # what gives the page after this one, of an answer that has pages
     failure: Failure | None = None
 
     @property

@@ -1,0 +1,206 @@
+"""What was recorded, read back in the same answers as the present."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from data_sources.answer import Answer, Note
+from data_sources.errors import QueryRejected, SourceUnreachable
+from data_sources.history_facets import read_facets
+from data_sources.history_gaps import read_gaps
+from data_sources.history_place import READ_SECONDS, SOURCE, Place, reason
+from data_sources.history_rows import FAMILY, ONE_TASK_COLUMNS, UNITS, read_family, read_task, task_frame
+from data_sources.history_series import read_series
+from data_sources.history_tasks import read_page
+from data_sources.query import History
+from data_sources.schema import latest
+from data_sources.scope import EPOCH, Scope, Window
+from data_sources.task_query import Facets, Family, Task, Tasks
+
+log = logging.getLogger(__name__)
+
+MICROSECOND = timedelta(microseconds=1)
+STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, at the clock: some tenths of a millisecond
+AHEAD = timedelta(days=1)  # "until now" takes in what a worker with a fast clock dates later
+
+
+@dataclass(frozen=True)
+class LatestRow:
+    """An answer of the moment as it is kept: `body` and `failure` are JSON, see data_sources/latest.py."""
+
+    kind: str
+    measured_us: int | None
+    took_us: int
+    failure: str | None
+    body: str | None
+
+
+class HistoryReader:
+    """Reads the history at `place`; threads may share it. It is opened when it is first asked, and after a failure.
+
+    What is asked raises SourceUnreachable when the history is not there or not readable, QueryRejected when the answer
+    takes longer than READ_SECONDS.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._engine: Engine | None = None
+        self._opening = threading.Lock()
+
+    def close(self) -> None:
+        with self._opening:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction: everything read in it is of one moment."""
+        with self._opening:
+            engine = self._engine = self._engine or self.place.open_readonly()
+        try:
+            with engine.connect() as connection, time_limit(connection), connection.begin():
+                yield connection
+        except SQLAlchemyError as error:
+            if interrupted(error):
+                what = f"the answer takes longer than {READ_SECONDS:g} s"
+                raise QueryRejected(SOURCE, what, "Narrow the time or the filter") from error
+            self.close()
+            raise SourceUnreachable(SOURCE, f"{self.place.address}: {reason(error)}", "It is tried again") from error
+
+    def latest(self, kind: str) -> LatestRow | None:
+        """The answer of the moment of `kind`: workers, queues, recorder ...; None until there is one."""
+        with self.reading() as connection:
+            return read_latest(connection, kind)
+
+    def gaps(self, window: Window) -> tuple[Note, ...]:
+        """Of what time in `window` something is not known, and why."""
+        with self.reading() as connection:
+            return read_gaps(connection, microseconds(window.start), microseconds(window.end))
+
+
+def read_latest(connection: Connection, kind: str) -> LatestRow | None:
+    row = connection.execute(select(latest).where(latest.c.kind == kind)).one_or_none()
+    return LatestRow(*row) if row else None
+
+
+@contextmanager
+def time_limit(connection: Connection) -> Iterator[None]:
+    """Of all reads together on SQLite; a PostgreSQL connection comes with one for each."""
+    raw = cast(Any, connection.connection.dbapi_connection)
+    if not isinstance(raw, sqlite3.Connection):
+        yield
+        return
+    ends = time.monotonic() + READ_SECONDS
+    raw.set_progress_handler(lambda: time.monotonic() > ends, STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        raw.set_progress_handler(None, 0)
+
+
+def interrupted(error: SQLAlchemyError) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    return getattr(cause, "sqlite_errorname", "") == "SQLITE_INTERRUPT" or getattr(cause, "sqlstate", "") == "57014"
+
+
+def tasks_answer(reader: HistoryReader, query: Tasks, scope: Scope) -> Answer:
+    """A page of tasks, columns `history_rows.TASK_COLUMNS`; `next` asks for the page after it.
+
+    Raises SourceError.
+    """
+    start, end = extent(scope)
+
+    def read(connection: Connection) -> Answer:
+        page = read_page(connection, query, start, end)
+        more = replace(query, after=page.more) if page.more else None
+        notes = page.notes
+        if more:
+            notes += (Note(f"There are more than these {len(page.rows):,}; `after={page.more}` goes on", "cut"),)
+        if query.sort.removeprefix("-") in ("runtime", "wait", "received", "started"):
+            notes += (Note("Tasks of which what is sorted by is not known are left out"),)
+        return Answer(task_frame(page.rows), query, UNITS, notes=notes + gaps_of(connection, start, end), next=more)
+
+    return answered(reader, read)
+
+
+def facets_answer(reader: HistoryReader, query: Facets, scope: Scope) -> Answer:
+    """`facet`, `value`, `count`; `totals["tasks"]` counts each once. Raises SourceError."""
+    start, end = extent(scope)
+
+    def read(connection: Connection) -> Answer:
+        found = read_facets(connection, query.filter, start, end)
+        notes = found.notes + gaps_of(connection, start, end)
+        return Answer(found.frame, query, notes=notes, totals={"tasks": found.total})
+
+    return answered(reader, read)
+
+
+def task_answer(reader: HistoryReader, query: Task) -> Answer:
+    """A row, columns `history_rows.ONE_TASK_COLUMNS`, or none and a note; of a Family a row each.
+
+    Raises SourceError.
+    """
+
+    def read(connection: Connection) -> Answer:
+        cut = False
+        if isinstance(query, Family):
+            rows, cut = read_family(connection, query.id)
+        else:
+            rows = read_task(connection, query.id)
+        notes: tuple[Note, ...] = ()
+        if cut:
+            notes += (Note(f"Of its family {FAMILY:,} are shown, there are more", "cut"),)
+        if not rows:
+            notes += (Note("No task of that id is recorded: it ran before, is not kept any more, or never", "absent"),)
+        return Answer(task_frame(rows, ONE_TASK_COLUMNS), query, UNITS, notes=notes)
+
+    return answered(reader, read)
+
+
+def series_answer(reader: HistoryReader, query: History, window: Window) -> Answer:
+    """A range result with the label `query.by`. Raises SourceError."""
+
+    def read(connection: Connection) -> Answer:
+        found = read_series(connection, query.name, query.by, window)
+        return Answer(found.frame, query, {"value": found.unit}, window, notes=found.notes)
+
+    return answered(reader, read)
+
+
+def answered(reader: HistoryReader, read: Callable[[Connection], Answer]) -> Answer:
+    """What `read` answers, with where from and how old: as old as the recorder's last sign of life."""
+    began, now = time.monotonic(), datetime.now(UTC)
+    with reader.reading() as connection:
+        answer = read(connection)
+        recorder = read_latest(connection, "recorder")
+    if recorder and recorder.measured_us is not None:
+        now = min(now, EPOCH + recorder.measured_us * MICROSECOND)
+    took = timedelta(seconds=time.monotonic() - began)
+    return replace(answer, origin=f"History, {reader.place.address}", measured_at=now, took=took)
+
+
+def gaps_of(connection: Connection, start: int, end: int) -> tuple[Note, ...]:
+    return read_gaps(connection, start, min(end, microseconds(datetime.now(UTC))), ("events", "recorder"))
+
+
+def extent(scope: Scope) -> tuple[int, int]:
+    """From and to before what moment tasks are listed, in microseconds: to the very second, unlike charts."""
+    asked, now = scope.range, datetime.now(UTC)
+    end = asked.end + MICROSECOND if asked.end else now + AHEAD
+    return microseconds(asked.start or now - asked.length), microseconds(end)
+
+
+def microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // MICROSECOND
