@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from celery import Celery
 from starlette.requests import Request
 
 import data_sources.ask
@@ -23,10 +26,12 @@ from data_sources.presence import WorkersReading, worker_frame
 from data_sources.prometheus import PrometheusClient
 from data_sources.promql import signal
 from data_sources.task_record import TaskRecord
-from demo.servers import Prometheus, wait_until
+from demo.servers import Dashboard, Process, Prometheus, Redis, accepts, free_port, wait_until
 from recorder.metrics import LatestReader, Recorders, exposition, host_and_port, known, serve
 from routes import metrics
-from tests.test_exposition import NOW, SECOND, counters, depths, of, samples, state, worker
+from tests.test_exposition import NOW, SECOND, counters, depths, of, samples, state
+from tests.test_exposition import worker as worker_row
+from tests.watching import NOTHING, ROOT, worker
 
 EVERY = timedelta(seconds=1)  # between two scrapes
 WINDOW = 4 * EVERY
@@ -40,7 +45,7 @@ class Rows:
         self.failure = failure
         self.counters = counters()
         self.bodies = {
-            "workers": workers_to_json(WorkersReading(worker_frame([worker("w1@h1")]), 1, ())),
+            "workers": workers_to_json(WorkersReading(worker_frame([worker_row("w1@h1")]), 1, ())),
             "queues": depths_to_json(depths(unacked=3)),
             "recorder": state(events=5).to_json(),
         }
@@ -262,3 +267,42 @@ def test_the_recorders_server_answers_an_error_when_no_history_can_be_read() -> 
         connection.close()
         server.shutdown()
         server.server_close()
+
+
+def page(port: int, host: str = "127.0.0.1") -> tuple[int, str]:
+    """Status and text of /metrics."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/metrics", headers={"Host": host})
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+def test_recorder_and_dashboard_tell_what_a_real_cluster_did(redis_server: Redis, tmp_path: Path) -> None:
+    port = free_port()
+    env = {**NOTHING, "CELERY_BROKER_URL": redis_server.url, "HISTORY_URL": f"sqlite://{tmp_path}/history"}
+    command = [sys.executable, "-m", "recorder", "--metrics", f"127.0.0.1:{port}"]
+    with Process("recorder", command, tmp_path, {**env, "PYTHONPATH": str(ROOT)}, ROOT) as recorder:
+        recorder.wait_until(lambda: accepts(port) and "celery_notebook_build_info" in page(port)[1], 30)
+        with (
+            worker(redis_server, "w1@h1", tmp_path, "-E"),
+            Celery(broker=redis_server.url, set_as_current=False) as app,
+            Dashboard(tmp_path, env) as dashboard,
+        ):
+            for seconds in (0.0, 0.0, 0.0, "no number"):
+                app.send_task("shop.sleep", [seconds])
+            where = 'hostname="h1",name="shop.sleep",recorder="celery-notebook",worker="w1@h1"'
+            expected = {
+                f"celery_task_received_total{{{where}}} 4.0",
+                f"celery_task_succeeded_total{{{where}}} 3.0",
+                f'celery_task_failed_total{{exception="TypeError",{where}}} 1.0',
+                f"celery_task_runtime_count{{{where}}} 3.0",
+                'celery_worker_up{hostname="h1",recorder="celery-notebook",worker="w1@h1"} 1.0',
+                'celery_queue_length{queue_name="celery",recorder="celery-notebook"} 0.0',
+            }
+
+            wait_until(lambda: expected <= set(page(port)[1].splitlines()), "the recorder's counters", 20)
+            wait_until(lambda: expected <= set(page(dashboard.port)[1].splitlines()), "the dashboard's counters", 20)
+            assert page(dashboard.port, "elsewhere.example.com")[0] == 403
