@@ -19,7 +19,10 @@ class EventStream(Protocol):
     """One thread at a time reads; `close` may come from another. Events that nobody listens for are lost."""
 
     def connect(self, deadline_seconds: float) -> None:
-        """Returns when the broker confirmed that we listen. Raises SourceUnreachable or QueryRejected."""
+        """Returns when the broker confirmed that we listen. Raises SourceUnreachable or QueryRejected.
+
+        Each wait is bounded; a server that drips its answer may take longer than the deadline.
+        """
         ...
 
     def read(self, timeout_seconds: float) -> list[Message]:
