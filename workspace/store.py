@@ -7,7 +7,6 @@ two connections write.) On PostgreSQL all replicas share it, and the database ta
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -26,6 +25,8 @@ from sqlalchemy.schema import CreateSchema
 from data_sources.config import Secret
 from data_sources.errors import QueryRejected, SourceUnreachable
 from data_sources.history_place import SCHEMES, postgres_url, reason, sqlite_folder
+from recorder.database import StoreFailed
+from recorder.lease import FileLease
 from workspace import schema
 
 SOURCE = "Workspace"
@@ -108,17 +109,26 @@ class SqliteHome:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lease = FileLease(path)
 
     @property
     def address(self) -> str:
         return str(self.path)
 
     def open(self) -> Engine:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's own files beside it get its mode
-        lock = taken(self.path.with_name(f"{self.path.name}.lock"), self.address)
+        if not self._lease.acquire():
+            raise Occupied(
+                SOURCE,
+                f"another dashboard, {self._lease.holder()}, writes {self.address}",
+                "Act there, or end it; for several at once keep histories in PostgreSQL (HISTORY_URL)",
+            )
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's own files beside it get its mode
+        except OSError:
+            self._lease.release()
+            raise
         engine = one_connection(partial(self._connect, "rw"), "BEGIN IMMEDIATE")
-        event.listen(engine, "engine_disposed", lambda _: os.close(lock))
+        event.listen(engine, "engine_disposed", lambda _: self._lease.release())
         return migrated(engine, self.address)
 
     def open_readonly(self) -> Engine:
@@ -197,24 +207,6 @@ def migrate(connection: Connection, address: str) -> None:
         connection.execute(insert(schema.version).values(number=len(MIGRATIONS)))
 
 
-def taken(lock: Path, address: str) -> int:
-    """The file descriptor that holds the lock until it is closed. Raises Occupied."""
-    descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(descriptor, 20).decode(errors="replace").strip()
-        os.close(descriptor)
-        raise Occupied(
-            SOURCE,
-            f"another dashboard, process {holder}, writes {address}",
-            "Act there, or end it; for several at once keep histories in PostgreSQL (HISTORY_URL)",
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor
-
-
 def one_connection(connect: Callable[[], sqlite3.Connection], begin: str) -> Engine:
     """A pool of one. Python's sqlite3 begins no transaction for a SELECT, so `begin` does."""
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=0)
@@ -229,6 +221,8 @@ def translated(address: str) -> Iterator[None]:
         yield
     except (DBAPIError, sqlite3.Error) as exc:
         raise SourceUnreachable(SOURCE, f"{address}: {reason(exc)}", "Nothing was changed") from exc
+    except StoreFailed as exc:
+        raise SourceUnreachable(SOURCE, str(exc), "Nothing was changed") from exc
     except OSError as exc:
         what = exc.strerror or type(exc).__name__
         raise SourceUnreachable(SOURCE, f"{address}: {what}", "Nothing was changed") from exc
