@@ -1,12 +1,13 @@
 """Query and scope in, answer out: what pages, routes and notebooks all go through. Never raises.
 
-What is sampled on a clock is read from memory; the rest is asked in the background, once for all who want it.
+What the recorder wrote last is read from memory; the rest is asked in the background, once for all who want it.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,26 +19,36 @@ from data_sources.answer import Answer, Failure, Note
 from data_sources.config import Cluster, Settings
 from data_sources.errors import BadParameter, SourceError, SourceUnreachable
 from data_sources.flights import Flights
-from data_sources.inspect_frames import inspect_frame
+from data_sources.history import HistoryReader, facets_answer, series_answer, task_answer, tasks_answer
+from data_sources.history_facets import FACET_COLUMNS
+from data_sources.history_rows import ONE_TASK_COLUMNS, task_frame
+from data_sources.inspect_frames import inspect_frame, notes_of
+from data_sources.latest import RecorderState
 from data_sources.now import depths_answer, seconds_left, source_frame, sources_answer, workers_answer
 from data_sources.poller import Reading
 from data_sources.presence import worker_frame
 from data_sources.prometheus import PrometheusFacts
 from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
-from data_sources.queue_frame import depth_frame
+from data_sources.queue_frame import depth_frame, listed
 from data_sources.range_frame import empty_frame
+from data_sources.schema import SAMPLE_LEVELS
 from data_sources.scope import Scope, Window, floor_time
-from data_sources.watch import EVERY_SECONDS, Watch, notes_of
+from data_sources.task_query import Facets, Task, Tasks
+from data_sources.watch import Watch
 
 log = logging.getLogger(__name__)
 
+Recorded = History | Tasks | Facets | Task  # the kinds that the history answers
+
 DEADLINE_SECONDS = 10.0
 INSPECT_SECONDS = 5.0
+RECORDED = SIGNALS.keys() - {"memory", "memory_limit"}  # containers: Prometheus alone knows them
 NO_TURN = (
     "Prometheus",
     f"gave no complete answer within {DEADLINE_SECONDS:g} s",
     "It is busy with other questions, or does not answer at all.",
 )
+FINEST = timedelta(seconds=SAMPLE_LEVELS[0])  # a history knows no finer step
 SETTLED_AFTER = timedelta(minutes=5)  # nothing is written that far back any more
 
 
@@ -47,9 +58,10 @@ class Desk:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.ended = False
-        self._watches = {cluster.name: Watch(cluster) for cluster in settings.clusters}
+        self._watches = {cluster.name: Watch(cluster, settings.history_url) for cluster in settings.clusters}
         self._metrics = Flights("ask Prometheus", parallel=4)
         self._inspects = Flights("ask workers", parallel=2)
+        self._histories = Flights("read the history", parallel=4)
 
     def start(self) -> None:
         for watch in self._watches.values():
@@ -60,6 +72,7 @@ class Desk:
         self.ended = True
         self._metrics.close()
         self._inspects.close()
+        self._histories.close()
         with ThreadPoolExecutor(len(self._watches)) as together:
             list(together.map(Watch.stop, self._watches.values()))
 
@@ -80,10 +93,14 @@ class Desk:
     def cluster(self, name: str) -> Cluster:
         return self._watches[name].cluster
 
+    def histories(self) -> dict[str, HistoryReader]:
+        """By cluster."""
+        return {name: watch.history for name, watch in self._watches.items()}
+
     def window(self, scope: Scope) -> Window:
         """The window that `scope` means now; all cells of a page agree on it. Raises BadParameter."""
         watch = self._watches[scope.cluster]
-        finest = max(timedelta(seconds=EVERY_SECONDS), watch.scrape_interval or timedelta(0))
+        finest = max(FINEST, watch.scrape_interval or timedelta(0))
         window = scope.range.resolve(datetime.now(UTC), step=scope.step, at_least=finest)
         if window.points == 1 and scope.step is None:  # no link can ask for a single moment
             return replace(window, start=window.start - window.step)
@@ -97,7 +114,7 @@ class Desk:
                 return depths_answer(query, watch, wait_seconds)
             case Sources():
                 return sources_answer(query, watch, wait_seconds)
-            case History():
+            case History() | Tasks() | Facets() | Task():
                 return self._history(query, watch, scope, wait_seconds)
             case Signal():
                 return self._signal(query, watch, scope, wait_seconds)
@@ -108,7 +125,7 @@ class Desk:
         raise TypeError(f"no source answers {type(query).__name__}")
 
     def _signal(self, signal: Signal, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
-        """From Prometheus where an exporter there gives it, else from what was sampled."""
+        """From Prometheus where an exporter there gives it, else from the history."""
         ends = time.monotonic() + wait_seconds
         reading: Reading[PrometheusFacts] = watch.facts.read(wait_seconds) if watch.facts else Reading()
         if signal.by not in SIGNALS.get(signal.name, ()):
@@ -116,10 +133,11 @@ class Desk:
         if reading.value is not None:
             window = self.window(scope)
             rate_window = promql.rate_window(window.step, reading.value.scrape_interval)
-            named = promql.signal(signal.name, signal.by, reading.value.family, rate_window)
+            cluster = watch.cluster.name if len(self._watches) > 1 else None
+            named = promql.signal(signal.name, signal.by, reading.value.family, rate_window, cluster)
             if named is not None:
                 return self._promql(PromQL(named.text), watch, scope, seconds_left(ends), named)
-        if (signal.name, signal.by) in watch.tracks:
+        if signal.name in RECORDED:
             return self._history(History(signal.name, signal.by), watch, scope, seconds_left(ends))
         blank = Answer(blank_frame(signal), signal, origin="Prometheus")
         if reading.failure and watch.has_prometheus:
@@ -132,24 +150,25 @@ class Desk:
             notes=(Note(promql.missing(signal.name, watch.has_prometheus), "absent"),),
         )
 
-    def _history(self, query: History, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
-        track = watch.tracks.get((query.name, query.by))
-        if track is None:
-            raise BadParameter("q", f"{query.name} by {query.by or 'total'} is not sampled; Prometheus may have it")
-        from_broker = query.name in ("depth", "unacked")
-        reading = watch.queues.read(wait_seconds) if from_broker else watch.workers.read(wait_seconds)
+    def _history(self, query: Recorded, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
+        if isinstance(query, History) and query.name not in RECORDED:
+            raise BadParameter("q", f"{query.name} is not recorded; Prometheus may have it")
         window = self.window(scope)
-        return Answer(
-            frame=track.frame(window),
-            query=query,
-            units={"value": promql.UNITS.get(query.name, "")},
-            window=window,
-            origin=f"Sampled from {watch.cluster.broker.address}",
-            measured_at=reading.measured_at,
-            took=reading.took,
-            notes=track.notes(window) + (ACCEPTED if query.name == "throughput" else ()),
-            failure=reading.failure,
+        stretch = window if isinstance(query, History) else None
+        blank = Answer(blank_frame(query), query, window=stretch, origin="History")
+        answer = self._over_time(
+            self._histories,
+            query,
+            scope,
+            window,
+            lambda: history_answer(watch.history, query, scope, window),
+            blank,
+            wait_seconds,
         )
+        recorder = watch.recorder()
+        if recorder.failure and answer.measured_at and not answer.failure:
+            answer = answer.failed(recorder.failure)
+        return replace(answer, notes=answer.notes + quiet_notes(recorder.value))
 
     def _promql(
         self, query: PromQL, watch: Watch, scope: Scope, wait_seconds: float, named: promql.NamedQuery | None = None
@@ -184,18 +203,34 @@ class Desk:
                 notes=tuple(warnings),
             )
 
-        question = (scope.cluster, query, scope.range if scope.range.is_live else window, window.step)
         blank = Answer(empty_frame(labels), query, units, stretch, origin="Prometheus")
+        return self._over_time(self._metrics, query, scope, window, fetch, blank, wait_seconds)
+
+    def _over_time(
+        self,
+        flights: Flights,
+        query: Query,
+        scope: Scope,
+        window: Window,
+        fetch: Callable[[], Answer],
+        blank: Answer,
+        wait_seconds: float,
+    ) -> Answer:
+        """One question of a stretch of time: what lies far enough back is fetched once, the rest as it moves on."""
+        question = (scope.cluster, query, scope.range if scope.range.is_live else window, window.step)
         moment = steady_now() if scope.range.is_live else min(datetime.now(UTC), window.end + SETTLED_AFTER)
         due = slot(moment, max(window.step, scope.max_age))
-        return self._metrics.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)
+        return flights.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)
 
     def _inspect(self, query: Inspect, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
+        sampled = watch.workers()
+        expected = sampled.value.expected if sampled.value and not sampled.failure else ()
+
         def fetch() -> Answer:
             snapshot = watch.inspector.snapshot(
                 (query.method,),
                 workers=query.workers or None,
-                expected=watch.presence.expected,
+                expected=expected,
                 arguments={"query_task": {"ids": list(query.ids)}} if query.ids else {},
                 deadline_seconds=INSPECT_SECONDS,
             )
@@ -216,6 +251,26 @@ class Desk:
         return self._inspects.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)
 
 
+def history_answer(history: HistoryReader, query: Recorded, scope: Scope, window: Window) -> Answer:
+    """Read from the history, within its time limit. Raises SourceError."""
+    match query:
+        case Tasks():
+            return tasks_answer(history, query, scope)
+        case Facets():
+            return facets_answer(history, query, scope)
+        case Task():
+            return task_answer(history, query)
+        case History():
+            return series_answer(history, query, window)
+
+
+def quiet_notes(recorder: RecorderState | None) -> tuple[Note, ...]:
+    if recorder is None or not recorder.quiet:
+        return ()
+    what = f"What {listed(recorder.quiet)} ran is not recorded: no task events come from there"
+    return (Note(f"{what}; start workers with -E, or set CELERY_ENABLE_EVENTS", "warning"),)
+
+
 def rejected(query: Query, parameter: str, message: str, source: str = "Celery Notebook") -> Answer:
     """The answer to a question that cannot be asked."""
     failure = Failure("rejected", source, message, "", datetime.now(UTC), None, parameter)
@@ -233,12 +288,16 @@ def blank_frame(query: Query) -> pd.DataFrame:
             return source_frame()
         case Inspect(method=method) if method in METHODS:
             return inspect_frame(method, None)
+        case Tasks():
+            return task_frame(())
+        case Task():
+            return task_frame((), ONE_TASK_COLUMNS)
+        case Facets():
+            return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in FACET_COLUMNS.items()})
         case Signal(by=by) if by:
             return empty_frame((by,))
     return empty_frame(())
 
-
-ACCEPTED = (Note("Accepted by workers, not finished: from the differences of their totals"),)
 
 BOOTED = datetime.now(UTC) - timedelta(seconds=time.monotonic())
 

@@ -1,4 +1,4 @@
-"""What a watch knows of this moment, as answers: its workers, its queues, the state of its sources."""
+"""What a cluster's recorder wrote last, as answers: its workers, its queues, the state of its sources."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SOURCE_COLUMNS = {
 
 
 def workers_answer(query: Workers, watch: Watch, wait_seconds: float) -> Answer:
-    reading = watch.workers.read(wait_seconds)
+    reading = watch.workers(wait_seconds)
     frame = reading.value.frame if reading.value else worker_frame()
     return Answer(
         frame=chosen(frame, "worker", query.workers),
@@ -46,10 +46,10 @@ def workers_answer(query: Workers, watch: Watch, wait_seconds: float) -> Answer:
 
 def depths_answer(query: Depths, watch: Watch, wait_seconds: float) -> Answer:
     """The broker's own reading; consumers, where the broker cannot tell, are the answering workers'."""
-    reading = watch.queues.read(wait_seconds)
+    reading = watch.queues(wait_seconds)
     frame, notes = (reading.value.frame, reading.value.notes) if reading.value else (depth_frame([]), ())
-    workers = watch.workers.read()
-    counted = watch.presence.consumers() if workers.value and not workers.failure else None
+    workers = watch.workers()
+    counted = workers.value.consumers() if workers.value and not workers.failure else None
     if counted is not None:
         by_workers = pd.array([counted[name] for name in frame["queue"]], dtype="Int64")
         frame = frame.assign(
@@ -76,7 +76,7 @@ def chosen(frame: pd.DataFrame, column: str, names: Sequence[str]) -> pd.DataFra
 def sources_answer(query: Sources, watch: Watch, wait_seconds: float) -> Answer:
     """One row a source, see SOURCE_COLUMNS, in the order people look for them."""
     ends = time.monotonic() + wait_seconds
-    queues, workers = watch.queues.read(wait_seconds), watch.workers.read(seconds_left(ends))
+    queues, workers = watch.queues(wait_seconds), watch.workers(seconds_left(ends))
     broker = watch.cluster.broker.transport
     rows = [source_row(broker, queues, queues.value.latency.total_seconds() if queues.value else None)]
     rows[0]["version"] = queues.value.origin if queues.value else None
@@ -87,6 +87,9 @@ def sources_answer(query: Sources, watch: Watch, wait_seconds: float) -> Answer:
     else:
         off = {"source": "prometheus", "state": "off", "hint": "PROMETHEUS_URL names one"}
         rows.append({**dict.fromkeys(SOURCE_COLUMNS), **off})
+    recorder = watch.recorder(seconds_left(ends))
+    rows.append(source_row("recorder", recorder, None))
+    rows[-1]["version"] = f"Celery Notebook {recorder.value.version}" if recorder.value else None
     measured = [reading.measured_at for reading in (queues, workers) if reading.measured_at]
     return Answer(
         source_frame(rows),

@@ -38,15 +38,13 @@ class Poller(Generic[T]):
     """Calls `take` every `every_seconds`, sooner after a failure, and keeps its last value; a failure is kept beside
     it, never instead of it.
 
-    `take` bounds its own waiting and raises SourceError. `on_value` and `on_failure` see each outcome, in the
-    poller's thread.
+    `take` bounds its own waiting and raises SourceError. `on_reading` sees each outcome, in the poller's thread.
     """
 
     source: str
     take: Callable[[], T]
     every_seconds: float
-    on_value: Callable[[T, datetime], None] = lambda value, at: None
-    on_failure: Callable[[datetime], None] = lambda at: None
+    on_reading: Callable[[Reading[T]], None] = lambda reading: None
     _reading: Reading[T] = field(default_factory=Reading, init=False)
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
     _ending: threading.Event = field(default_factory=threading.Event, init=False)
@@ -66,10 +64,12 @@ class Poller(Generic[T]):
         if self._thread:
             self._thread.join(timeout_seconds)
 
-    def read(self, wait_seconds: float = 0.0) -> Reading[T]:
-        """The last reading; waits up to `wait_seconds` for the very first one."""
+    def read(
+        self, wait_seconds: float = 0.0, ready: Callable[[Reading[T]], bool] = lambda reading: not reading.pending
+    ) -> Reading[T]:
+        """The last reading; waits up to `wait_seconds` for one that is `ready`, else for the very first one."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._reading.pending, wait_seconds)
+            self._changed.wait_for(lambda: ready(self._reading), wait_seconds)
             return self._reading
 
     def _run(self) -> None:
@@ -81,8 +81,8 @@ class Poller(Generic[T]):
         at, began = datetime.now(UTC), time.monotonic()
         self._due = began + self.every_seconds
         try:
-            value = self.take()
-            self.on_value(value, at)
+            reading = Reading(self.take(), at, timedelta(seconds=time.monotonic() - began))
+            self.on_reading(reading)
         except SourceError as error:
             self._fail(error, at)
         except Exception as error:  # a poller must outlive whatever a hostile answer makes of our code
@@ -91,15 +91,16 @@ class Poller(Generic[T]):
                 log.exception("%s: unexpected error while sampling", self.source)
             self._fail(unexpected, at)
         else:
-            self._publish(Reading(value, at, timedelta(seconds=time.monotonic() - began)))
+            self._publish(reading)
 
     def _fail(self, error: SourceError, at: datetime) -> None:
         last, now = self._reading, time.monotonic()
         self._due = min(self._due, now + RETRY_SECONDS)
         since = last.failure.since if last.failure else at
         failure = Failure.from_error(error, since, datetime.now(UTC) + timedelta(seconds=self._due - now))
-        self._publish(Reading(last.value, last.measured_at, last.took, failure))
-        self.on_failure(at)
+        reading = Reading(last.value, last.measured_at, last.took, failure)
+        self._publish(reading)
+        self.on_reading(reading)
 
     def _publish(self, reading: Reading[T]) -> None:
         with self._changed:

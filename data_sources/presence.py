@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
+from data_sources.answer import Note
 from data_sources.worker_facts import WorkerFacts
 
 GONE_AFTER = timedelta(minutes=10)
@@ -63,6 +64,27 @@ class Taken:
     by_task: Mapping[str, float]
     by_worker: Mapping[str, float]
     span_seconds: float
+
+
+@dataclass(frozen=True)
+class WorkersReading:
+    """`frame` as `Presence.frame` promises it; `answered`: how many workers answered this round, beats not counted."""
+
+    frame: pd.DataFrame
+    answered: int
+    notes: tuple[Note, ...]
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The names that should answer when asked: whoever is not silent."""
+        return tuple(dict.fromkeys(self.frame.loc[self.frame["silent_since"].isna(), "worker"]))
+
+    def consumers(self) -> Counter[str] | None:
+        """How many answering workers consume each queue; None while one of them has not said what it consumes."""
+        consumed = self.frame.loc[self.frame["silent_since"].isna(), "queues"].tolist()
+        if None in consumed:
+            return None
+        return Counter(queue for queues in consumed for queue in queues)
 
 
 class Presence:
@@ -126,13 +148,6 @@ class Presence:
     def queues(self) -> frozenset[str]:
         """Every queue that a worker on the roster consumes."""
         return frozenset(queue for seen in self._seen.values() for queue in seen.facts.queues or ())
-
-    def consumers(self) -> Counter[str] | None:
-        """How many answering workers consume each queue; None while one of them has not said what it consumes."""
-        consumed = [seen.facts.queues for seen in self._seen.values() if not seen.silent_since]
-        if None in consumed:
-            return None
-        return Counter(queue for queues in consumed for queue in queues or ())
 
     def frame(self, now: datetime) -> pd.DataFrame:
         """One row a worker, see COLUMNS; what a worker did not say is missing, never 0."""

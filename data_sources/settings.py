@@ -27,6 +27,7 @@ from typing import Any
 from data_sources.config import Broker, Cluster, HttpEndpoint, Secret, SecretMapping, Settings
 from data_sources.errors import ConfigError
 from data_sources.given import Given
+from data_sources.history_place import place
 from data_sources.urls import management_url, split_web_url
 
 FILE = "celery-notebook.toml"
@@ -67,7 +68,7 @@ def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> S
         raise ConfigError("clusters", "must be tables: [clusters.NAME]")
     above = from_table(document, "", ABOVE)
     above = replace(above, values={**above.values, **from_environment(environ, ABOVE).values})
-    return Settings(
+    settings = Settings(
         clusters=tuple(cluster(name, from_table(table, f"clusters.{name}", CLUSTER)) for name, table in tables.items())
         or (cluster("default", from_environment(environ, CLUSTER)),),
         public_url=public_url(above),
@@ -76,6 +77,9 @@ def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> S
         history_size_bytes=above.size_bytes("history_size") or Settings.history_size_bytes,
         history_hide_arguments=above.truth("history_hide_arguments"),
     )
+    for one in settings.clusters:
+        place(settings.history_url, one)  # raises ConfigError
+    return settings
 
 
 def read_file(environ: Mapping[str, str], file: Path | None) -> dict[str, Any]:

@@ -1,91 +1,139 @@
-"""One cluster, sampled on a clock: its workers, its queues and what its Prometheus has."""
+"""One cluster, watched: what its recorder wrote last, and what its Prometheus has."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from typing import TypeVar
 
-import pandas as pd
-
-from data_sources.answer import Note
-from data_sources.brokers import open_broker
+from data_sources.answer import Failure
 from data_sources.celery_inspect import CeleryInspector
-from data_sources.celery_snapshot import Snapshot
-from data_sources.config import Cluster
-from data_sources.poller import Poller
-from data_sources.presence import Presence
+from data_sources.config import Cluster, Secret
+from data_sources.errors import SourceUnreachable
+from data_sources.history import HistoryReader
+from data_sources.history_place import place
+from data_sources.latest import RecorderState, depths_from_json, moment, reading, workers_from_json
+from data_sources.poller import Poller, Reading
+from data_sources.presence import WorkersReading
 from data_sources.prometheus import PrometheusClient, PrometheusFacts
-from data_sources.queue_frame import DepthReading, listed
-from data_sources.samples import Track
-from data_sources.worker_facts import WorkerFacts, workers_facts
+from data_sources.queue_frame import DepthReading
 
-EVERY_SECONDS = 5.0
-DEADLINE_SECONDS = 3.0
+T = TypeVar("T")
+
+LOOK_SECONDS = 0.5  # between two looks at what the recorder wrote last; all viewers share them
+LOOK = timedelta(seconds=LOOK_SECONDS)
+ALIVE_SECONDS = 10.0  # without a heartbeat of the recorder: it is gone. It has one each second
+ALIVE = timedelta(seconds=ALIVE_SECONDS)
 PROMETHEUS_EVERY_SECONDS = 20.0
-# Small and always needed; the rest is asked when a page or an export wants it.
-SAMPLED = ("ping", "stats", "active", "active_queues")
 
 
 @dataclass(frozen=True)
-class WorkersReading:
-    """`frame` as `Presence.frame` promises it; `answered`: how many workers answered this round, beats not counted."""
+class Now:
+    """What the recorder wrote last. `recorder`: its own state, measured at its last heartbeat."""
 
-    frame: pd.DataFrame
-    answered: int
-    notes: tuple[Note, ...]
+    workers: Reading[WorkersReading] = field(default_factory=Reading)
+    queues: Reading[DepthReading] = field(default_factory=Reading)
+    recorder: Reading[RecorderState] = field(default_factory=Reading)
 
 
 class Watch:
-    """Starts and ends the pollers of a cluster and keeps what they said over time."""
+    """Looks at one cluster's history and its Prometheus on a clock, and holds the clients that ask the rest."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, history_url: Secret | None = None) -> None:
         self.cluster = cluster
-        self._sampler = CeleryInspector(cluster.broker)
-        self.inspector = CeleryInspector(cluster.broker)  # for what viewers ask: sampling does not wait for it
-        self.reader = open_broker(cluster)
+        self.history = HistoryReader(place(history_url, cluster))
+        self.inspector = CeleryInspector(cluster.broker)
         self.prometheus = PrometheusClient(cluster.prometheus) if cluster.prometheus else None
-        self.presence = Presence()
-        self.tracks = {
-            ("throughput", "name"): Track("name", increments=True),
-            ("throughput", "worker"): Track("worker", increments=True),
-            ("throughput", ""): Track("", increments=True),
-            ("busy_slots", "worker"): Track("worker"),
-            ("busy_slots", ""): Track(""),
-            ("slots", "worker"): Track("worker"),
-            ("slots", ""): Track(""),
-            ("depth", "queue"): Track("queue"),
-            ("depth", ""): Track(""),
-            ("unacked", "queue"): Track("queue"),
-            ("unacked", ""): Track(""),
-        }
-        self.workers = Poller("Celery", self._ask_workers, EVERY_SECONDS, on_failure=self._workers_unknown)
-        self.queues = Poller("Broker", self._read_queues, EVERY_SECONDS, self._keep_depths, self._depths_unknown)
         self.facts = Poller("Prometheus", self.prometheus.facts, PROMETHEUS_EVERY_SECONDS) if self.prometheus else None
+        self._now = Poller("Recorder", self._look, LOOK_SECONDS)
+        self._began = time.monotonic()
+        self._beat: datetime | None = None  # the recorder's last heartbeat, and when it was new to us
+        self._beat_seen = float("-inf")
 
     @property
-    def pollers(self) -> list[Poller[WorkersReading] | Poller[DepthReading] | Poller[PrometheusFacts]]:
-        return [self.workers, self.queues, *([self.facts] if self.facts else [])]
+    def pollers(self) -> list[Poller[Now] | Poller[PrometheusFacts]]:
+        return [self._now, *([self.facts] if self.facts else [])]
 
     def start(self) -> None:
         for poller in self.pollers:
             poller.start()
 
     def stop(self) -> None:
-        """Waits for what is under way, but no longer than for a round."""
-        ends = time.monotonic() + DEADLINE_SECONDS
+        """Waits for nobody else than our own threads, and not long."""
         for poller in self.pollers:
             poller.end()
         self.inspector.close()
         if self.prometheus:
             self.prometheus.close()
         for poller in self.pollers:
-            poller.stop(max(0.0, ends - time.monotonic()))
-        self._sampler.close()
-        self.reader.close()
+            poller.stop()
+        self.history.close()
+
+    def workers(self, wait_seconds: float = 0.0) -> Reading[WorkersReading]:
+        return self._read(lambda now: now.workers, wait_seconds)
+
+    def queues(self, wait_seconds: float = 0.0) -> Reading[DepthReading]:
+        return self._read(lambda now: now.queues, wait_seconds)
+
+    def recorder(self, wait_seconds: float = 0.0) -> Reading[RecorderState]:
+        return self._read(lambda now: now.recorder, wait_seconds)
+
+    def _read(self, part: Callable[[Now], Reading[T]], wait_seconds: float) -> Reading[T]:
+        """One kind of answer; while the history or its recorder is away, that is why there is no newer one."""
+
+        def of(look: Reading[Now]) -> Reading[T]:
+            known: Reading[T] = part(look.value) if look.value else Reading()
+            return replace(known, failure=look.failure) if look.failure else known
+
+        return of(self._now.read(wait_seconds, lambda look: not of(look).pending))
+
+    def _look(self) -> Now:
+        """Raises SourceUnreachable when there is no history, unless its recorder may be starting."""
+        try:
+            rows = {kind: self.history.latest(kind) for kind in ("recorder", "workers", "queues")}
+        except SourceUnreachable:
+            if self._may_be_starting:
+                return Now()
+            raise
+        recorder = reading(rows["recorder"], RecorderState.from_json)
+        now = Now(
+            self._of_this_recorder(reading(rows["workers"], workers_from_json), recorder),
+            self._of_this_recorder(reading(rows["queues"], depths_from_json), recorder),
+            recorder,
+        )
+        if self._is_alive(recorder):
+            return now
+        if self._may_be_starting:
+            return Now()
+        failure = silence(recorder)
+        return Now(
+            replace(now.workers, failure=failure),
+            replace(now.queues, failure=failure),
+            replace(now.recorder, failure=failure),
+        )
+
+    @property
+    def _may_be_starting(self) -> bool:
+        return time.monotonic() - self._began < ALIVE_SECONDS
+
+    def _of_this_recorder(self, known: Reading[T], recorder: Reading[RecorderState]) -> Reading[T]:
+        """What an earlier recorder left is no answer while this one has not asked yet, unless it is as good as new."""
+        if known.failure or known.measured_at is None or recorder.value is None:
+            return known
+        old = datetime.now(UTC) - known.measured_at > ALIVE
+        return Reading() if old and known.measured_at < moment(recorder.value.since_us) else known
+
+    def _is_alive(self, recorder: Reading[RecorderState]) -> bool:
+        """Its clock may not be ours: what counts is that its heartbeat changes."""
+        now, beat = time.monotonic(), recorder.measured_at
+        if beat is None:
+            return False
+        if beat != self._beat and (self._beat is not None or abs(datetime.now(UTC) - beat) < ALIVE):
+            self._beat_seen = now
+        self._beat = beat
+        return now - self._beat_seen < ALIVE_SECONDS
 
     @property
     def has_prometheus(self) -> bool:
@@ -100,74 +148,13 @@ class Watch:
         facts = self.facts.read().value if self.facts else None
         return facts.scrape_interval if facts else None
 
-    def _ask_workers(self) -> WorkersReading:
-        snapshot = self._sampler.snapshot(
-            SAMPLED,
-            expected=self.presence.expected,
-            deadline_seconds=DEADLINE_SECONDS,
-            arguments={"active": {"safe": True}},
-        )
-        at = datetime.now(UTC)
-        facts = workers_facts(snapshot)
-        taken = self.presence.update(facts, snapshot.late, at)
-        in_all = sum(taken.by_task.values()) if taken.by_worker else None
-        self._keep(
-            "throughput", at, {"name": taken.by_task, "worker": taken.by_worker, "": {"": in_all}}, taken.span_seconds
-        )
-        by_name = {name: tuple(twins) for name, twins in groupby(facts, lambda one: one.worker)}
-        busy = {name: total(one.active for one in twins) for name, twins in by_name.items()}
-        slots = {name: total(one.concurrency for one in twins) for name, twins in by_name.items()}
-        self._keep("busy_slots", at, {"worker": busy, "": {"": total(busy.values())}})
-        self._keep("slots", at, {"worker": slots, "": {"": total(slots.values())}})
-        notes = notes_of(snapshot) + twin_notes(facts)
-        return WorkersReading(self.presence.frame(at), len(facts), notes)
 
-    def _workers_unknown(self, at: datetime) -> None:
-        for measurement in ("throughput", "busy_slots", "slots"):
-            self._keep(measurement, at, {"name": {}, "worker": {}, "": {}})
-
-    def _read_queues(self) -> DepthReading:
-        return self.reader.depths(self.presence.queues, deadline_seconds=DEADLINE_SECONDS)
-
-    def _keep_depths(self, reading: DepthReading, at: datetime) -> None:
-        ready, unacked = reading.per_queue("ready"), reading.per_queue("unacked")
-        self._keep("depth", at, {"queue": ready, "": {"": reading.totals.get("ready")}})
-        self._keep("unacked", at, {"queue": unacked, "": {"": reading.totals.get("unacked")}})
-
-    def _depths_unknown(self, at: datetime) -> None:
-        for measurement in ("depth", "unacked"):
-            self._keep(measurement, at, {"queue": {}, "": {}})
-
-    def _keep(
-        self,
-        measurement: str,
-        at: datetime,
-        values: Mapping[str, Mapping[str, float | None]],
-        span_seconds: float = 0.0,
-    ) -> None:
-        for by, split in values.items():
-            if track := self.tracks.get((measurement, by)):
-                track.append(at, split, span_seconds)
-
-
-def total(values: Iterable[int | None]) -> int | None:
-    """The sum; None when there is nothing to sum, or a part of it is not known."""
-    parts = list(values)
-    known = [part for part in parts if part is not None]
-    return sum(known) if known and len(known) == len(parts) else None
-
-
-def notes_of(snapshot: Snapshot) -> tuple[Note, ...]:
-    """What workers sent and we could not use."""
-    failed = [f"{worker} to {method}: {text[:200]}" for worker, method, text in snapshot.errors]
-    notes = []
-    if failed:
-        notes.append(Note(f"Answered with an error: {listed(failed)}", "warning"))
-    if snapshot.unreadable:
-        notes.append(Note(f"Answers left out: {listed(snapshot.unreadable)}", "warning"))
-    return tuple(notes)
-
-
-def twin_notes(facts: Sequence[WorkerFacts]) -> tuple[Note, ...]:
-    twins = [name for name, count in Counter(one.worker for one in facts).items() if count > 1]
-    return (Note(f"Several workers have one name, {listed(twins)}; give each its own (-n)", "warning"),) * bool(twins)
+def silence(recorder: Reading[RecorderState]) -> Failure:
+    """Why nothing newer is known: the recorder is gone, or never began."""
+    now, beat = datetime.now(UTC), recorder.measured_at
+    hint = "The dashboard starts one when none runs; its log says why it does not write"
+    if beat is None or recorder.value is None:
+        return Failure("unreachable", "Recorder", "has written nothing yet", hint, now, now + LOOK)
+    who = f"process {recorder.value.pid} on {recorder.value.host}"
+    what = f"{who} has written nothing since {beat:%Y-%m-%d %H:%M:%S} UTC"
+    return Failure("unreachable", "Recorder", what, hint, beat, now + LOOK)

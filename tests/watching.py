@@ -1,4 +1,4 @@
-"""A desk that watches what a test gives it and nothing of this machine, real workers, and a clock to turn."""
+"""A desk and a recorder that watch what a test gives them and nothing of this machine, real workers, and a clock to turn."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from celery import Celery
 
@@ -13,6 +14,7 @@ from data_sources import settings
 from data_sources.ask import Desk
 from data_sources.scope import Range, Scope
 from demo.servers import Process, Redis, celery_worker
+from recorder.run import Recorder
 
 ROOT = Path(__file__).resolve().parents[1]
 LIVE = Scope(range=Range(span=timedelta(minutes=5)))
@@ -22,17 +24,22 @@ NOTHING = {"PROMETHEUS_URL": "", "ALERTMANAGER_URL": "", "RABBITMQ_MANAGEMENT_UR
 
 @contextmanager
 def watching(env: Mapping[str, str]) -> Iterator[Desk]:
-    desk = Desk(settings.load({**NOTHING, **env}))
-    desk.start()
-    try:
-        yield desk
-    finally:
-        desk.stop()
+    """A desk beside a recorder in this process; in a folder that goes with them, unless `env` names a history."""
+    with TemporaryDirectory(prefix="history-") as folder:
+        given = settings.load({**NOTHING, "HISTORY_URL": f"sqlite://{folder}", **env})
+        recorder, desk = Recorder(given), Desk(given)
+        recorder.start()
+        desk.start()
+        try:
+            yield desk
+        finally:
+            desk.stop()
+            recorder.stop()
 
 
 def unwatched(env: Mapping[str, str]) -> Desk:
-    """A desk whose pollers never start; only what is asked is fetched."""
-    return Desk(settings.load({**NOTHING, **env}))
+    """A desk whose pollers never start, and that nobody records for; only what is asked is fetched."""
+    return Desk(settings.load({**NOTHING, "HISTORY_URL": "sqlite:///nowhere", **env}))
 
 
 def worker(redis: Redis, name: str, folder: Path, *arguments: str) -> Process:

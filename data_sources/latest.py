@@ -1,0 +1,189 @@
+"""The answers of the moment as a history keeps them: the recorder writes them as JSON, the dashboard reads them back.
+
+A row of `schema.latest` is one kind: `workers`, `queues`, `recorder` (and `counters`, see recorder/counters.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+import orjson
+import pandas as pd
+
+from data_sources.answer import Failure, Note
+from data_sources.poller import Reading
+from data_sources.presence import COLUMNS as WORKER_COLUMNS
+from data_sources.presence import WorkersReading
+from data_sources.queue_frame import COLUMNS as QUEUE_COLUMNS
+from data_sources.queue_frame import DepthReading
+
+T = TypeVar("T")
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Row(Protocol):
+    """What of a row of `schema.latest` is read here. Everything is None where there was no good answer yet."""
+
+    @property
+    def measured_us(self) -> int | None: ...
+    @property
+    def took_us(self) -> int: ...
+    @property
+    def failure(self) -> str | None: ...
+    @property
+    def body(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """What a worker said last in the event stream, heard at `at_us`. None: it did not say."""
+
+    at_us: int
+    processed: int | None = None  # tasks accepted since its start
+    active: int | None = None
+    software: str | None = None  # "py-celery 5.7.0"
+    sends_events: bool = False  # of tasks: one was heard from it
+
+
+@dataclass(frozen=True)
+class RecorderState:
+    """Who records, where to, and what came in since it began. Times are microseconds since 1970."""
+
+    pid: int
+    host: str
+    version: str
+    since_us: int
+    place: str  # address of the history, without credentials
+    events: int = 0  # of tasks, written
+    tasks: int = 0  # rows written; a task's row is written as often as it changes
+    batches: int = 0
+    poisoned: int = 0  # messages that could not be read
+    refused: int = 0  # of tasks older than what is kept
+    dropped: int = 0  # events, for want of room
+    other_events: int = 0  # of the application's own
+    other_names: int = 0  # counted under "(other)": there were too many names
+    gaps: int = 0  # begun
+    lag_seconds: float = 0.0  # from hearing an event to its commit, in the last batch
+    last_event_us: int | None = None
+    events_failure: str | None = None  # why the event stream cannot be heard
+    workers: Mapping[str, Heartbeat] = field(default_factory=dict)
+    quiet: tuple[str, ...] = ()  # workers that run tasks and send no events of them, while others do; the first few
+
+    def to_json(self) -> str:
+        return orjson.dumps(asdict(self)).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> RecorderState:
+        """Raises ValueError when it is not one; fields of a newer recorder are left out."""
+        given = known_fields(cls, orjson.loads(text))
+        given["workers"] = {
+            name: Heartbeat(**known_fields(Heartbeat, one)) for name, one in given.get("workers", {}).items()
+        }
+        return cls(**{**given, "quiet": tuple(given.get("quiet", ()))})
+
+
+def known_fields(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in given.items() if name in names}
+
+
+def reading(row: Row | None, read: Callable[[str], T]) -> Reading[T]:
+    """A row as a reading, its body by `read`; without a row it is pending."""
+    if row is None:
+        return Reading()
+    return Reading(
+        value=read(row.body) if row.body is not None else None,
+        measured_at=None if row.measured_us is None else moment(row.measured_us),
+        took=row.took_us * MICROSECOND,
+        failure=failure_from_json(row.failure) if row.failure else None,
+    )
+
+
+def moment(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + microseconds * MICROSECOND
+
+
+def microseconds(at: datetime) -> int:
+    return (at - datetime.fromtimestamp(0, UTC)) // MICROSECOND
+
+
+def workers_to_json(value: WorkersReading) -> str:
+    return dump({"frame": columns(value.frame), "answered": value.answered, "notes": notes(value.notes)})
+
+
+def workers_from_json(text: str) -> WorkersReading:
+    given = orjson.loads(text)
+    return WorkersReading(frame(given["frame"], WORKER_COLUMNS), given["answered"], read_notes(given["notes"]))
+
+
+def depths_to_json(value: DepthReading) -> str:
+    return dump(
+        {
+            "frame": columns(value.frame),
+            "totals": dict(value.totals),
+            "notes": notes(value.notes),
+            "origin": value.origin,
+            "latency_us": value.latency // MICROSECOND,
+            "measured_us": microseconds(value.measured_at),
+        }
+    )
+
+
+def depths_from_json(text: str) -> DepthReading:
+    given = orjson.loads(text)
+    return DepthReading(
+        frame=frame(given["frame"], QUEUE_COLUMNS),
+        totals=given["totals"],
+        notes=read_notes(given["notes"]),
+        origin=given["origin"],
+        latency=given["latency_us"] * MICROSECOND,
+        measured_at=moment(given["measured_us"]),
+    )
+
+
+def failure_to_json(failure: Failure) -> str:
+    return orjson.dumps(failure).decode()
+
+
+def failure_from_json(text: str) -> Failure:
+    given = orjson.loads(text)
+    for name in ("since", "retry_at"):
+        given[name] = datetime.fromisoformat(given[name]) if given[name] else None
+    return Failure(**given)
+
+
+def dump(body: Mapping[str, Any]) -> str:
+    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+def columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
+    """A frame's values by column: times as milliseconds since 1970, what is missing as None."""
+    plain = {
+        name: values.astype("int64") if isinstance(values.dtype, pd.DatetimeTZDtype) else values.astype(object)
+        for name, values in frame.items()
+    }
+    return {
+        str(name): values.astype(object).where(frame[name].notna(), None).tolist() for name, values in plain.items()
+    }
+
+
+def frame(values: Mapping[str, list[Any]], kinds: Mapping[str, str]) -> pd.DataFrame:
+    """A frame of the columns `kinds` promises, from what `columns` gave."""
+    return pd.DataFrame({name: series(values[name], kind) for name, kind in kinds.items()})
+
+
+def series(values: list[Any], kind: str) -> pd.Series[Any]:
+    if not kind.startswith("datetime64"):
+        return pd.Series(values, dtype=kind)
+    return pd.to_datetime(pd.Series(values, dtype="Int64"), unit="ms", utc=True).astype(kind)
+
+
+def notes(values: tuple[Note, ...]) -> list[list[str]]:
+    return [[note.text, note.kind] for note in values]
+
+
+def read_notes(values: list[list[str]]) -> tuple[Note, ...]:
+    return tuple(Note(text, kind) for text, kind in values)

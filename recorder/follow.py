@@ -1,0 +1,174 @@
+"""The event stream of one cluster, listened to by a thread of its own, and the times it was deaf."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+
+from data_sources.celery_control import enable_events
+from data_sources.celery_events import decode
+from data_sources.config import Cluster
+from data_sources.errors import SourceError
+from data_sources.event_stream import EventStream
+from data_sources.event_streams import open_events
+from data_sources.latest import Heartbeat
+from recorder.gaps import Gaps, now_us
+from recorder.heartbeats import Heartbeats, Mark
+from recorder.inbox import Inbox
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 0.5
+RETRY_SECONDS = 2.0
+SLOW_SECONDS = 1.0  # without a drop: then it is over
+ASK_AGAIN_SECONDS = 60.0
+REVIEW_SECONDS = 1.0
+GONE_US = 60 * 1_000_000  # without a heartbeat: not worth asking
+
+DOWN, DEAF, SLOW = "down", "deaf", "slow"  # what makes a gap in events
+
+
+class Follower:
+    """Reads, decodes, and puts what was heard into the inbox.
+
+    `earlier`: the heartbeats a recorder before this one knew, at its end.
+    """
+
+    def __init__(
+        self, cluster: Cluster, inbox: Inbox, gaps: Gaps, earlier: Mapping[str, Heartbeat], hide_arguments: bool
+    ) -> None:
+        self.heartbeats = Heartbeats(earlier)
+        self.poisoned = self.other = self.dropped = 0
+        self.last_event_us: int | None = None
+        self.failure: SourceError | None = None
+        self._cluster = cluster
+        self._inbox = inbox
+        self._gaps = gaps
+        self._hide_arguments = hide_arguments
+        self._stream: EventStream | None = None
+        self._before: dict[str, Mapping[str, Mark]] = {DOWN: self.heartbeats.marks()}
+        self._heard_at = time.monotonic()
+        self._dropped_at = 0.0
+        self._dropped_in_gap = 0
+        self._review_at = 0.0
+        self._reason: str | None = None  # why an event could not be read, not logged yet
+        self._asked: dict[str, float] = {}  # workers that were asked to send events, and when
+        self._asking: threading.Thread | None = None
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"follow {cluster.name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float = 1.0) -> None:
+        self._ending.set()
+        if self._stream:
+            self._stream.close()
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            try:
+                self._listen()
+            except SourceError as error:
+                self._lost(error)
+            except Exception as error:  # whatever a hostile message makes of our code: it must be heard on
+                log.exception("%s: unexpected error while following events", self._cluster.name)
+                self._lost(SourceError.unexpected("Events", error))
+
+    def _listen(self) -> None:
+        self._stream = stream = self._stream or open_events(self._cluster.broker)
+        stream.connect(CONNECT_SECONDS)
+        self.failure = None
+        self._asked.clear()
+        self._ended(DOWN)
+        self._ended(DEAF)
+        while not self._ending.is_set():
+            messages = stream.read(READ_SECONDS)
+            self._heard_at = time.monotonic()
+            if messages:
+                heard = decode(messages, now_us(), hide_arguments=self._hide_arguments)
+                self.poisoned += heard.poisoned
+                self.other += heard.other
+                self._reason = heard.reason or self._reason
+                dropped = self._inbox.put_events(heard.tasks) if heard.tasks else 0
+                kept = heard.tasks[: len(heard.tasks) - dropped]
+                if kept:
+                    self.last_event_us = kept[-1].at_us
+                if dropped:
+                    self._drop(dropped)
+                self.heartbeats.absorb(kept, heard.workers)
+                for beat in heard.workers:
+                    if beat.kind == "online":
+                        self._asked.pop(beat.worker, None)
+            if time.monotonic() >= self._review_at:
+                self._review_at = time.monotonic() + REVIEW_SECONDS
+                self._review()
+
+    def _lost(self, error: SourceError) -> None:
+        if self._ending.is_set():
+            return
+        self.failure = error
+        self._ended(DOWN)
+        if not self._gaps.is_open(DEAF):
+            self._before[DEAF] = self.heartbeats.marks()
+        self._gaps.begin(DEAF, "events", error.what, time.monotonic() - self._heard_at)
+        if self._stream:
+            self._stream.close()
+        self._ending.wait(RETRY_SECONDS)
+
+    def _drop(self, count: int) -> None:
+        self.dropped += count
+        self._dropped_in_gap += count
+        self._dropped_at = time.monotonic()
+        self._gaps.begin(SLOW, "events", self._inbox.blocked or "more events came than could be written")
+
+    def _end_drops(self) -> None:
+        """Ends the time of too many events, when it is over: how many were dropped is known."""
+        if self._gaps.is_open(SLOW) and time.monotonic() - self._dropped_at > SLOW_SECONDS:
+            if gap := self._gaps.end(SLOW):
+                self._gaps.estimate(gap, self._dropped_in_gap)
+            self._dropped_in_gap = 0
+
+    def _review(self) -> None:
+        if self._reason:
+            log.warning("%s: %d events were left out: %s", self._cluster.name, self.poisoned, self._reason)
+            self._reason = None
+        self._end_drops()
+        for gap, missed in self.heartbeats.due_estimates():
+            if missed is not None:
+                self._gaps.estimate(gap, missed)
+        if self._cluster.enable_events:
+            self._ask_for_events()
+
+    def _ended(self, cause: str) -> None:
+        gap = self._gaps.end(cause)
+        if gap is not None:
+            self.heartbeats.measure(gap, self._before.pop(cause))
+
+    def _ask_for_events(self) -> None:
+        """In a thread: the stream goes on meanwhile, and a worker that was asked is given time."""
+        now = time.monotonic()
+        names = [
+            name
+            for name, beat in self.heartbeats.workers.items()
+            if not beat.sends_events
+            and now_us() - beat.at_us < GONE_US
+            and now - self._asked.get(name, -ASK_AGAIN_SECONDS) >= ASK_AGAIN_SECONDS
+        ]
+        if names and not (self._asking and self._asking.is_alive()):
+            self._asked.update(dict.fromkeys(names, now))
+            self._asking = threading.Thread(target=self._enable_events, args=(names,), daemon=True)
+            self._asking.start()
+
+    def _enable_events(self, workers: list[str]) -> None:
+        try:
+            enable_events(self._cluster.broker, workers, CONNECT_SECONDS)
+            log.info("%s: asked %d workers to send task events", self._cluster.name, len(workers))
+        except SourceError as error:
+            log.warning("%s: workers could not be asked to send task events: %s", self._cluster.name, error.what)
+            for name in workers:
+                self._asked.pop(name, None)

@@ -1,0 +1,130 @@
+"""What workers say of themselves in the event stream: who lives, and how many tasks were missed.
+
+A heartbeat carries `processed`, the tasks a worker has started since its own start. What that grew by over a time, less
+the tasks whose start was heard, was missed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from data_sources.celery_events import TaskEvent, WorkerEvent
+from data_sources.latest import Heartbeat
+from recorder.batch import Gap
+
+MOST_WORKERS = 5_000
+FORGET_US = 24 * 3600 * 1_000_000
+ESTIMATE_SECONDS = 10.0  # heartbeats come every 2 s, as a rule
+EVENTS_A_TASK = 3  # received, started, and how it ended
+SILENT_TASKS = 3  # started without an event: a worker that sends them is not that late
+
+
+@dataclass(frozen=True)
+class Mark:
+    """At a heartbeat: what the worker had processed, and how many starts had been heard from it."""
+
+    processed: int
+    started: int
+
+
+@dataclass
+class Estimate:
+    """A gap that ended, and what each worker is found to have done in it."""
+
+    gap: Gap
+    before: Mapping[str, Mark]
+    ends: float = field(default_factory=lambda: time.monotonic() + ESTIMATE_SECONDS)
+    missed: dict[str, int] = field(default_factory=dict)
+
+    def see(self, worker: str, now: Mark) -> None:
+        mark = self.before.get(worker)
+        if mark is not None and worker not in self.missed:
+            begun_anew = now.processed < mark.processed
+            done = now.processed - (0 if begun_anew else mark.processed)
+            self.missed[worker] = max(0, done - (now.started - mark.started))
+
+    @property
+    def is_due(self) -> bool:
+        return len(self.missed) == len(self.before) or time.monotonic() >= self.ends
+
+
+class Heartbeats:
+    """Of one cluster, in the follower's thread. Others may read `workers`, which is replaced and never changed.
+
+    `earlier`: what was known before this process began.
+    """
+
+    def __init__(self, earlier: Mapping[str, Heartbeat]) -> None:
+        self.workers: Mapping[str, Heartbeat] = dict(earlier)
+        self._started: Counter[str] = Counter()
+        self._first = {name: Mark(beat.processed, 0) for name, beat in earlier.items() if beat.processed is not None}
+        self._last = dict(self._first)
+        self._estimates: list[Estimate] = []
+
+    def marks(self) -> Mapping[str, Mark]:
+        """Where each worker stands now: what a gap that begins is measured from."""
+        return dict(self._last)
+
+    def measure(self, gap: Gap, before: Mapping[str, Mark]) -> None:
+        """Finds out, from the heartbeats to come, what was missed in a gap that has ended."""
+        self._estimates.append(Estimate(gap, before))
+
+    def absorb(self, tasks: Sequence[TaskEvent], workers: Iterable[WorkerEvent]) -> None:
+        """`tasks`: those that are kept."""
+        self._started.update(event.worker for event in tasks if event.kind == "started" and event.worker)
+        beats = {beat.worker: beat for beat in workers}
+        speaking = {event.worker for event in tasks if event.worker}
+        if not beats and all(self._is_known_to_send(name) for name in speaking):
+            return
+        changed = dict(self.workers)
+        for name, beat in beats.items():
+            sends = name in changed and changed[name].sends_events and beat.kind != "online"
+            software = " ".join(part for part in (beat.sw_ident, beat.sw_ver) if part) or None
+            changed[name] = Heartbeat(beat.heard_us, beat.processed, beat.active, software, sends)
+            if beat.processed is not None:
+                self._mark(name, Mark(beat.processed, self._started[name]))
+        for name in speaking & changed.keys():
+            changed[name] = replace(changed[name], sends_events=True)
+        self.workers = youngest(changed)
+
+    def due_estimates(self) -> list[tuple[Gap, int | None]]:
+        """Gaps of which it is known by now how many events were missed; None: no worker tells."""
+        due = [one for one in self._estimates if one.is_due]
+        self._estimates = [one for one in self._estimates if one not in due]
+        return [(one.gap, EVENTS_A_TASK * sum(one.missed.values()) if one.missed else None) for one in due]
+
+    def quiet(self) -> list[str]:
+        """Workers that started tasks and sent no events of them, while others do."""
+        if not any(beat.sends_events for beat in self.workers.values()):
+            return []
+        return [
+            name
+            for name, beat in sorted(self.workers.items())
+            if not beat.sends_events
+            and name in self._last
+            and self._last[name].processed - self._first[name].processed >= SILENT_TASKS
+            and self._last[name].started == self._first[name].started
+        ]
+
+    def _is_known_to_send(self, name: str) -> bool:
+        return name not in self.workers or self.workers[name].sends_events
+
+    def _mark(self, worker: str, now: Mark) -> None:
+        first = self._first.get(worker)
+        if first is None or now.processed < first.processed or now.started > first.started:
+            self._first[worker] = now
+        self._last[worker] = now
+        for estimate in self._estimates:
+            estimate.see(worker, now)
+
+
+def youngest(workers: Mapping[str, Heartbeat]) -> dict[str, Heartbeat]:
+    """Those heard within a day, at most MOST_WORKERS."""
+    newest = max((beat.at_us for beat in workers.values()), default=0)
+    kept = {name: beat for name, beat in workers.items() if newest - beat.at_us < FORGET_US}
+    if len(kept) > MOST_WORKERS:
+        kept = dict(sorted(kept.items(), key=lambda item: item[1].at_us, reverse=True)[:MOST_WORKERS])
+    return kept

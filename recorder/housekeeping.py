@@ -1,0 +1,38 @@
+"""What a history needs in the background: roll-ups, thinning, retention, each in steps that take a moment."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from recorder.gaps import now_us
+from recorder.retention import Keep, Retention
+from recorder.rollups import Rollups
+from recorder.store import Store
+from recorder.thinning import Thinning
+
+EVERY_SECONDS = 5.0  # between two looks for work, when the last found none
+
+
+class Chore(Protocol):
+    def step(self, now_us: int) -> bool:
+        """Does a piece of what is due; False: there is nothing."""
+
+
+class Housekeeping:
+    """In the thread of the store. Raises StoreFailed; then the same step is due again."""
+
+    def __init__(self, store: Store, keep: Keep) -> None:
+        self._keep = keep
+        self._chores: list[Chore] = [Rollups(store), Thinning(store), Retention(store, keep)]
+        self._due = [0.0] * len(self._chores)
+
+    def of(self, store: Store) -> Housekeeping:
+        """The same for another store."""
+        return Housekeeping(store, self._keep)
+
+    def step(self) -> None:
+        """One step of each chore that is due; one with more to do is due again at once."""
+        for place, chore in enumerate(self._chores):
+            if time.monotonic() >= self._due[place] and not chore.step(now_us()):
+                self._due[place] = time.monotonic() + EVERY_SECONDS

@@ -1,0 +1,131 @@
+"""Recording the clusters of one configuration, each while its history is ours to write, until we are told to end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import replace
+
+from data_sources.config import Cluster, Settings
+from data_sources.errors import SourceError
+from data_sources.history_place import Place, SqlitePlace, place
+from data_sources.latest import RecorderState
+from recorder.batch import Batch, Gap
+from recorder.database import StoreFailed
+from recorder.follow import DOWN, Follower
+from recorder.gaps import Gaps
+from recorder.housekeeping import Housekeeping
+from recorder.inbox import Inbox
+from recorder.lease import lease_of
+from recorder.retention import Keep
+from recorder.sampler import Sampler
+from recorder.store import Store
+from recorder.writer import Writer
+
+log = logging.getLogger(__name__)
+
+TRY_SECONDS = 1.0
+END_SECONDS = 6.0
+
+
+class Recorder:
+    """Records every cluster of `settings`, each in a thread. `failure`: why it ended by itself, when it did."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.failure: str | None = None
+        self.ending = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._record, args=(cluster, settings), name=f"record {cluster.name}", daemon=True)
+            for cluster in settings.clusters
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Writes what was heard, and gives the leases back."""
+        self.ending.set()
+        for thread in self._threads:
+            thread.join(END_SECONDS)
+
+    def _record(self, cluster: Cluster, settings: Settings) -> None:
+        where = place(settings.history_url, cluster)
+        log.info("%s: the history is %s", cluster.name, where.address)
+        said = ""
+        while not self.ending.is_set():
+            try:
+                said = self._try(cluster, settings, where, said)
+            except (StoreFailed, SourceError) as error:
+                if isinstance(where, SqlitePlace):  # a folder does not come back by itself, a server may
+                    self._give_up(f"the history of {cluster.name} cannot be written: {error}")
+                elif said != str(error):
+                    said = str(error)
+                    log.error("%s: %s; tried again each second", cluster.name, said)
+            except Exception:
+                log.exception("%s: unexpected error", cluster.name)
+                self._give_up(f"{cluster.name} cannot be recorded: unexpected error")
+            self.ending.wait(TRY_SECONDS)
+
+    def _try(self, cluster: Cluster, settings: Settings, where: Place, said: str) -> str:
+        """Records while the lease is ours; what was said last of why it is not."""
+        lease = lease_of(where)
+        if lease.acquire():
+            try:
+                log.info("%s: lease taken", cluster.name)
+                recording = Recording(cluster, settings, where)
+                while not self.ending.wait(TRY_SECONDS) and lease.is_ours():
+                    pass
+                recording.stop()
+                log.info("%s: stopped", cluster.name)
+            finally:
+                lease.release()
+            return ""
+        waiting = f"standing by: {lease.holder()} records it"
+        if waiting != said:
+            log.info("%s: %s", cluster.name, waiting)
+        return waiting
+
+    def _give_up(self, failure: str) -> None:
+        self.failure = failure
+        self.ending.set()
+
+
+class Recording:
+    """All that runs for one cluster while its history is ours. Raises StoreFailed when that cannot be opened."""
+
+    def __init__(self, cluster: Cluster, settings: Settings, where: Place) -> None:
+        store = Store.open(where)
+        inbox, gaps = Inbox(), Gaps(cluster.name)
+        earlier = last_state(store)
+        keep = Keep(settings.history_keep, settings.history_size_bytes)
+        self._writer = Writer(store, where, inbox, gaps, Housekeeping(store, keep))
+        if earlier is not None:
+            beat_us, state = earlier
+            ended = [replace(gap, end_us=max(gap.start_us, beat_us)) for gap in store.open_gaps()]
+            store.write(Batch(gaps=ended))
+            gaps.resume(DOWN, Gap("recorder", beat_us, None, "the recorder was not running"))
+        self._follower = Follower(
+            cluster, inbox, gaps, state.workers if earlier else {}, settings.history_hide_arguments
+        )
+        self._sampler = Sampler(cluster, inbox, gaps)
+        self._writer.follower = self._follower
+        self._writer.start()
+        self._follower.start()
+        self._sampler.start()
+
+    def stop(self) -> None:
+        self._sampler.end()
+        self._follower.stop()
+        self._writer.stop()
+        self._sampler.stop()
+
+
+def last_state(store: Store) -> tuple[int, RecorderState] | None:
+    """What the recorder before this one said last, and when; None for a history that begins."""
+    rows = store.database.query("SELECT measured_us, body FROM latest WHERE kind = 'recorder'")
+    try:
+        return next(((at_us, RecorderState.from_json(body)) for at_us, body in rows if at_us and body), None)
+    except (ValueError, TypeError, AttributeError):
+        log.warning("what the recorder before said cannot be read; missed tasks are not estimated")
+        return None

@@ -1,0 +1,171 @@
+"""One cluster's workers and queues, asked on a clock: the answers of the moment, and samples over time."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TypeVar
+
+from data_sources import latest
+from data_sources.answer import Note
+from data_sources.brokers import open_broker
+from data_sources.celery_inspect import CeleryInspector
+from data_sources.config import Cluster
+from data_sources.inspect_frames import notes_of
+from data_sources.poller import Poller, Reading
+from data_sources.presence import Presence, Taken, WorkersReading
+from data_sources.queue_frame import DepthReading, listed
+from data_sources.schema import SAMPLE_LEVELS
+from data_sources.worker_facts import WorkerFacts, workers_facts
+from recorder.batch import Latest, Sample
+from recorder.gaps import Gaps
+from recorder.inbox import Inbox
+
+T = TypeVar("T")
+
+EVERY_SECONDS = 5.0
+DEADLINE_SECONDS = 3.0
+# Small and always needed; the rest is asked when a page or an export wants it.
+SAMPLED = ("ping", "stats", "active", "active_queues")
+
+Split = Mapping[str, float | None]  # a value by name, queue or worker; None: unknown
+
+
+class Sampler:
+    """Starts and ends the pollers of a cluster and hands on what they say."""
+
+    def __init__(self, cluster: Cluster, inbox: Inbox, gaps: Gaps) -> None:
+        self._inbox = inbox
+        self._gaps = gaps
+        self._inspector = CeleryInspector(cluster.broker)
+        self._reader = open_broker(cluster)
+        self._presence = Presence()
+        self._accepted = Accepted()
+        self.workers = Poller("Celery", self._ask_workers, EVERY_SECONDS, self._keep_workers)
+        self.queues = Poller("Broker", self._read_queues, EVERY_SECONDS, self._keep_queues)
+        self._samples: list[Sample] = []  # of the workers' round under way
+
+    def start(self) -> None:
+        self.workers.start()
+        self.queues.start()
+
+    def end(self) -> None:
+        """Begins no further round."""
+        self.workers.end()
+        self.queues.end()
+
+    def stop(self) -> None:
+        """Waits for what is under way, but no longer than for a round."""
+        ends = time.monotonic() + DEADLINE_SECONDS
+        self.end()
+        self.workers.stop(max(0.0, ends - time.monotonic()))
+        self.queues.stop(max(0.0, ends - time.monotonic()))
+        self._inspector.close()
+        self._reader.close()
+
+    def _ask_workers(self) -> WorkersReading:
+        snapshot = self._inspector.snapshot(
+            SAMPLED,
+            expected=self._presence.expected,
+            deadline_seconds=DEADLINE_SECONDS,
+            arguments={"active": {"safe": True}},
+        )
+        at = datetime.now(UTC)
+        facts = workers_facts(snapshot)
+        taken = self._presence.update(facts, snapshot.late, at)
+        self._samples = worker_samples(bucket(at), facts) + self._accepted.samples(bucket(at), taken)
+        notes = notes_of(snapshot) + twin_notes(facts)
+        return WorkersReading(self._presence.frame(at), len(facts), notes)
+
+    def _read_queues(self) -> DepthReading:
+        return self._reader.depths(self._presence.queues, deadline_seconds=DEADLINE_SECONDS)
+
+    def _keep_workers(self, reading: Reading[WorkersReading]) -> None:
+        samples = [] if reading.failure else self._samples
+        self._keep("workers", reading, latest.workers_to_json, samples)
+
+    def _keep_queues(self, reading: Reading[DepthReading]) -> None:
+        samples = [] if reading.failure or reading.value is None else queue_samples(reading.value)
+        self._keep("queues", reading, latest.depths_to_json, samples)
+
+    def _keep(self, kind: str, reading: Reading[T], to_json: Callable[[T], str], samples: Sequence[Sample]) -> None:
+        if reading.failure:
+            self._gaps.begin(kind, kind, reading.failure.what)
+        else:
+            self._gaps.end(kind)
+        self._inbox.put_answer(
+            Latest(
+                kind,
+                measured_us=latest.microseconds(reading.measured_at) if reading.measured_at else None,
+                took_us=reading.took // latest.MICROSECOND,
+                failure=latest.failure_to_json(reading.failure) if reading.failure else None,
+                body=to_json(reading.value) if reading.value is not None and not reading.failure else None,
+            ),
+            samples,
+        )
+
+
+class Accepted:
+    """Sums what workers accepted within one bucket of time, so that each of its rounds writes all of it so far."""
+
+    def __init__(self) -> None:
+        self._at = 0
+        self._span = 0.0
+        self._counts: defaultdict[tuple[str, str], float] = defaultdict(float)
+
+    def samples(self, at: int, taken: Taken) -> list[Sample]:
+        if at != self._at:
+            self._at, self._span = at, 0.0
+            self._counts.clear()
+        self._span += taken.span_seconds
+        for label, counts in (("name", taken.by_task), ("worker", taken.by_worker)):
+            for text, count in counts.items():
+                self._counts[label, text] += count
+        if taken.by_worker:  # else of nobody it can be told, and the total is not 0 but unknown
+            self._counts["", ""] += sum(taken.by_task.values())
+        if self._span <= 0:
+            return []
+        return [Sample(at, "accepted", *key, count, self._span) for key, count in self._counts.items()]
+
+
+def bucket(at: datetime) -> int:
+    """The finest bucket of time that `at` is in."""
+    return int(at.timestamp()) // SAMPLE_LEVELS[0] * SAMPLE_LEVELS[0]
+
+
+def worker_samples(at: int, facts: Sequence[WorkerFacts]) -> list[Sample]:
+    by_name = {name: tuple(twins) for name, twins in groupby(facts, lambda one: one.worker)}
+    busy = {name: total(one.active for one in twins) for name, twins in by_name.items()}
+    slots = {name: total(one.concurrency for one in twins) for name, twins in by_name.items()}
+    return gauges(at, "busy_slots", "worker", busy, total(busy.values())) + gauges(
+        at, "slots", "worker", slots, total(slots.values())
+    )
+
+
+def queue_samples(reading: DepthReading) -> list[Sample]:
+    at, totals = bucket(reading.measured_at), reading.totals
+    ready, unacked = reading.per_queue("ready"), reading.per_queue("unacked")
+    return gauges(at, "depth", "queue", ready, totals.get("ready")) + gauges(
+        at, "unacked", "queue", unacked, totals.get("unacked")
+    )
+
+
+def gauges(at: int, measure: str, label: str, split: Split, in_all: float | None) -> list[Sample]:
+    """What is known of one measure: by `label`, and the total."""
+    known = [Sample(at, measure, label, text, float(value)) for text, value in split.items() if value is not None]
+    return known if in_all is None else [*known, Sample(at, measure, "", "", float(in_all))]
+
+
+def total(values: Iterable[int | None]) -> int | None:
+    """The sum; None when there is nothing to sum, or a part of it is not known."""
+    parts = list(values)
+    known = [part for part in parts if part is not None]
+    return sum(known) if known and len(known) == len(parts) else None
+
+
+def twin_notes(facts: Sequence[WorkerFacts]) -> tuple[Note, ...]:
+    twins = [name for name, count in Counter(one.worker for one in facts).items() if count > 1]
+    return (Note(f"Several workers have one name, {listed(twins)}; give each its own (-n)", "warning"),) * bool(twins)

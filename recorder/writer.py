@@ -1,0 +1,173 @@
+"""The one thread that writes a history: batches as they come, and housekeeping in between."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from dataclasses import replace
+
+from data_sources.celery_events import TaskEvent
+from data_sources.errors import SourceError
+from data_sources.history_place import Place
+from data_sources.latest import RecorderState
+from recorder.batch import Batch, Gap, Latest
+from recorder.counters import Counters
+from recorder.database import StoreCorrupt, StoreFailed
+from recorder.follow import Follower
+from recorder.gaps import Gaps, now_us
+from recorder.housekeeping import Housekeeping
+from recorder.inbox import Inbox
+from recorder.live_tasks import LiveTasks
+from recorder.store import Store
+
+log = logging.getLogger(__name__)
+
+VERSION = "0.1"
+ENOUGH_EVENTS, WAIT_SECONDS = 200, 0.25  # a batch: whichever comes first
+MOST_EVENTS = 2_000  # of a batch, when more came meanwhile
+RETRY_SECONDS = 1.0
+HEARTBEAT_SECONDS = 1.0
+COUNTERS_SECONDS = 5.0
+FLUSH_SECONDS = 1.5  # at the end; then what is left is lost
+MOST_QUIET = 10  # workers named
+UNSAMPLED = ("workers", "queues")  # what has a gap while nothing can be written
+
+
+class Writer:
+    """Takes from the inbox and writes; what cannot be written is tried again, and events wait meanwhile."""
+
+    def __init__(self, store: Store, place: Place, inbox: Inbox, gaps: Gaps, keeping: Housekeeping) -> None:
+        self.follower: Follower | None = None
+        self._store = store
+        self._place = place
+        self._inbox = inbox
+        self._gaps = gaps
+        self._keeping = keeping
+        self._live = LiveTasks(store)
+        self._counters = Counters()
+        self._state = RecorderState(os.getpid(), socket.gethostname(), VERSION, now_us(), place.address)
+        self._events: list[TaskEvent] = []  # taken, and not written yet
+        self._lost = 0  # events
+        self._beat_at = self._counted_at = 0.0
+        self._ends = float("inf")
+        self._thread = threading.Thread(target=self._run, name=f"write {place.cluster}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Writes what is there, and takes leave; call it when nothing more comes in."""
+        self._ends = time.monotonic() + FLUSH_SECONDS
+        self._inbox.close()
+        self._thread.join(FLUSH_SECONDS + 1)
+
+    @property
+    def ending(self) -> bool:
+        return self._ends != float("inf")
+
+    def _run(self) -> None:
+        while not self.ending or (self._inbox.waiting and time.monotonic() < self._ends):
+            self._turn()
+        self._beat_at = 0.0
+        self._turn()
+        self._store.close()
+
+    def _turn(self) -> None:
+        if not self._events:
+            self._events, lag = self._inbox.take_events(MOST_EVENTS, ENOUGH_EVENTS, WAIT_SECONDS)
+            self._state = replace(self._state, lag_seconds=round(lag, 3))
+        gaps = self._gaps.take()
+        try:
+            self._write(gaps)
+            if not self._inbox.waiting:
+                self._keeping.step()
+        except Exception as error:
+            self._gaps.put_back(gaps)
+            self._failed(error)
+        else:
+            self._recovered()
+
+    def _write(self, gaps: list[Gap]) -> None:
+        records = self._live.absorb(self._events)
+        latest, samples = self._inbox.take_answers()
+        answers = [*latest, *self._own_answers()]
+        try:
+            if records or samples or gaps or answers:
+                self._store.write(Batch(records, samples, gaps, answers))
+        except StoreFailed:
+            for answer in latest:
+                self._inbox.put_answer(answer)
+            raise
+        if self._events:
+            self._counters.absorb(self._events, records)
+            self._state = replace(
+                self._state,
+                events=self._state.events + len(self._events),
+                tasks=self._state.tasks + len(records),
+                batches=self._state.batches + 1,
+            )
+        self._events = []
+
+    def _own_answers(self) -> list[Latest]:
+        now, answers = time.monotonic(), []
+        if now - self._beat_at >= HEARTBEAT_SECONDS:
+            self._beat_at = now
+            answers.append(Latest("recorder", now_us(), 0, body=self._told().to_json()))
+        if now - self._counted_at >= COUNTERS_SECONDS:
+            self._counted_at = now
+            answers.append(Latest("counters", now_us(), 0, body=self._counters.to_json()))
+        return answers
+
+    def _told(self) -> RecorderState:
+        """The state, with what others count."""
+        state = replace(
+            self._state, refused=self._store.refused, other_names=self._store.names.others, gaps=self._gaps.begun
+        )
+        if (follower := self.follower) is None:
+            return state
+        return replace(
+            state,
+            poisoned=follower.poisoned,
+            other_events=follower.other,
+            dropped=follower.dropped + self._lost,
+            last_event_us=follower.last_event_us,
+            events_failure=follower.failure.what if follower.failure else None,
+            workers=follower.heartbeats.workers,
+            quiet=tuple(follower.heartbeats.quiet()[:MOST_QUIET]),
+        )
+
+    def _failed(self, error: Exception) -> None:
+        """Events wait in the inbox until it can be written again."""
+        what = str(error) if isinstance(error, StoreFailed) else SourceError.unexpected("History", error).what
+        if self._inbox.blocked is None:
+            log.error("%s: the history cannot be written: %s", self._place.cluster, what)
+            for source in UNSAMPLED:
+                self._gaps.begin(f"unwritten {source}", source, f"the history could not be written: {what}")
+        self._inbox.blocked = f"the history could not be written: {what}"
+        if not isinstance(error, StoreFailed):  # a fault of ours: what brought it about would do so again
+            log.error("%s: unexpected error while writing", self._place.cluster, exc_info=error)
+            self._lost += len(self._events)
+            self._events = []
+        if isinstance(error, StoreCorrupt):
+            self._begin_anew()
+        time.sleep(0 if self.ending else RETRY_SECONDS)
+
+    def _recovered(self) -> None:
+        if self._inbox.blocked is not None:
+            log.info("%s: the history can be written again", self._place.cluster)
+            self._inbox.blocked = None
+            for source in UNSAMPLED:
+                self._gaps.end(f"unwritten {source}")
+
+    def _begin_anew(self) -> None:
+        self._store.close()
+        try:
+            self._store = Store.anew(self._place)
+        except StoreFailed as error:
+            log.error("%s: no new history could be begun: %s", self._place.cluster, error)
+            return
+        self._live = LiveTasks(self._store)
+        self._keeping = self._keeping.of(self._store)
