@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from data_sources.history_place import Place, SqlitePlace
-from recorder.database import StoreFailed
+from sqlalchemy import Table
 
-if TYPE_CHECKING:
-    from recorder.store import Store
+from data_sources import schema
+from data_sources.history_place import SqlitePlace
+from recorder.database import Row, quoted
+from recorder.migrations import read_meta, write_meta
+from recorder.sqlite_database import SqliteDatabase
 
 BESIDE = ("", "-wal", "-shm")
+SECONDS = 10.0  # for all tables: events are missed meanwhile
+ROWS = 5_000  # in one transaction
+
+# What others name comes first; the long ones, of which there may not be time for all, come last.
+ORDER = ("names", "cells", "series", "gaps", "rollups", "samples", "tasks", "texts", "sketches")
+TIMES = ("began_us", "kept_from_us")
 
 
-def set_aside(place: Place) -> Path:
+@dataclass(frozen=True)
+class Salvaged:
+    """`tasks` of them were taken over; the file said last at `until_us` that it was written."""
+
+    aside: Path
+    tasks: int
+    until_us: int
+
+
+def set_aside(place: SqlitePlace) -> Path:
     """Renames the file and what stands beside it to `<file>.corrupt-<UTC time>`; returns that."""
-    if not isinstance(place, SqlitePlace):
-        raise StoreFailed(f"{place.address}: the server says its data is damaged")
-    target = place.path.with_name(f"{place.path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    target = place.path.with_name(f"{place.path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     for end in BESIDE:
         part = Path(f"{place.path}{end}")
         if part.exists():
@@ -27,5 +48,57 @@ def set_aside(place: Place) -> Path:
     return target
 
 
-def salvage(damaged: Path, store: Store) -> None:
-    pass
+def salvage(aside: Path, database: SqliteDatabase) -> Salvaged:
+    """Takes over what can be read in SECONDS, if it is of the same broker. Roll-ups of which there are rows are marked
+    to be made anew.
+    """
+    until_us = int(aside.stat().st_mtime * 1_000_000)
+    deadline = time.monotonic() + SECONDS
+    with closing(sqlite3.connect(f"file:{quote(str(aside))}", uri=True, isolation_level=None)) as damaged:
+        mine = read_meta(database)
+        theirs: dict[str, str] = dict(readable(damaged, schema.meta, deadline))
+        if theirs.get("fingerprint", mine["fingerprint"]) != mine["fingerprint"]:
+            return Salvaged(aside, 0, until_us)
+        with database.transaction():
+            write_meta(database, {key: theirs[key] for key in TIMES if str(theirs.get(key)).isdecimal()})
+        for name in ORDER:
+            table = schema.metadata.tables[name]
+            rows = readable(damaged, table, deadline)
+            while chunk := list(islice(rows, ROWS)):
+                with database.transaction():
+                    database.take_over(table, chunk)
+    with database.transaction():
+        for statement in AFTERWARDS:
+            database.execute(statement)
+    return Salvaged(aside, database.query("SELECT count(*) FROM tasks")[0][0], until_us)
+
+
+def readable(damaged: sqlite3.Connection, table: Table, deadline: float) -> Iterator[Row]:
+    """Its rows from the newest on, until damage, and then from the oldest on, until damage."""
+    columns = quoted(column.name for column in table.columns)
+    keys = [f'"{column.name}"' for column in table.primary_key]
+    for direction in ("DESC", "ASC"):
+        order = ", ".join(f"{key} {direction}" for key in keys)
+        try:
+            for row in damaged.execute(f"SELECT {columns} FROM {table.name} ORDER BY {order}"):
+                if time.monotonic() > deadline:
+                    return
+                yield row
+        except (sqlite3.Error, OverflowError):
+            continue
+        return
+
+
+KEPT_FROM = '(SELECT CAST("value" AS INTEGER) / 1000000 FROM meta WHERE "key" = \'kept_from_us\')'
+FINAL = ", ".join(str(schema.STATES.index(state)) for state in schema.FINAL)
+
+AFTERWARDS = (
+    *(f"UPDATE tasks SET {name} = NULL WHERE {name} NOT IN (SELECT id FROM names)" for name in schema.KINDS),
+    "DELETE FROM samples WHERE series NOT IN (SELECT id FROM series)",
+    f"DELETE FROM rollups WHERE at >= {KEPT_FROM} OR cell NOT IN (SELECT id FROM cells)",
+    f"DELETE FROM sketches WHERE at >= {KEPT_FROM} OR cell NOT IN (SELECT id FROM cells)",
+    "INSERT OR IGNORE INTO dirty SELECT 60, finished_us / 60000000 * 60 FROM tasks"
+    f" WHERE state IN ({FINAL}) AND finished_us IS NOT NULL",
+    "INSERT OR IGNORE INTO dirty SELECT 3600, at / 3600 * 3600 FROM dirty WHERE level = 60",
+    f"INSERT OR IGNORE INTO dirty SELECT 3600, {KEPT_FROM} / 3600 * 3600 WHERE {KEPT_FROM} > 0",
+)

@@ -135,6 +135,11 @@ class SqliteDatabase:
         with self._translated():
             self._connection.executemany(upsert_statement(table), rows)
 
+    def take_over(self, table: Table, rows: Iterable[Row]) -> None:
+        """Those of damaged rows that fit."""
+        with self._translated():
+            self._connection.executemany(upsert_statement(table).replace("INSERT", "INSERT OR IGNORE", 1), rows)
+
     def size_bytes(self) -> int:
         pages, free, size = (
             self.query(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count", "page_size")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from operator import attrgetter
-from typing import Self
+from typing import Self, cast
 
 import orjson
 
 from data_sources import schema
-from data_sources.history_place import Place
+from data_sources.history_place import Place, SqlitePlace
 from data_sources.task_record import TaskRecord
 from recorder.batch import Batch, Gap, Latest, Sample
 from recorder.database import Database, Row, StoreCorrupt, ValueRefused, quoted
@@ -20,6 +22,7 @@ from recorder.migrations import bring_up_to_date, read_meta, write_meta
 from recorder.names import NAME, OTHER, QUEUE, WORKER, Names
 from recorder.open_database import open_database
 from recorder.salvage import salvage, set_aside
+from recorder.sqlite_database import SqliteDatabase
 
 FINAL = frozenset(map(schema.STATES.index, schema.FINAL))
 MINUTE, HOUR = 60, 3_600
@@ -30,6 +33,7 @@ TASK_COLUMNS = [column.name for column in schema.tasks.columns]
 TEXT_COLUMNS = ["args", "kwargs", "result", "exception", "traceback"]
 STORED = [name for name in TASK_COLUMNS if name not in ("seq", "last_us", "wait_us")]  # of a record, as it is
 INTERNED = ("name", "queue", "worker")
+long_texts = attrgetter(*TEXT_COLUMNS)
 after_worker = attrgetter(*TASK_COLUMNS[TASK_COLUMNS.index("worker") + 1 :])
 
 
@@ -52,24 +56,31 @@ class Store:
     @classmethod
     def open(cls, place: Place) -> Self:
         """Makes the history, or continues it; a damaged file is set aside. Raises StoreFailed or QueryRejected."""
-        database = None
         try:
-            database = open_database(place)
-            return cls(database, place)
-        except BaseException as exc:
-            if database:
-                database.close()
-            if isinstance(exc, StoreCorrupt):
-                return cls.anew(place)
-            raise
+            return cls._opened(place)
+        except StoreCorrupt:
+            return cls.anew(place)
 
     @classmethod
     def anew(cls, place: Place) -> Self:
         """Sets a damaged file aside and begins a fresh one with what can be read of it. Close the old one first."""
-        damaged = set_aside(place)
-        store = cls(open_database(place), place)
-        salvage(damaged, store)
-        return store
+        if not isinstance(place, SqlitePlace):
+            return cls._opened(place)
+        aside = set_aside(place)
+        with closing(cls._opened(place)) as fresh:
+            saved = salvage(aside, cast(SqliteDatabase, fresh.database))
+            reason = f"the file was damaged: {saved.tasks:,} tasks were saved, the rest is in {aside.name}"
+            fresh.write(Batch(gaps=[Gap("recorder", saved.until_us, time.time_ns() // 1_000, reason)]))
+        return cls._opened(place)
+
+    @classmethod
+    def _opened(cls, place: Place) -> Self:
+        database = open_database(place)
+        try:
+            return cls(database, place)
+        except BaseException:
+            database.close()
+            raise
 
     def close(self) -> None:
         self.database.close()
@@ -148,8 +159,9 @@ class Store:
                 continue
             seq = seq or self._new_seq()
             tasks.append(self._task_row(seq, last_us, record))
-            if record.args or record.kwargs or record.result or record.exception:
-                texts.append(text_row(seq, record))
+            long = long_texts(record)
+            if any(long) or record.cut:
+                texts.append((seq, *long, cut_json(record)))
             if counted_us is not None:
                 minutes.add(counted_us // SECOND_US // MINUTE)
             if record.state in FINAL and record.finished_us is not None:
@@ -235,9 +247,8 @@ class Store:
             )
 
 
-def text_row(seq: int, record: TaskRecord) -> Row:
-    cut = orjson.dumps(record.cut).decode() if record.cut else None
-    return (seq, record.args, record.kwargs, record.result, record.exception, record.traceback, cut)
+def cut_json(record: TaskRecord) -> str | None:
+    return orjson.dumps(record.cut).decode() if record.cut else None
 
 
 def dirty_rows(minutes: Iterable[int]) -> list[Row]:

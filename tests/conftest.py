@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from data_sources.config import Secret
 from demo.servers import PostgreSQL, RabbitMQ, Redis
 
 settings.register_profile("notebook", deadline=None)  # other work on the machine slows single examples
@@ -39,3 +41,12 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]
     """One PostgreSQL for the session: it starts in two seconds. Take a database of your own: `new_database()`."""
     with PostgreSQL(tmp_path_factory.mktemp("postgresql")) as server:
         yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def history_url(request: pytest.FixtureRequest, tmp_path: Path) -> Secret:
+    """A HISTORY_URL of one's own: what stands on it is tested with each database."""
+    if request.param == "sqlite":
+        return Secret(f"sqlite://{tmp_path / 'history'}")
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    return Secret(server.new_database())
