@@ -98,3 +98,31 @@ def test_no_secret_survives_python_s_repr(name: str, padding: str) -> None:
 @given(st.text(max_size=300))
 def test_any_name_can_be_judged(name: str) -> None:
     assert is_secret(name) in (True, False)
+
+
+PIECES = [
+    "pass",
+    "Pwd",
+    "jwt",
+    "Bearer",
+    "sas",
+    "auth",
+    "authorisation",
+    "api",
+    "Access",
+    "key",
+    "Keys",
+    "DSN",
+    "my",
+    "9",
+]
+
+
+@given(
+    st.lists(st.sampled_from([*PIECES, *SECRET_NAMES, *INNOCENT_NAMES]), min_size=1, max_size=3).flatmap(
+        lambda words: st.sampled_from([between.join(words) for between in ("", "_", "-", ".")])
+    )
+)
+def test_a_name_is_as_secret_in_a_text_as_in_a_table(name: str) -> None:
+    shown = mask_text(f"{{'{name}': '{CANARY}'}}")
+    assert (CANARY not in shown) == is_secret(name)
