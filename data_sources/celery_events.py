@@ -183,8 +183,8 @@ def task_event(kind: str, event: dict[str, Any], heard_us: int, hide_arguments: 
         said.name = name(event.get("name"))
         said.retries = count(event.get("retries"))
         said.eta_us = moment(event.get("eta"))
-        root = identifier(event.get("root_id"))
-        said.root = root if root != task_id else None
+        if event.get("root_id") != task_id:
+            said.root = identifier(event.get("root_id"))
         said.parent = identifier(event.get("parent_id"))
         if not hide_arguments:
             said.args = text(event.get("args"), "args", said)

@@ -7,7 +7,7 @@ microseconds a message, which is more than all the rest.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import re
 import ssl
 import time
@@ -127,9 +127,9 @@ def unwrap(payload: bytes | int) -> Message:
         return Message(b"", fault=f"a message of {payload:,} bytes")
     try:
         envelope = orjson.loads(payload)
-        body = envelope["body"].encode()
+        body = envelope["body"]
         if envelope["properties"]["body_encoding"] == "base64":
-            body = base64.b64decode(body, validate=True)
-        return Message(body, envelope["content-type"])
+            return Message(binascii.a2b_base64(body, strict_mode=True), envelope["content-type"])
+        return Message(body.encode(), envelope["content-type"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return Message(b"", fault="not in an envelope of kombu's")

@@ -136,6 +136,9 @@ def take_request(record: TaskRecord, event: TaskEvent) -> None:
 
 
 def take_arguments(record: TaskRecord, event: TaskEvent) -> None:
+    if not record.cut and not event.cut:
+        record.args, record.kwargs = greater(record.args, event.args), greater(record.kwargs, event.kwargs)
+        return
     ours, theirs = record.cut or {}, event.cut or {}
     if (event.args or "", theirs.get("args", 0)) > (record.args or "", ours.get("args", 0)):
         record.args = event.args
