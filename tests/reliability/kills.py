@@ -1,0 +1,146 @@
+"""kill -9 at random moments under load: what was acknowledged stays, once, and roll-ups stay equal to their rows."""
+
+from __future__ import annotations
+
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from sqlite3 import Connection, connect
+
+from data_sources import schema
+from demo.servers import Redis, wait_until
+from tests.event_load import Publisher
+from tests.recording import FINAL, Look, RecorderProcess
+
+RATE = 900
+READY_SECONDS = 3.0
+LONGEST_LIFE = 3.0  # seconds from ready to the kill
+ENDS_SECONDS = 90.0  # a minute and its grace: then everything is rolled up
+
+SUMS = "count(*), sum(coalesce(retries, 0)), count(wait_us), coalesce(sum(wait_us), 0)"
+ROWS = f"""SELECT finished_us / 1000000 / {{level}} * {{level}}, coalesce(name, 0), coalesce(queue, 0),
+ coalesce(worker, 0), state, {SUMS}, count(runtime_us), coalesce(sum(runtime_us), 0)
+ FROM tasks WHERE state IN {FINAL} GROUP BY 1, 2, 3, 4, 5"""
+ROLLUPS = """SELECT at, name, queue, worker, state, count, retries, waits, wait_us, runtimes, runtime_us
+ FROM rollups JOIN cells ON cells.id = rollups.cell WHERE level = {level}"""
+
+
+@dataclass
+class Kills:
+    """What is counted. `acknowledged`: rows, in the version a reader had seen when it was killed."""
+
+    kills: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    twice: int = 0
+    buckets: int = 0
+    wrong_buckets: int = 0
+    unaccounted: int = 0  # kills that left no gap
+    slowest_seconds: float = 0.0  # from a kill to a recorder that records again
+    slow: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def missed(self) -> bool:
+        return bool(self.lost or self.twice or self.wrong_buckets or self.unaccounted or self.slow or not self.buckets)
+
+
+Version = tuple[str, int, int | None]  # id, state, finished_us
+
+
+def run(kills: int, seed: int | None = None) -> Kills:
+    chance, counted = random.Random(seed), Kills()
+    with tempfile.TemporaryDirectory() as name, Redis(Path(name) / "redis") as redis:
+        with Publisher(Path(name), redis.url, "--rate", str(RATE), "--upset"):
+            recorder = RecorderProcess(Path(name), redis.url)
+            try:
+                for _ in range(kills):
+                    recorder = one_kill(recorder, redis.url, chance.uniform(0, LONGEST_LIFE), counted)
+            finally:
+                recorder.stop()
+        with RecorderProcess(Path(name), redis.url) as recorder:
+            wait_until(lambda: not dirty(recorder.history), "all roll-ups", ENDS_SECONDS)
+            check(recorder.history, counted)
+        gaps = recorder.history.rows("SELECT count(*) FROM gaps WHERE source = 'recorder'")[0][0]
+        counted.unaccounted = max(0, kills - gaps)
+    return counted
+
+
+def one_kill(recorder: RecorderProcess, broker_url: str, life_seconds: float, counted: Kills) -> RecorderProcess:
+    seen: dict[int, Version] = {}
+    dies = time.monotonic() + life_seconds
+    with closing(connect(f"file:{recorder.place.path}?mode=ro", uri=True, timeout=5)) as reader:
+        while time.monotonic() < dies:
+            seen |= versions(reader)
+    recorder.signal(signal.SIGKILL)
+    killed = time.monotonic()
+    recorder.stop()
+    successor = RecorderProcess(recorder.log.parent, broker_url)
+    took = time.monotonic() - killed
+    counted.kills += 1
+    counted.acknowledged += len(seen)
+    counted.slowest_seconds = max(counted.slowest_seconds, round(took, 2))
+    counted.slow += took > READY_SECONDS
+    with closing(connect(f"file:{recorder.place.path}?mode=ro", uri=True, timeout=5)) as reader:
+        counted.lost += len(lost(seen, reader))
+    check(recorder.history, counted)
+    return successor
+
+
+def versions(reader: Connection) -> dict[int, Version]:
+    """The rows that changed last, by their number."""
+    rows = reader.execute("SELECT seq, id, state, finished_us FROM tasks ORDER BY seq DESC LIMIT 3000").fetchall()
+    return {seq: (id, state, finished_us) for seq, id, state, finished_us in rows}
+
+
+def lost(seen: dict[int, Version], reader: Connection) -> list[int]:
+    """The numbers of rows that are not there any more, or in an older version than was seen."""
+    found = []
+    for seq, (id, state, finished_us) in seen.items():
+        now = reader.execute("SELECT id, state, finished_us FROM tasks WHERE seq = ?", (seq,)).fetchone()
+        if now is None or now[0] != id or is_older(now[1:], (state, finished_us)):
+            found.append(seq)
+    return found
+
+
+def is_older(one: tuple[int, int | None], other: tuple[int, int | None]) -> bool:
+    """Whether a version of a task comes before another: an end is never taken back, a later end counts."""
+    (state, finished_us), (other_state, other_finished_us) = one, other
+    return other_state in FINAL and (state not in FINAL or (finished_us or 0) < (other_finished_us or 0))
+
+
+def dirty(history: Look) -> bool:
+    return bool(history.rows("SELECT 1 FROM dirty WHERE level = ? LIMIT 1", schema.LEVELS[1]))
+
+
+def check(history: Look, counted: Kills) -> None:
+    """No task twice, and in one moment every bucket that says it is current equal to its rows."""
+    with closing(connect(f"file:{history.path}?mode=ro", uri=True, timeout=5)) as reader:
+        reader.execute("BEGIN")
+        counted.twice += reader.execute("SELECT count(*) - count(DISTINCT id) FROM tasks NOT INDEXED").fetchone()[0]
+        behind = {
+            level: {at for (at,) in reader.execute("SELECT at FROM dirty WHERE level = ?", (level,))}
+            for level in schema.LEVELS
+        }
+        for level in schema.LEVELS:
+            marked = max(level, schema.LEVELS[1])
+            skip = behind[marked]
+            of_rows, of_rollups = (
+                {row for row in reader.execute(sql.format(level=level)) if row[0] // marked * marked not in skip}
+                for sql in (ROWS, ROLLUPS)
+            )
+            counted.buckets += len(of_rows)
+            counted.wrong_buckets += len(of_rows ^ of_rollups)
+            note(counted, level, of_rows ^ of_rollups)
+
+
+def note(counted: Kills, level: int, rows: Iterable[tuple[object, ...]]) -> None:
+    """The first few that are wrong, for whoever has to find out why."""
+    for row in rows:
+        if len(counted.faults) < 5:
+            counted.faults.append(f"level {level}: {row}")
