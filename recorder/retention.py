@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from recorder.migrations import read_meta, write_meta
 from recorder.store import MINUTE, SECOND_US, Store
 
 MINUTE_US = MINUTE * SECOND_US
 CHUNK = 2_000  # rows in one transaction
+ROOM_INSIDE = "room_inside"  # in meta: the bound of a purge, and what the files took after it
 ROOM = 0.95  # of the size is left full, so that the next purge is not due at once
 
 
@@ -32,7 +34,6 @@ class Retention:
         self._database = store.database
         self._keep = keep
         self._purging_at_bytes: int | None = None  # what the history took when a purge for its size began
-        self._vain_bytes = 0  # what it took when a purge for its size had freed nothing
 
     def step(self, now_us: int) -> bool:
         """Deletes some of the oldest rows that are due; False: there is nothing to do. Raises StoreFailed."""
@@ -56,20 +57,31 @@ class Retention:
     def _by_size_us(self) -> int:
         """From when rows can be kept so that all fits, estimated; 0 while it does.
 
-        PostgreSQL's files keep their size and take new rows where old ones were: a purge that freed nothing has made
+        PostgreSQL's files keep their size and take new rows where old ones were. So a purge that freed little has made
         room inside, and the next is due when they grow.
         """
-        size = self._database.size_bytes()
-        if self._purging_at_bytes is not None and size >= self._purging_at_bytes:
-            self._vain_bytes = size
-        self._purging_at_bytes = None
-        if size <= max(self._keep.size_bytes, self._vain_bytes):
+        size, fits = self._database.size_bytes(), self._keep.size_bytes
+        if self._purging_at_bytes is not None:
+            if self._purging_at_bytes - size < (self._purging_at_bytes - ROOM * fits) / 2:
+                self._remember_room(size)
+            self._purging_at_bytes = None
+        if size <= max(fits, self._room_bytes()):
             return 0
         self._purging_at_bytes = size
         first, last = self._database.query("SELECT (SELECT min(seq) FROM tasks), (SELECT max(seq) FROM tasks)")[0]
-        too_many = 0 if first is None else int((last - first + 1) * (1 - ROOM * self._keep.size_bytes / size))
+        too_many = 0 if first is None else int((last - first + 1) * (1 - ROOM * fits / size))
         rows = self._database.query("SELECT last_us FROM tasks ORDER BY last_us LIMIT 1 OFFSET ?", (too_many,))
         return floor_minute(rows[0][0]) + MINUTE_US if rows else 0
+
+    def _remember_room(self, size: int) -> None:
+        """For the next recorder too: each would purge once more."""
+        with self._database.transaction():
+            write_meta(self._database, {ROOM_INSIDE: f"{self._keep.size_bytes} {size}"})
+
+    def _room_bytes(self) -> int:
+        """Up to which size the files hold room that a purge to the same bound has made."""
+        bound, _, size = read_meta(self._database).get(ROOM_INSIDE, "").partition(" ")
+        return int(size) if bound == str(self._keep.size_bytes) else 0
 
     def _rolled_up_to_us(self, now_us: int) -> int:
         """Minutes before this are over, and their roll-ups are current."""

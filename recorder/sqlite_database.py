@@ -150,7 +150,8 @@ class SqliteDatabase:
         pages, free = (self.query(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count"))
         if free <= max(SHRINK_PAGES, pages * SPARE):
             return False
-        self.query(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")
+        with self._translated():
+            self._connection.executescript(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")  # execute() frees one page
         return True
 
     def close(self) -> None:
