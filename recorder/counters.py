@@ -25,8 +25,9 @@ OTHER = "(other)"
 MOST_NAMES = 2_000
 MOST_QUEUES = 2_000
 MOST_EXCEPTIONS = 500
-MOST_CELLS = 4_000  # of (name, worker, queue); beyond, workers are told apart no more, and at last nothing is
-MOST_COARSE_CELLS = 6_000
+# At forty lines a cell a scrape of this many takes a second or two.
+MOST_CELLS = 2_000  # of (name, worker, queue); beyond, workers are told apart no more, and at last nothing is
+MOST_COARSE_CELLS = 3_000
 
 PLACE = {kind: place for place, kind in enumerate(KINDS)}
 NO_TASK = TaskRecord("")

@@ -70,6 +70,8 @@ FAMILIES: dict[str, tuple[str, str]] = {
 BOUNDS = (*map(str, BUCKETS), "+Inf")
 SAMPLE_SUFFIX = {"counter": "_total", "info": "_info"}
 
+Pairs = tuple[tuple[str, str], ...]  # labels
+
 # A family, what its sample's name ends in, labels, and the value, None when that is not known.
 Told = tuple[str, str, dict[str, str], float | None]
 
@@ -87,20 +89,24 @@ class Known:
 
 def families(clusters: Mapping[str, Known], now: datetime) -> list[Metric]:
     """All families that have a sample. What comes to the same labels is added up: a part that is unknown spoils it."""
-    values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float | None]] = {name: {} for name in FAMILIES}
+    values: dict[str, dict[tuple[str, str, tuple[tuple[str, str], ...]], float | None]] = {
+        name: {} for name in FAMILIES
+    }
+    fixed = {
+        cluster: {"recorder": "celery-notebook", **({"cluster": cluster} if len(clusters) > 1 else {})}
+        for cluster in clusters
+    }
     for cluster, one in clusters.items():
-        fixed = {"recorder": "celery-notebook", **({"cluster": cluster} if len(clusters) > 1 else {})}
         for family, suffix, labels, value in told(one, now):
-            said = values[family]
-            key = suffix, tuple([(name, clean(text)) for name, text in {**labels, **fixed}.items() if text])
+            said, key = values[family], (cluster, suffix, tuple(labels.items()))
             before = said.get(key, 0.0)
             said[key] = None if value is None or before is None else before + value
     metrics = []
     for name, (kind, text) in FAMILIES.items():
         metric = Metric(name, text, kind)
-        for (suffix, label_pairs), value in values[name].items():
+        for (cluster, suffix, pairs), value in values[name].items():
             if value is not None:
-                metric.add_sample(f"{name}{suffix}", dict(label_pairs), value)
+                metric.add_sample(f"{name}{suffix}", {**dict(pairs), **fixed[cluster]}, value)
         if metric.samples:
             metrics.append(metric)
     return metrics
@@ -127,8 +133,9 @@ def simple(family: str, labels: dict[str, str], value: Any) -> Told:
 
 def cell_told(labels: Labels, cell: Cell) -> Iterator[Told]:
     """A task that was ever heard of has all its counters, so that rates and ratios begin at 0."""
-    name, worker, queue = labels
-    where = {"name": name, **(worker_labels(worker) if worker else {"hostname": "generic"}), "queue_name": queue}
+    name, worker, queue = map(clean, labels)
+    who = worker_labels(worker) if worker else {"hostname": "generic"}  # as celery-exporter can call all senders
+    where = {label: text for label, text in {"name": name, **who, "queue_name": queue}.items() if text}
     counts = dict(zip(KINDS, cell.counts, strict=True))
     sent = counts.pop("sent")
     if sent:
@@ -183,7 +190,7 @@ def workers_told(one: Known, now: datetime) -> Iterator[Told]:
 def queues_told(reading: DepthReading) -> Iterator[Told]:
     work = reading.frame[~reading.frame["internal"]]
     for place, row in enumerate(work.to_dict("records")):
-        labels = {"queue_name": row["queue"] if place < MOST_QUEUES else OTHER}
+        labels = {"queue_name": clean(row["queue"]) if place < MOST_QUEUES else OTHER}
         yield simple("celery_queue_length", labels, row["ready"])
         yield simple("celery_active_consumer_count", labels, row["consumers"])
         yield simple("celery_notebook_queue_unacked", labels, row["unacked"])
@@ -208,8 +215,8 @@ def consumers_told(reading: DepthReading, workers: pd.DataFrame | None) -> Itera
             known_slots = slots.get(queue, 0)
             slots[queue] = None if pd.isna(concurrency) or known_slots is None else known_slots + concurrency
     for queue in reading.frame.loc[~reading.frame["internal"], "queue"][:MOST_QUEUES]:
-        yield simple("celery_active_worker_count", {"queue_name": queue}, consumers[queue])
-        yield simple("celery_active_process_count", {"queue_name": queue}, slots.get(queue, 0))
+        yield simple("celery_active_worker_count", {"queue_name": clean(queue)}, consumers[queue])
+        yield simple("celery_active_process_count", {"queue_name": clean(queue)}, slots.get(queue, 0))
 
 
 def recorder_told(state: RecorderState) -> Iterator[Told]:
@@ -230,6 +237,7 @@ def recorder_told(state: RecorderState) -> Iterator[Told]:
 
 def worker_labels(name: str) -> dict[str, str]:
     """celery-exporter's `hostname` is what follows the @. Workers of one host share it; `worker` tells them apart."""
+    name = clean(name)
     return {"hostname": name.rpartition("@")[2], "worker": name}
 
 

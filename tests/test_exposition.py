@@ -182,6 +182,13 @@ def test_a_task_has_all_its_counters_from_its_first_event_on() -> None:
     assert of(found, "celery_task_queue_wait_time_sum") == {where: 2}
 
 
+def test_a_name_or_queue_that_is_not_known_is_no_label() -> None:
+    one = Counters()
+    one.absorb([TaskEvent("succeeded", "1", 0, "w1@h1")], [])
+
+    assert of(samples(Known(cells=one.cells)), "celery_task_succeeded_total") == {"hostname=h1, worker=w1@h1": 1}
+
+
 def test_where_nothing_is_known_nothing_is_said() -> None:
     assert samples(Known()) == {"celery_notebook_recorder_up": 0}
 
