@@ -27,7 +27,13 @@ from data_sources.query import Query
 from data_sources.scope import Window, format_duration, iso
 from headlines.headline import Headline
 
-SOURCE_NAMES = {"redis": "Redis", "amqp": "RabbitMQ", "workers": "Workers", "prometheus": "Prometheus"}
+SOURCE_NAMES = {
+    "redis": "Redis",
+    "amqp": "RabbitMQ",
+    "workers": "Workers",
+    "prometheus": "Prometheus",
+    "recorder": "Recorder",
+}
 
 
 def plot_payload(cell: Cell, answers: Sequence[Sequence[Answer]], view: controls.View) -> dict[str, Any]:
