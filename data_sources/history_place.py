@@ -204,15 +204,15 @@ def translated(place: Place) -> Iterator[None]:
 
 def reason(error: BaseException) -> str:
     """What a database's error says, of what we know it may say: its text may quote anything."""
+    if isinstance(error, ProgrammingError):
+        return "it holds no history"
     said = str(error)
     known = next((words for sign, words in SAYS_POSTGRES.items() if sign in said), None)
     if known:
         return known
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, sqlite3.Error):
-        return said.splitlines()[0].split(") ", 1)[-1]  # SQLite's texts quote names of tables alone
-    if isinstance(error, ProgrammingError):
-        return "it holds no history"
+        return str(cause)  # SQLite's texts quote names of tables alone
     return "it cannot be reached" if isinstance(error, OperationalError) else type(cause).__name__
 
 

@@ -1,0 +1,165 @@
+"""Where a history is, and what a reader is told when it is not there, or is another's."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from data_sources import schema
+from data_sources.config import Broker, Cluster, Secret
+from data_sources.errors import ConfigError, QueryRejected, SourceUnreachable
+from data_sources.history_place import PostgresPlace, SqlitePlace, place
+from recorder.batch import Batch, Gap
+from recorder.migrations import write_meta
+from recorder.store import Store
+
+PASSWORD = "S3cr3tPw"
+
+
+def test_without_a_url_it_is_in_the_platforms_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+
+    found = place(None, Cluster("shop"))
+
+    assert isinstance(found, SqlitePlace)
+    assert found.path.name == f"shop-{found.fingerprint}.db"
+    assert found.path.parent.name == "celery-notebook"
+
+
+@pytest.mark.parametrize("url", ["sqlite:///var/history", "sqlite:////var/history"])
+def test_a_folder_can_be_named(url: str) -> None:
+    found = place(Secret(url), Cluster())
+
+    assert isinstance(found, SqlitePlace)
+    assert found.path.parent == Path("/var/history")
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a b", "Ünïcode", "x" * 300, "'; DROP", ""])
+def test_a_clusters_name_never_leaves_the_folder(name: str) -> None:
+    in_folder = place(Secret("sqlite:///var/history"), Cluster(name))
+    in_schema = place(Secret("postgresql://db/history"), Cluster(name))
+
+    assert isinstance(in_folder, SqlitePlace)
+    assert isinstance(in_schema, PostgresPlace)
+    assert in_folder.path.parent == Path("/var/history")
+    assert in_schema.schema.isidentifier()
+    assert len(in_schema.schema) <= 63
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"mysql://me:{PASSWORD}@db/history",
+        f"postgresql://me:{PASSWORD}@db:port/history",
+        f"postgresql://me:{PASSWORD}@db",
+        "sqlite://relative",
+        f"/var/{PASSWORD}",
+        f"sqlite:///var/{PASSWORD}\x07",
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_and_not_quoted(url: str) -> None:
+    with pytest.raises(ConfigError, match="HISTORY_URL") as refused:
+        place(Secret(url), Cluster())
+
+    assert PASSWORD not in str(refused.value)
+
+
+def test_an_address_holds_no_credential() -> None:
+    found = place(Secret(f"postgresql://me:{PASSWORD}@db:5433/history"), Cluster())
+
+    assert found.address == f"db:5433/history, schema celery_notebook_default_{found.fingerprint}"
+    assert PASSWORD not in repr(found)
+
+
+def test_the_fingerprint_is_of_the_broker_and_not_of_who_logs_in() -> None:
+    def mark(url: str, **settings: object) -> str:
+        return place(None, Cluster(broker=Broker.from_url(url, **settings))).fingerprint
+
+    assert mark("redis://me:pw@a/0") == mark("redis://a:6379/0") == mark("rediss://a:6379/0")
+    assert len({mark("redis://a/0"), mark("redis://a/1"), mark("redis://b/0"), mark("amqp://a//")}) == 4
+    assert mark("redis://a/0") != mark("redis://a/0", transport_options={"global_keyprefix": "x"})
+
+
+def test_what_is_not_there_is_said(history_url: Secret) -> None:
+    with pytest.raises(SourceUnreachable, match=r"is not there|holds no history"):
+        place(history_url, Cluster()).open_readonly()
+
+
+def test_a_server_that_is_away_is_said_without_its_password() -> None:
+    where = place(Secret(f"postgresql://me:{PASSWORD}@127.0.0.1:1/history"), Cluster())
+
+    with pytest.raises(SourceUnreachable, match="nothing listens there") as said:
+        where.open_readonly()
+
+    assert PASSWORD not in str(said.value)
+
+
+def test_a_reader_reads_and_never_writes(history_url: Secret) -> None:
+    where = place(history_url, Cluster())
+    with closing(Store.open(where)) as store:
+        engine = where.open_readonly()
+        store.write(Batch(gaps=[Gap("events", 1, None, "x")]))
+        with engine.connect() as connection:
+            assert connection.execute(select(schema.gaps.c.reason)).scalars().all() == ["x"]
+        with engine.connect() as connection, pytest.raises(DBAPIError):
+            connection.execute(schema.gaps.delete())
+        engine.dispose()
+
+
+def test_a_transaction_of_a_reader_is_one_moment(history_url: Secret) -> None:
+    where = place(history_url, Cluster())
+    count = text("SELECT count(*) FROM gaps")
+    with closing(Store.open(where)) as store:
+        engine = where.open_readonly()
+        with engine.connect() as connection:
+            before = connection.execute(count).scalar()
+            store.write(Batch(gaps=[Gap("events", 1, None, "x")]))
+            assert connection.execute(count).scalar() == before == 0
+        with engine.connect() as connection:
+            assert connection.execute(count).scalar() == 1
+        engine.dispose()
+
+
+def test_several_threads_read_at_once(history_url: Secret) -> None:
+    where, seen = place(history_url, Cluster()), []
+    with closing(Store.open(where)):
+        engine = where.open_readonly()
+        together = threading.Barrier(4, timeout=30)
+
+        def read() -> None:
+            with engine.connect() as connection:
+                together.wait()
+                seen.append(len(connection.execute(select(schema.meta)).all()))
+
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        engine.dispose()
+    assert seen == [5] * 4
+
+
+def test_a_history_of_another_broker_is_refused_by_name(history_url: Secret) -> None:
+    where = place(history_url, Cluster("shop"))
+    with closing(Store.open(where)):
+        pass
+
+    with pytest.raises(QueryRejected, match="another broker, of cluster 'shop'"):
+        replace(where, fingerprint="0" * 12).open_readonly()
+
+
+def test_a_newer_history_is_refused_and_an_older_one_waits_for_the_recorder(history_url: Secret) -> None:
+    where = place(history_url, Cluster())
+    with closing(Store.open(where)) as store:
+        for version, error in (("99", QueryRejected), ("0", SourceUnreachable)):
+            with store.database.transaction():
+                write_meta(store.database, {"schema_version": version})
+            with pytest.raises(error, match="version"):
+                where.open_readonly()
