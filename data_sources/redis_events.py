@@ -18,7 +18,7 @@ import orjson
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from data_sources.broker_errors import SOURCE, place, translated
+from data_sources.broker_errors import FOREIGN, SOURCE, place, translated
 from data_sources.celery_connection import connect
 from data_sources.config import Broker
 from data_sources.errors import SourceUnreachable
@@ -36,6 +36,7 @@ class RedisEvents:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
+        self._kombu: Any = None
         self._connection: Any = None
         self._socket: Any = None
         self._parser = PushParser()
@@ -46,7 +47,8 @@ class RedisEvents:
         """Subscribes and waits until Redis confirms it. Raises SourceUnreachable or QueryRejected."""
         self.close()
         with translated(self._broker):
-            channel = connect(self._broker, deadline_seconds).default_channel
+            self._kombu = connect(self._broker, deadline_seconds)
+            channel = self._kombu.default_channel
             self._connection = channel.client.connection_pool.get_connection()
             self._socket = self._connection._sock
             self._parser = PushParser()
@@ -75,9 +77,13 @@ class RedisEvents:
 
     def close(self) -> None:
         """See EventStream."""
-        connection, self._connection, self._socket = self._connection, None, None
+        connection, kombu = self._connection, self._kombu
+        self._connection = self._kombu = self._socket = None
         if connection is not None:
             connection.disconnect()
+        if kombu is not None:
+            with suppress(*FOREIGN):
+                kombu.collect()
 
     def _receive(self, timeout_seconds: float) -> int:
         """How many bytes came within that time, at most READ_BYTES."""
