@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -31,7 +32,6 @@ from data_sources.prometheus import PrometheusFacts
 from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
 from data_sources.queue_frame import depth_frame, listed
 from data_sources.range_frame import empty_frame
-from data_sources.schema import SAMPLE_LEVELS
 from data_sources.scope import Scope, Window, floor_time
 from data_sources.task_query import Facets, Task, Tasks
 from data_sources.watch import Watch
@@ -42,13 +42,13 @@ Recorded = History | Tasks | Facets | Task  # the kinds that the history answers
 
 DEADLINE_SECONDS = 10.0
 INSPECT_SECONDS = 5.0
-RECORDED = SIGNALS.keys() - {"memory", "memory_limit"}  # containers: Prometheus alone knows them
+RECORDED = {name: by for name, by in SIGNALS.items() if "container" not in by}  # those Prometheus alone knows
 NO_TURN = (
     "Prometheus",
     f"gave no complete answer within {DEADLINE_SECONDS:g} s",
     "It is busy with other questions, or does not answer at all.",
 )
-FINEST = timedelta(seconds=SAMPLE_LEVELS[0])  # a history knows no finer step
+FINEST = timedelta(seconds=5)  # a step: as often as workers and queues are asked
 SETTLED_AFTER = timedelta(minutes=5)  # nothing is written that far back any more
 
 
@@ -137,7 +137,7 @@ class Desk:
             named = promql.signal(signal.name, signal.by, reading.value.family, rate_window, cluster)
             if named is not None:
                 return self._promql(PromQL(named.text), watch, scope, seconds_left(ends), named)
-        if signal.name in RECORDED:
+        if signal.by in RECORDED.get(signal.name, ()):
             return self._history(History(signal.name, signal.by), watch, scope, seconds_left(ends))
         blank = Answer(blank_frame(signal), signal, origin="Prometheus")
         if reading.failure and watch.has_prometheus:
@@ -151,24 +151,25 @@ class Desk:
         )
 
     def _history(self, query: Recorded, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
-        if isinstance(query, History) and query.name not in RECORDED:
-            raise BadParameter("q", f"{query.name} is not recorded; Prometheus may have it")
+        if isinstance(query, History) and query.by not in RECORDED.get(query.name, ()):
+            raise BadParameter("q", f"{query.name} by {query.by or 'total'} is not recorded; Prometheus may have it")
         window = self.window(scope)
-        stretch = window if isinstance(query, History) else None
-        blank = Answer(blank_frame(query), query, window=stretch, origin="History")
         answer = self._over_time(
             self._histories,
             query,
             scope,
             window,
-            lambda: history_answer(watch.history, query, scope, window),
-            blank,
-            wait_seconds,
+            fetch=lambda: history_answer(watch.history, query, scope, window),
+            blank=Answer(
+                blank_frame(query), query, window=window if isinstance(query, History) else None, origin="History"
+            ),
+            wait_seconds=wait_seconds,
         )
         recorder = watch.recorder()
-        if recorder.failure and answer.measured_at and not answer.failure:
-            answer = answer.failed(recorder.failure)
-        return replace(answer, notes=answer.notes + quiet_notes(recorder.value))
+        answer = replace(answer, notes=answer.notes + quiet_notes(recorder.value))
+        sampled = of_the_moment(query, watch) if scope.range.is_live else recorder
+        failure = recorder.failure or sampled.failure
+        return answer.failed(failure) if failure and answer.measured_at and not answer.failure else answer
 
     def _promql(
         self, query: PromQL, watch: Watch, scope: Scope, wait_seconds: float, named: promql.NamedQuery | None = None
@@ -262,6 +263,13 @@ def history_answer(history: HistoryReader, query: Recorded, scope: Scope, window
             return task_answer(history, query)
         case History():
             return series_answer(history, query, window)
+
+
+def of_the_moment(query: Recorded, watch: Watch) -> Reading[Any]:
+    """What tells whether a measurement still comes in."""
+    if not isinstance(query, History):
+        return watch.recorder()
+    return watch.queues() if query.name in ("depth", "unacked") else watch.workers()
 
 
 def quiet_notes(recorder: RecorderState | None) -> tuple[Note, ...]:

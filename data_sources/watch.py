@@ -27,6 +27,7 @@ LOOK = timedelta(seconds=LOOK_SECONDS)
 ALIVE_SECONDS = 10.0  # without a heartbeat of the recorder: it is gone. It has one each second
 ALIVE = timedelta(seconds=ALIVE_SECONDS)
 PROMETHEUS_EVERY_SECONDS = 20.0
+STOP_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,15 @@ class Watch:
             poller.start()
 
     def stop(self) -> None:
-        """Waits for nobody else than our own threads, and not long."""
+        """Waits for what is under way, but not long."""
+        ends = time.monotonic() + STOP_SECONDS
         for poller in self.pollers:
             poller.end()
         self.inspector.close()
         if self.prometheus:
             self.prometheus.close()
         for poller in self.pollers:
-            poller.stop()
+            poller.stop(max(0.0, ends - time.monotonic()))
         self.history.close()
 
     def workers(self, wait_seconds: float = 0.0) -> Reading[WorkersReading]:

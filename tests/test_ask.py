@@ -18,11 +18,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import data_sources.ask
-import data_sources.watch
+import recorder.sampler
 from data_sources.answer import Answer
 from data_sources.ask import Desk, blank_frame
 from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
 from data_sources.scope import Range, Scope
+from data_sources.task_query import Facets, Family, Task, TaskFilter, Tasks
 from demo.servers import Prometheus, Redis, free_port, wait_until
 from tests.blocks import prometheus_with, series
 from tests.messages import send
@@ -62,8 +63,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("shop")
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(data_sources.watch, "EVERY_SECONDS", 0.5)
-        patch.setattr(data_sources.ask, "EVERY_SECONDS", 1.0)
+        patch.setattr(recorder.sampler, "EVERY_SECONDS", 0.5)
         patch.setattr(data_sources.ask, "INSPECT_SECONDS", 2.0)
         redis = stack.enter_context(Redis(folder / "redis"))
         prometheus = stack.enter_context(prometheus_with(CELERY + MEMORY, folder / "prometheus"))
@@ -99,18 +99,16 @@ def test_a_worker_is_shown_with_its_pool_its_slots_and_its_queues(shop: Shop) ->
 
 def test_running_tasks_make_a_worker_work_and_finished_ones_are_counted(shop: Shop) -> None:
     before = shop.desk.ask(Workers(), LIVE).frame["processed"][0]
-    work(shop.redis, 2, 2.0)
+    work(shop.redis, 2, 11.0)  # longer than the time between two samples that are kept
     shop.until(Workers(), lambda answer: answer.frame["verdict"][0] == "working" and answer.frame["active"][0] == 2)
+    shop.until(History("busy_slots"), lambda answer: answer.frame["value"].max() == 2)
     answer = shop.until(Workers(), lambda answer: answer.frame["verdict"][0] == "idle")
     assert answer.frame["processed"][0] == before + 2
-    busy = shop.desk.ask(History("busy_slots"), LIVE).frame["value"]
-    assert busy.max() == 2
-    slots = shop.desk.ask(History("slots", "worker"), LIVE).frame
+    slots = shop.desk.ask(History("slots", "worker"), LIVE, wait_seconds=10).frame
     assert set(slots["worker"]) == {"w1@shop"}
     assert set(slots["value"]) == {2.0}
-    accepted = shop.desk.ask(History("throughput", "name"), LIVE)
+    accepted = shop.until(History("throughput", "name"), lambda answer: bool(answer.frame["value"].max() > 0))
     assert accepted.units == {"value": "1/s"}
-    assert accepted.frame["value"].max() > 0
     assert [note.text for note in accepted.notes if note.kind == "info"] == [
         "Accepted by workers, not finished: from the differences of their totals"
     ]
@@ -136,11 +134,12 @@ def test_only_the_named_queues_and_workers_are_in_the_answer(shop: Shop) -> None
 
 def test_each_source_is_listed_with_its_state_and_version(shop: Shop) -> None:
     frame = shop.desk.ask(Sources(), LIVE).frame
-    assert frame["source"].tolist() == ["redis", "workers", "prometheus"]
-    assert frame["state"].tolist() == ["ok", "ok", "ok"]
+    assert frame["source"].tolist() == ["redis", "workers", "prometheus", "recorder"]
+    assert frame["state"].tolist() == ["ok", "ok", "ok", "ok"]
     assert frame["version"][0].startswith("Redis ")
     assert frame["version"][2].startswith("Prometheus ")
-    assert (frame["latency_ms"] > 0).all()
+    assert frame["version"][3].startswith("Celery Notebook ")
+    assert (frame["latency_ms"][:3] > 0).all()
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if method != "query_task"])
@@ -213,22 +212,23 @@ def test_a_signal_is_taken_from_the_exporter_and_says_how(shop: Shop) -> None:
     assert memory.units == {"value": "bytes"}
 
 
-def test_what_the_exporter_does_not_give_is_taken_from_the_samples(shop: Shop) -> None:
-    answer = shop.desk.ask(Signal("slots"), LIVE)
+def test_what_the_exporter_does_not_give_is_taken_from_the_history(shop: Shop) -> None:
+    answer = shop.until(Signal("slots"), lambda answer: not answer.frame.empty)
     assert answer.query == History("slots")
-    assert answer.origin == f"Sampled from 127.0.0.1:{shop.redis.port}/0"
+    assert answer.origin.startswith("History, ")
     assert set(answer.frame["value"]) == {2.0}
 
 
 def test_before_the_first_sample_there_is_a_gap_and_it_is_said_where_it_ends(shop: Shop) -> None:
-    answer = shop.desk.ask(History("depth", "queue"), Scope(range=Range(span=timedelta(hours=1))))
+    hour = Scope(range=Range(span=timedelta(hours=1)))
+    answer = shop.until(History("depth", "queue"), lambda answer: not answer.frame.empty, hour)
     (gap,) = [note for note in answer.notes if note.kind == "gap"]
     assert gap.start is None
     assert gap.end
-    assert answer.frame["time"].min() >= gap.end - timedelta(seconds=1)
+    assert answer.frame["time"].min() >= gap.end - timedelta(seconds=10)
 
 
-def test_without_a_prometheus_the_samples_are_taken_and_what_is_missing_says_what_would_give_it(shop: Shop) -> None:
+def test_without_a_prometheus_the_history_is_taken_and_what_is_missing_says_what_would_give_it(shop: Shop) -> None:
     with watching({"CELERY_BROKER_URL": shop.redis.url}) as desk:
         desk.ask(Workers(), LIVE, wait_seconds=10)
         assert desk.ask(Signal("throughput"), LIVE).query == History("throughput")
@@ -237,17 +237,17 @@ def test_without_a_prometheus_the_samples_are_taken_and_what_is_missing_says_wha
         assert not memory.pending
         assert memory.failure is None
         assert "cAdvisor" in memory.notes[0].text
-        assert desk.ask(Sources(), LIVE).frame["state"].tolist()[-1] == "off"
+        assert desk.ask(Sources(), LIVE).frame["state"].tolist()[2] == "off"
         failure = desk.ask(PromQL("up"), LIVE).failure
         assert failure
         assert (failure.kind, failure.parameter) == ("rejected", "source")
 
 
-def test_a_prometheus_without_our_metrics_leaves_the_samples_and_says_what_it_lacks(shop: Shop, tmp_path: Path) -> None:
+def test_a_prometheus_without_our_metrics_leaves_the_history_and_says_what_it_lacks(shop: Shop, tmp_path: Path) -> None:
     with Prometheus(tmp_path) as empty:
         env = {"CELERY_BROKER_URL": shop.redis.url, "PROMETHEUS_URL": empty.url}
         with watching(env) as desk:
-            wait_until(lambda: desk.ask(Sources(), LIVE).frame["state"].tolist() == ["ok"] * 3, "the sources")
+            wait_until(lambda: desk.ask(Sources(), LIVE).frame["state"].tolist() == ["ok"] * 4, "the sources")
             assert desk.ask(Signal("throughput", "name"), LIVE).query == History("throughput", "name")
             memory = desk.ask(Signal("memory", "container"), LIVE, wait_seconds=10)
             assert isinstance(memory.query, PromQL)
@@ -255,7 +255,7 @@ def test_a_prometheus_without_our_metrics_leaves_the_samples_and_says_what_it_la
             assert "cAdvisor" in memory.notes[-1].text
 
 
-def test_with_a_prometheus_that_is_down_from_the_start_the_samples_are_there_and_the_rest_is_a_failure(
+def test_with_a_prometheus_that_is_down_from_the_start_the_history_is_there_and_the_rest_is_a_failure(
     shop: Shop,
 ) -> None:
     env = {"CELERY_BROKER_URL": shop.redis.url, "PROMETHEUS_URL": f"http://127.0.0.1:{free_port()}"}
@@ -271,7 +271,8 @@ def test_with_a_prometheus_that_is_down_from_the_start_the_samples_are_there_and
 
 def test_all_cells_of_a_page_agree_on_the_window(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_sources.ask, "datetime", Clock)  # the moment that a page is drawn
-    for scope in (LIVE, replace(LIVE, step=timedelta(seconds=7)), Scope(range=PAST)):
+    live = Scope(range=Range(span=timedelta(minutes=7)))  # that nobody has asked for at another time
+    for scope in (live, replace(live, step=timedelta(seconds=7)), Scope(range=PAST)):
         window = shop.desk.window(scope)
         asked = (PromQL("vector(1)"), Signal("throughput", "queue"), Signal("slots"), History("depth", "queue"))
         assert {shop.desk.ask(query, scope, wait_seconds=10).window for query in asked} == {window}
@@ -279,7 +280,7 @@ def test_all_cells_of_a_page_agree_on_the_window(shop: Shop, monkeypatch: pytest
 
 def test_the_step_is_no_finer_than_the_samples_unless_it_is_asked_for(shop: Shop) -> None:
     narrow = Scope(range=Range(span=timedelta(seconds=60)))
-    assert shop.desk.window(narrow).step == timedelta(seconds=1)  # as fast as this desk samples
+    assert shop.desk.window(narrow).step == timedelta(seconds=5)  # as often as workers and queues are asked
     assert shop.desk.window(replace(narrow, step=timedelta(milliseconds=500))).step == timedelta(milliseconds=500)
 
 
@@ -293,7 +294,7 @@ def test_the_step_is_no_finer_than_the_samples_unless_it_is_asked_for(shop: Shop
         (PromQL("up"), replace(LIVE, step=timedelta(milliseconds=1)), "step"),
         (Signal("throughput"), replace(LIVE, step=timedelta(milliseconds=1)), "step"),
         (History("throughput"), replace(LIVE, step=timedelta(milliseconds=1)), "step"),
-        (History("failures"), LIVE, "q"),
+        (History("memory", "container"), LIVE, "q"),
         (Signal("weather"), LIVE, "q"),
         (Signal("depth", "worker"), LIVE, "q"),
         (Workers(), replace(LIVE, cluster="nowhere"), "cluster"),
@@ -310,7 +311,19 @@ def test_a_question_that_cannot_be_asked_names_what_is_wrong_with_it(
 
 
 @pytest.mark.parametrize(
-    "query", [Workers(), Depths(), Sources(), Inspect("active"), Signal("depth", "queue"), PromQL("up")]
+    "query",
+    [
+        Workers(),
+        Depths(),
+        Sources(),
+        Inspect("active"),
+        Signal("depth", "queue"),
+        PromQL("up"),
+        Tasks(),
+        Facets(),
+        Task("1"),
+        Family("1"),
+    ],
 )
 def test_a_refused_answer_has_its_promised_columns_too(shop: Shop, query: Query) -> None:
     refused = shop.desk.ask(query, replace(LIVE, cluster="nowhere"))
@@ -328,6 +341,10 @@ queries = st.one_of(
     st.just(Sources()),
     st.builds(Signal, st.sampled_from([*SIGNALS]) | names, st.sampled_from(["", "name", "queue"]) | names),
     st.builds(History, st.sampled_from([*SIGNALS]) | names, st.sampled_from(["", "name", "queue"]) | names),
+    st.builds(Tasks, st.builds(TaskFilter, search=names)),
+    st.builds(Facets, st.builds(TaskFilter, search=names)),
+    st.builds(Task, names),
+    st.builds(Family, names),
 )
 moments = st.integers(0, 253_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 spans = st.timedeltas(timedelta(microseconds=1), timedelta(days=366))

@@ -12,21 +12,23 @@ from typing import Any
 import pytest
 
 import data_sources.ask
-import data_sources.watch
+import recorder.sampler
 from data_sources import settings
+from data_sources.answer import Answer, Failure, Note
 from data_sources.ask import Desk
 from data_sources.query import Depths, History, Inspect, PromQL, Signal, Workers
 from demo.servers import Redis, free_port, wait_until
+from recorder.run import Recorder
 from tests.celery_puppet import Puppet
 from tests.impostor import hang, impostor
-from tests.watching import LIVE, NOTHING, watching, worker
+from tests.watching import LIVE, NOTHING, unwatched, watching, worker
 
 
 def test_nobody_answering_and_nobody_to_ask_are_different(redis_server: Redis) -> None:
     with watching({"CELERY_BROKER_URL": redis_server.url}) as desk:
         nobody = desk.ask(Workers(), LIVE, wait_seconds=10)
         assert (nobody.failure, nobody.totals, len(nobody.frame)) == (None, {"answered": 0}, 0)
-        throughput = desk.ask(History("throughput"), LIVE)
+        throughput = desk.ask(History("throughput"), LIVE, wait_seconds=10)
         assert throughput.frame.empty
     with watching({"CELERY_BROKER_URL": f"redis://127.0.0.1:{free_port()}/0"}) as desk:
         unreachable = desk.ask(Workers(), LIVE, wait_seconds=10)
@@ -73,10 +75,10 @@ def test_two_workers_of_one_name_are_two_rows_all_their_slots_and_a_note(redis_s
         answer = desk.ask(Workers(), LIVE, wait_seconds=10)
         assert answer.frame["pid"].tolist() == [1, 2]
         assert "same@shop" in answer.notes[0].text
-        assert desk.ask(History("slots"), LIVE).frame["value"].tolist()[-1:] in ([8.0], [])
-        track = next(iter(desk._watches.values())).tracks["slots", ""]
-        assert 8.0 in track._values[""]
-        assert desk.ask(History("busy_slots"), LIVE).frame.empty  # which of the two runs something is not known
+        wait_until(lambda: 8.0 in desk.ask(History("slots"), LIVE).frame["value"].tolist(), "the slots", 20)
+        busy = desk.ask(History("busy_slots"), LIVE, wait_seconds=10)
+        assert busy.measured_at
+        assert busy.frame.empty  # which of the two runs something is not known
 
 
 def test_an_answer_that_cannot_be_read_is_a_note_and_hides_nobody(redis_server: Redis) -> None:
@@ -96,19 +98,19 @@ def test_an_answer_that_cannot_be_read_is_a_note_and_hides_nobody(redis_server: 
 def test_a_broker_that_goes_away_leaves_the_last_good_answer_a_hole_and_heals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_sources.watch, "EVERY_SECONDS", 0.5)
-    monkeypatch.setattr(data_sources.ask, "EVERY_SECONDS", 1.0)
+    monkeypatch.setattr(recorder.sampler, "EVERY_SECONDS", 0.5)
     port = free_port()
     redis = Redis(tmp_path / "one", port=port)
     with worker(redis, "w1@shop", tmp_path), watching({"CELERY_BROKER_URL": redis.url}) as desk:
         wait_until(lambda: len(desk.ask(Workers(), LIVE).frame) == 1, "the worker")
-        wait_until(lambda: len(desk.ask(History("throughput"), LIVE).frame) > 2, "some samples")
+        for recorded in (History("slots"), History("depth")):
+            wait_until(lambda: len(desk.ask(recorded, LIVE).frame) > 0, "some samples")  # noqa: B023
 
         gone_at = datetime.now(UTC)
         redis.stop()
         wait_until(lambda: desk.ask(Workers(), LIVE).failure is not None, "the failure", 10)
         wait_until(lambda: desk.ask(Depths(), LIVE).failure is not None, "the failure", 10)
-        for query in (Workers(), Depths(), History("throughput"), History("depth")):
+        for query in (Workers(), Depths(), History("slots"), History("depth")):
             answer = desk.ask(query, LIVE)
             assert answer.stale
             assert not answer.frame.empty
@@ -117,9 +119,9 @@ def test_a_broker_that_goes_away_leaves_the_last_good_answer_a_hole_and_heals(
             assert answer.failure.retry_at
             assert answer.failure.retry_at - datetime.now(UTC) < timedelta(seconds=10)
         since = desk.ask(Workers(), LIVE).failure
-        time.sleep(4)  # long enough for a hole at a step of one second
-        still = desk.ask(Workers(), LIVE).failure
         assert since
+        wait_until(lambda: tried_again(desk, since), "another try", 10)
+        still = desk.ask(Workers(), LIVE).failure
         assert still
         assert since.since == still.since
 
@@ -128,18 +130,30 @@ def test_a_broker_that_goes_away_leaves_the_last_good_answer_a_hole_and_heals(
             wait_until(lambda: desk.ask(Depths(), LIVE).failure is None, "the queues", 10)
             wait_until(lambda: desk.ask(Workers(), LIVE).failure is None, "the workers", 10)
             wait_until(lambda: desk.ask(Workers(), LIVE).totals["answered"] == 1, "the worker", 30)
-            for query in (History("throughput"), History("depth")):
-                wait_until(lambda: desk.ask(query, LIVE).frame["time"].max() > back_at, "new samples", 20)  # noqa: B023
-                times = desk.ask(query, LIVE).frame["time"]
-                assert not times.between(gone_at + timedelta(seconds=3), back_at - timedelta(seconds=1)).any()
-                assert (times < gone_at).any()
+            for recorded in (History("slots"), History("depth")):
+                wait_until(lambda: len(ended_gaps(desk.ask(recorded, LIVE))) > 0, "the gap's end", 20)  # noqa: B023
+                [gap] = ended_gaps(desk.ask(recorded, LIVE))
+                assert gap.start
+                assert gap.end
+                assert gone_at - timedelta(seconds=1) < gap.start < gone_at + timedelta(seconds=5)
+                assert back_at < gap.end < datetime.now(UTC)
+                assert f"127.0.0.1:{port}" in gap.text
+
+
+def tried_again(desk: Desk, failure: Failure) -> bool:
+    now = desk.ask(Workers(), LIVE).failure
+    return now is not None and now.retry_at != failure.retry_at
+
+
+def ended_gaps(answer: Answer) -> list[Note]:
+    return [note for note in answer.notes if note.kind == "gap" and note.start and note.end]
 
 
 @pytest.mark.parametrize("broker", ["redis://:S3cr3t@127.0.0.1:{}/0", "amqp://guest:S3cr3t@127.0.0.1:{}//"])
 def test_stopping_is_prompt_although_nothing_ever_answers(broker: str) -> None:
     with impostor(hang) as broker_port, impostor(hang) as prometheus_port:
         env = {"CELERY_BROKER_URL": broker.format(broker_port), "PROMETHEUS_URL": f"http://127.0.0.1:{prometheus_port}"}
-        desk = Desk(settings.load({**NOTHING, **env}))
+        desk = unwatched(env)
         desk.start()
         for query in (PromQL("up"), Inspect("ping"), Inspect("stats"), Signal("memory", "container")):
             assert desk.ask(query, LIVE).pending
@@ -152,11 +166,15 @@ def test_stopping_is_prompt_although_nothing_ever_answers(broker: str) -> None:
         assert not waiting.is_alive()
 
 
-def test_there_is_one_desk_a_process(redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_one_desk_a_process(redis_server: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_sources.ask, "_desk", None)
     with pytest.raises(RuntimeError, match="nothing is watched yet"):
         data_sources.ask.ask(Workers(), LIVE)
-    data_sources.ask.start(settings.load({**NOTHING, "CELERY_BROKER_URL": redis_server.url}))
+    env = {"CELERY_BROKER_URL": redis_server.url, "HISTORY_URL": f"sqlite://{tmp_path}"}
+    given = settings.load({**NOTHING, **env})
+    recorder = Recorder(given)
+    recorder.start()
+    data_sources.ask.start(given)
     try:
         desk = data_sources.ask.desk()
         data_sources.ask.start(desk.settings)
@@ -165,5 +183,6 @@ def test_there_is_one_desk_a_process(redis_server: Redis, monkeypatch: pytest.Mo
         assert data_sources.ask.ask(Workers(), LIVE, 10).failure is None
     finally:
         data_sources.ask.stop()
+        recorder.stop()
     data_sources.ask.stop()
     assert data_sources.ask.ask(Workers(), LIVE).measured_at  # to a page that still runs

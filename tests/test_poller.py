@@ -151,14 +151,24 @@ def test_a_fault_of_our_own_is_a_failure_logged_once_and_the_poller_goes_on(capl
 
 
 def test_whoever_listens_sees_every_outcome_and_a_listener_that_fails_is_a_failure() -> None:
-    source, values, failures = Source(), list[int](), list[datetime]()
+    source, values, failures = Source(), list[int](), list[Reading[int]]()
 
-    def keep(value: int, at: datetime) -> None:
-        if value == 2:
+    def keep(reading: Reading[int]) -> None:
+        if reading.failure:
+            failures.append(reading)
+            return
+        if reading.value == 2:
             raise ValueError("what came back fits no frame")
-        values.append(value)
+        assert reading.value is not None
+        values.append(reading.value)
 
-    with running(Poller("Broker", source, 0.1, keep, failures.append)):
+    with running(Poller("Broker", source, 0.1, keep)):
         wait_until(lambda: source.asked >= 4, "four readings", 5)
     assert values[:2] == [1, 3]
-    assert len(failures) == 1
+    assert [(one.value, one.failure and one.failure.what) for one in failures] == [(1, "unexpected ValueError")]
+
+
+def test_a_reader_may_wait_for_more_than_the_first_reading() -> None:
+    with running(Poller("Broker", Source(), 0.1)) as poller:
+        assert (poller.read(5, lambda reading: (reading.value or 0) >= 3).value or 0) >= 3
+        assert poller.read(0.05, lambda reading: False).value

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.presence import COLUMNS, FORGET_AFTER, GONE_AFTER, MOST_WORKERS, Presence, Taken
+from data_sources.presence import COLUMNS, FORGET_AFTER, GONE_AFTER, MOST_WORKERS, Presence, Taken, WorkersReading
 from data_sources.worker_facts import WorkerFacts
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -317,18 +317,23 @@ def test_what_a_worker_accepts_while_it_answers_is_counted_to_the_last_task(life
 # --- consumers, bounds, threads ---------------------------------------------------------------------------------
 
 
+def reading(clock: Clock) -> WorkersReading:
+    return WorkersReading(clock.presence.frame(clock.now), 0, ())
+
+
 def test_consumers_are_the_answering_workers_and_queues_those_of_all(clock: Clock) -> None:
     bulk = WorkerFacts("bulk@a", pid=9, active=0, queues=("bulk", "mail"))
     clock.round(said(), bulk)
-    assert clock.presence.consumers() == Counter(mail=2, bulk=1)
+    assert reading(clock).consumers() == Counter(mail=2, bulk=1)
     clock.round(said())
-    assert clock.presence.consumers() == Counter(mail=1)
+    assert reading(clock).consumers() == Counter(mail=1)
     assert clock.presence.queues == {"mail", "bulk"}
+    assert reading(clock).expected == clock.presence.expected
 
 
 def test_while_one_worker_has_not_said_what_it_consumes_nobody_is_said_to_consume_nothing(clock: Clock) -> None:
     clock.round(said(), WorkerFacts("bulk@a", pid=9, active=0))
-    assert clock.presence.consumers() is None
+    assert reading(clock).consumers() is None
     assert clock.presence.queues == {"mail"}
 
 
@@ -347,7 +352,7 @@ def test_others_read_while_a_round_is_taken_in(clock: Clock) -> None:
     ended = threading.Event()
 
     def read(presence: Presence) -> Iterable[object]:
-        return presence.queues, presence.consumers(), presence.expected, presence.frame(START)
+        return presence.queues, presence.expected, presence.frame(START)
 
     def reader() -> None:
         while not ended.is_set():

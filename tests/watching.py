@@ -1,4 +1,4 @@
-"""A desk and a recorder that watch what a test gives them and nothing of this machine, real workers, and a clock to turn."""
+"""A desk and a recorder that watch what a test gives them and nothing of this machine; workers; a clock to turn."""
 
 from __future__ import annotations
 
