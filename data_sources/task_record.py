@@ -31,6 +31,9 @@ RANKS = [END if state in FINAL else WORKER for state in STATES]
 RANKS[PENDING] = CLIENT
 RANKS[STATES.index("REJECTED")] = GIVEN_UP
 
+# A client stamps `sent` when the message is out (app/amqp.py, send_task_message); a quick worker has it by then.
+SENT_LATE_US = 1_000_000
+
 OUTCOME_TEXTS = ("result", "exception", "traceback")
 
 Value = TypeVar("Value", int, str)
@@ -76,6 +79,8 @@ class TaskRecord:
     def wait_us(self) -> int | None:
         """From when the last attempt could have started (sent, else received; not before its ETA) to its start."""
         ready_us = self.sent_us if self.sent_us is not None else self.received_us
+        if ready_us is not None and self.received_us is not None and 0 < ready_us - self.received_us < SENT_LATE_US:
+            ready_us = self.received_us
         if self.started_us is None or ready_us is None:
             return None
         if self.eta_us is not None and self.eta_us > ready_us:

@@ -147,6 +147,10 @@ def test_a_wait_without_a_sending_is_from_the_receipt_and_never_before_the_eta()
     assert record_of(event("started", 3)).wait_us is None
 
 
+def test_a_worker_quicker_than_the_clients_stamp_waited_from_its_receipt() -> None:
+    assert record_of(event("sent", 1.02), event("received", 1), event("started", 1.01)).wait_us == SECOND // 100
+
+
 def test_a_task_delivered_twice_shows_its_last_end() -> None:
     again = (event("received", 100, worker="w@2"), event("failed", 110, worker="w@2", exception="E()"))
     record = record_of(*LIFE, *again)
