@@ -6,11 +6,14 @@ import shlex
 from urllib.parse import urlencode
 
 from data_sources.query import Depths, History, Inspect, PromQL, Query, Workers
+from data_sources.task_query import Task
 
 READY = {
     "redis": "redis-cli LLEN QUEUE     # and of each of its priority lists\nredis-cli HLEN unacked",
     "amqp": "rabbitmqctl list_queues name messages_ready messages_unacknowledged consumers",
 }
+DEPTHS = ("depth", "unacked")
+EVENTS = "celery events --dump     # what goes by from now on; Celery keeps none of it"
 SAMPLED = {
     "throughput": "celery inspect stats     # `total`, its growth from one sample to the next",
     "busy_slots": "celery inspect active",
@@ -29,6 +32,8 @@ def by_hand(query: Query, transport: str) -> str:
             return shlex.join(["celery", "inspect", query.method, *whom, *query.ids])
         case Depths():
             return READY.get(transport, "the transport's own size of each queue")
+        case Task(kind="task", id=id):
+            return shlex.join(["celery", "inspect", "query_task", id]) + "     # while a worker has it"
         case History():
-            return SAMPLED.get(query.name) or by_hand(Depths(), transport)
+            return SAMPLED.get(query.name) or (by_hand(Depths(), transport) if query.name in DEPTHS else EVENTS)
     return urlencode(query.to_params())

@@ -73,7 +73,7 @@ def that_ended(connection: Connection, asked: Wanted) -> Counter[Key]:
 def that_live(connection: Connection, asked: Wanted) -> Counter[Key]:
     apart = [tasks.c[column] for column in APART]
     query = select(func.count(), *apart).where(IS_LIVE, *asked.everywhere()).group_by(*apart)
-    return keyed(connection.execute(query).tuples()) if asked.may_be_live else Counter()
+    return keyed(connection.execute(query)) if asked.may_be_live else Counter()
 
 
 def searched(connection: Connection, asked: Wanted) -> Counter[Key]:
@@ -81,7 +81,7 @@ def searched(connection: Connection, asked: Wanted) -> Counter[Key]:
     apart = [rows.c[column] for column in APART]
     query = select(func.count(), *apart).join(texts, texts.c.seq == rows.c.seq, isouter=True)
     query = query.where(*holding_words(connection, asked.words, rows)).group_by(*apart)
-    return keyed(connection.execute(query).tuples())
+    return keyed(connection.execute(query))
 
 
 def keyed(rows: Iterable[tuple[int, int | None, int | None, int | None, int]]) -> Counter[Key]:

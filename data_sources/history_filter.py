@@ -91,7 +91,7 @@ def newest(asked: Wanted) -> Subquery:
 
 def holding_words(connection: Connection, words: Sequence[str], newest: Subquery) -> list[ColumnElement[bool]]:
     """A condition a word, on `newest` with its `texts`. SQLite minds the case of letters beyond ASCII."""
-    known = connection.execute(select(names.c.id, names.c.text).where(names.c.kind == KINDS.index("name"))).tuples()
+    known = connection.execute(select(names.c.id, names.c.text).where(names.c.kind == KINDS.index("name")))
     texts_by_name = list(known)
     conditions = []
     for word in words:

@@ -57,7 +57,7 @@ def covered(connection: Connection, edges: npt.NDArray[np.int64], sources: Seque
     heard = np.clip(edges, began, alive) - began
     deaf = np.zeros(len(edges), np.int64)
     until = began
-    for start, end in connection.execute(query.order_by(gaps.c.start_us)).tuples():
+    for start, end in connection.execute(query.order_by(gaps.c.start_us)):
         begins, ends = max(start, until), alive if end is None else min(end, alive)
         if begins < ends:  # those that overlap count once
             deaf += np.clip(edges, begins, ends) - begins

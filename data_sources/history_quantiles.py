@@ -49,7 +49,7 @@ def read_sketches(connection: Connection, grid: Grid, of: str, by: str) -> tuple
             found += from_rows(connection, part, of, by)
         else:
             query = select(sketches.c.at, sketches.c.cell, sketches.c[of]).where(*part.buckets(sketches))
-            rows = connection.execute(query.where(sketches.c[of].is_not(None))).tuples()
+            rows = connection.execute(query.where(sketches.c[of].is_not(None)))
             found += [(at, names.get(cell, 0), blob) for at, cell, blob in rows]
     at, label = np.array([row[:2] for row in found], np.int64).reshape(-1, 2).T
     return grid.bucket(at), label, [blob for _, _, blob in found]
@@ -58,7 +58,7 @@ def read_sketches(connection: Connection, grid: Grid, of: str, by: str) -> tuple
 def names_of_cells(connection: Connection, by: str) -> dict[int, int]:
     if not by:
         return {}
-    return dict(connection.execute(select(cells.c.id, cells.c[by])).tuples().all())
+    return dict(connection.execute(select(cells.c.id, cells.c[by])).all())
 
 
 def from_rows(connection: Connection, part: Stretch, of: str, by: str) -> list[tuple[int, int, bytes]]:
@@ -67,6 +67,6 @@ def from_rows(connection: Connection, part: Stretch, of: str, by: str) -> list[t
     bucket, values = tasks.c.last_us // (finest * SECOND) * finest, tasks.c[f"{of}_us"]
     query = select(bucket, tasks.c[by] if by else literal(0), values).where(*part.ended, values.is_not(None))
     apart: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-    for at, id, value in connection.execute(query).tuples():
+    for at, id, value in connection.execute(query):
         apart[at, id or 0].append(value)
     return [(at, id, packed(values) or b"") for (at, id), values in apart.items()]

@@ -102,7 +102,7 @@ class CellTable:
     """The cells there are, in rows of a table, and those that no roll-up has yet."""
 
     def __init__(self, connection: Connection) -> None:
-        stored = connection.execute(select(cells.c.id, *(cells.c[column] for column in APART))).tuples().all()
+        stored = connection.execute(select(cells.c.id, *(cells.c[column] for column in APART))).all()
         self._rows: dict[Key, int] = {row[1:]: place for place, row in enumerate(stored)}
         self._row_of_id = np.zeros(max((row[0] for row in stored), default=0) + 1, np.int64)
         self._row_of_id[[row[0] for row in stored]] = np.arange(len(stored))
@@ -124,7 +124,7 @@ def _from_rows(connection: Connection, part: Stretch, level: int, table: CellTab
     query = select(bucket, func.count(), *apart).where(*part.ended).group_by(bucket, *apart)
     found = [
         (bucket * level, table.row((name or 0, queue or 0, worker or 0, state)), count)
-        for bucket, count, name, queue, worker, state in connection.execute(query).tuples()
+        for bucket, count, name, queue, worker, state in connection.execute(query)
     ]
     at, cell, count = np.array(found, np.int64).reshape(-1, 3).T
     return at, cell, count

@@ -27,7 +27,7 @@ def read_samples(
     start, end = ((moment - EPOCH).total_seconds() for moment in (window.start, window.end))
     behind = max(step, 3 * SAMPLE_LEVELS[-1], RATE_WINDOW.total_seconds())
     named = select(series.c.id, series.c.text).where(series.c.measure == measure, series.c.label == by)
-    texts = dict(connection.execute(named).tuples().all())
+    texts = dict(connection.execute(named).all())
     read = [
         row
         for level in SAMPLE_LEVELS
@@ -38,7 +38,7 @@ def read_samples(
                 samples.c.at <= end,
                 samples.c.series.in_(list(texts)),
             )
-        ).tuples()
+        )
     ]
     level, at, which, value, span = np.array(read, np.float64).reshape(-1, 5).T
     reach = max(step, 3 * float(level[at >= start - step].max(initial=SAMPLE_LEVELS[0])))

@@ -6,6 +6,9 @@
     cluster=    the first one configured when it is left out
     shape=      tidy (one row a point) or wide (one column a series), of what has a time axis
 
+Of tasks a file holds `limit=` rows. Where there are more, the header `Link` has the address of the next file,
+`rel="next"` (and the JSON's `meta.next` its parameters).
+
 A parameter of another name, or one the query does not read, changes nothing and is named in the header
 `X-Ignored-Parameters` (and in the JSON's `meta.ignored`): the links of pages carry theirs along.
 
@@ -20,7 +23,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -36,10 +39,11 @@ from starlette.routing import Route
 from data_sources import ask as desk
 from data_sources.answer import Answer
 from data_sources.errors import BadParameter
-from data_sources.fields import one
+from data_sources.fields import Params, one
 from data_sources.query import Inspect, PromQL, Query, Signal, from_fields
 from data_sources.range_frame import wide_frame
 from data_sources.scope import Range, Scope, iso, parse_duration
+from data_sources.task_query import Facets, Tasks
 from routes.csv_text import csv_chunks
 from routes.json_text import json_chunks
 
@@ -89,10 +93,12 @@ class Export:
         shape = one(fields, "shape") or "tidy"
         if shape not in SHAPES or (shape == "wide" and not has_time_axis(query)):
             raise BadParameter("shape", "must be tidy, or wide where there is a time axis")
+        if isinstance(query, PromQL | Signal | Tasks | Facets):
+            times = {name: one(fields, name) for name in ("range", "from", "to")}
+            scope = replace(scope, range=Range.from_params(times))
         if isinstance(query, PromQL | Signal):
             step = one(fields, "step")
-            times = {name: one(fields, name) for name in ("range", "from", "to")}
-            scope = Scope(scope.cluster, Range.from_params(times), parse_duration(step, "step") if step else None)
+            scope = replace(scope, step=parse_duration(step, "step") if step else None)
             scope.range.resolve(datetime.now(UTC), step=scope.step)  # refuses a step too small for the range
         return cls(query, scope, shape, tuple(fields.ignored))
 
@@ -145,6 +151,8 @@ def respond(method: str, asked: Export, kind: str, deadline: float) -> Response:
         "Content-Disposition": f'attachment; filename="{file_name(asked, answer)}.{kind}"',
         "Cache-Control": "no-store",
     }
+    if answer.next:
+        headers["Link"] = f'</export.{kind}?{urlencode(next_params(asked, answer.next))}>; rel="next"'
     if asked.ignored:
         names = (re.sub(r"[^\w.-]", "?", name, flags=re.ASCII) for name in asked.ignored)
         headers["X-Ignored-Parameters"] = ", ".join(names)[:1000]
@@ -193,10 +201,16 @@ def file_name(asked: Export, answer: Answer) -> str:
     return "-".join([*words, f"{answer.measured_at:%Y%m%dT%H%M%SZ}"])
 
 
+def next_params(asked: Export, query: Query) -> Params:
+    """Of the file after this one; a range that ends now goes on to end when it is asked for."""
+    return [*query.to_params(), *asked.scope.range.to_params().items(), ("cluster", asked.scope.cluster)]
+
+
 def meta(asked: Export, answer: Answer) -> dict[str, Any]:
     window = answer.window
     return {
         "query": urlencode(asked.query.to_params()),
+        "next": urlencode(next_params(asked, answer.next)) if answer.next else None,
         "cluster": asked.scope.cluster,
         "from": iso(window.start) if window else None,
         "to": iso(window.end) if window else None,

@@ -21,6 +21,7 @@ import data_sources.ask
 from data_sources.answer import Answer, Failure, Note
 from data_sources.query import KINDS, METHODS, Depths, Inspect, PromQL, Query, Signal
 from data_sources.scope import Range, Scope, Window
+from data_sources.task_query import Cursor, TaskFilter, Tasks
 from demo.servers import accepts, free_port, wait_until
 from routes import export, health
 
@@ -154,6 +155,7 @@ def test_json_has_rows_beside_what_is_known_of_the_whole(port: int, desk: Desk) 
     assert got.json == {
         "meta": {
             "query": "source=promql&q=up",
+            "next": None,
             "cluster": "shop",
             "from": "2026-03-01T10:00:00+00:00",
             "to": "2026-03-01T10:00:15+00:00",
@@ -359,3 +361,43 @@ def test_every_kind_of_query_can_be_exported(port: int, desk: Desk, kind: str) -
     more = {"signal": "&by=queue", "history": "&by=queue", "task": "&id=4f1c", "family": "&id=4f1c"}.get(kind, "")
 
     assert get(port, f"/export.csv?source={kind}&q={q}{more}").status == 200
+
+
+def test_a_page_of_tasks_says_where_the_next_one_is_and_the_last_one_does_not(port: int, desk: Desk) -> None:
+    tasks = pd.DataFrame({"id": ["4f1c"], "args": ["=1+1"]})
+    more = Tasks(TaskFilter(states=("FAILURE",)), limit=1, after=Cursor("-last", 17, 4))
+    desk.answer = lambda query: Answer(tasks, query, measured_at=NOW, next=more)
+    path = "/export.csv?source=tasks&state=FAILURE&limit=1&from=2026-03-01T10:00:00Z&to=2026-03-01T11:00:00Z"
+
+    first = get(port, path)
+    [link, rel] = first.headers["link"].split("; ")
+    desk.answer = lambda query: Answer(tasks, query, measured_at=NOW)
+    second = get(port, link.strip("<>"))
+
+    assert first.body.decode() == "id,args\n4f1c,'=1+1\n"
+    assert rel == 'rel="next"'
+    assert desk.query == more
+    assert desk.scope == Scope(
+        "shop", Range(start=datetime(2026, 3, 1, 10, tzinfo=UTC), end=datetime(2026, 3, 1, 11, tzinfo=UTC))
+    )
+    assert "link" not in second.headers
+    assert get(port, path.replace("csv", "json")).json["meta"]["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("bad", "parameter"),
+    [
+        ("limit=10001", "limit"),
+        ("sort=size", "sort"),
+        ("state=DONE", "state"),
+        ("after=x", "after"),
+        ("range=x", "range"),
+    ],
+)
+def test_tasks_that_cannot_be_asked_for_are_refused_by_parameter(
+    port: int, desk: Desk, bad: str, parameter: str
+) -> None:
+    got = get(port, f"/export.csv?source=tasks&{bad}")
+
+    assert (got.status, got.json["error"]["parameter"]) == (400, parameter)
+    assert desk.query is None

@@ -1,0 +1,467 @@
+"""The past read back, on SQLite and on PostgreSQL: what is counted adds up, what is listed is listed once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from data_sources import history, history_tasks
+from data_sources.errors import QueryRejected, SourceUnreachable
+from data_sources.history import HistoryReader, facets_answer, series_answer, task_answer, tasks_answer
+from data_sources.history_facets import read_facets
+from data_sources.history_place import SqlitePlace
+from data_sources.history_rows import ONE_TASK_COLUMNS, TASK_COLUMNS
+from data_sources.query import SIGNALS, History
+from data_sources.scope import EPOCH
+from data_sources.task_query import SORTS, Facets, Family, Task, TaskFilter, Tasks
+from tests.past import SECOND, START, Past, postgres_past, scope, sqlite_past, window
+
+CONTRACT = (
+    "id name state worker queue sent received started finished wait runtime retries exception".split()  # noqa: SIM905
+)
+DAY = 86_400
+quick = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
+    if request.param == "sqlite":
+        past = sqlite_past(tmp_path_factory.mktemp("history"))
+    else:
+        past = postgres_past(request.getfixturevalue("postgresql").new_database())
+    yield past
+    past.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def reader(database: Past) -> Iterator[HistoryReader]:
+    reader = HistoryReader(database.place)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def past(database: Past) -> Past:
+    database.empty()
+    return database
+
+
+names = st.sampled_from([None, "shop.mail", "shop.report", "shop.über"])
+workers = st.sampled_from([None, "celery@a", "celery@b"])
+states = st.sampled_from(["SUCCESS", "SUCCESS", "FAILURE", "REVOKED", "STARTED", "RECEIVED", "RETRY"])
+moments = st.integers(0, 3 * 3600 - 1) | st.sampled_from([0, 59, 60, 3599, 3600, 7199, 7200])  # ties among them
+tasks = st.lists(
+    st.fixed_dictionaries(
+        {"last": moments, "state": states, "name": names, "worker": workers, "queue": st.sampled_from([None, "q"])},
+        optional={"wait": st.integers(0, 5), "runtime": st.integers(0, 5)},
+    ),
+    max_size=40,
+).map(lambda found: [{"seq": seq, **task} for seq, task in enumerate(found, 1)])
+rolled = st.lists(st.integers(0, 179), max_size=180, unique=True).map(lambda ms: [START + 60 * m for m in ms])
+
+
+def remake(past: Past, found: list[dict[str, Any]], minutes: list[int], hours: list[int]) -> None:
+    """The tasks: those of even number rolled up, the others only in the minutes, and then the hours, that are given."""
+    past.empty()
+    for later in (False, True):
+        if some := [task for task in found if task["seq"] % 2 == later]:
+            past.add(some)
+        past.roll_up(minutes if later else None, hours if later else [START, START + 3600, START + 7200])
+
+
+@quick
+@given(found=tasks, minutes=rolled, hours=st.sets(st.integers(0, 2)), step=st.sampled_from([10, 30, 60, 600, 3600]))
+def test_a_chart_counts_every_task_once_whatever_is_rolled_up(
+    past: Past, reader: HistoryReader, found: list[dict[str, Any]], minutes: list[int], hours: set[int], step: int
+) -> None:
+    remake(past, found, minutes, [START + 3600 * hour for hour in hours])
+    asked = window(step, 3 * 3600, step)
+
+    for name, wanted in (("throughput", {"SUCCESS", "FAILURE"}), ("failures", {"FAILURE"})):
+        expected = Counter(
+            (START + task["last"] // step * step + step, task["name"]) for task in found if task["state"] in wanted
+        )
+        frame = series_answer(reader, History(name, "name"), asked).frame
+        at = (frame["time"] - EPOCH) // timedelta(seconds=1)
+        counts = (frame["value"] * step).round(6)
+        got = {
+            (second, label if isinstance(label, str) else None): count
+            for second, label, count in zip(at, frame["name"], counts, strict=True)
+            if count
+        }
+        assert got == expected
+        total = series_answer(reader, History(name), asked).frame["value"].sum() * step
+        assert round(float(total), 6) == expected.total()
+
+
+@quick
+@given(
+    found=tasks,
+    minutes=rolled,
+    hours=st.sets(st.integers(0, 2)),
+    start=st.integers(0, 2 * 3600),
+    length=st.integers(1, 3 * 3600),
+    filter=st.builds(
+        TaskFilter,
+        names=st.sampled_from([(), ("shop.mail",), ("shop.mail", "shop.über"), ("nobody",)]),
+        states=st.sampled_from([(), ("FAILURE",), ("STARTED", "SUCCESS"), ("RETRY",)]),
+        workers=st.sampled_from([(), ("celery@a",)]),
+        search=st.sampled_from(["", "", "MAIL"]),
+    ),
+)
+def test_facets_count_what_the_list_lists(
+    past: Past,
+    reader: HistoryReader,
+    found: list[dict[str, Any]],
+    minutes: list[int],
+    hours: set[int],
+    start: int,
+    length: int,
+    filter: TaskFilter,
+) -> None:
+    remake(past, found, minutes, [START + 3600 * hour for hour in hours])
+    asked = scope(start, start + length)
+    expected = [
+        task
+        for task in found
+        if start <= task["last"] <= start + length
+        and (not filter.names or task["name"] in filter.names)
+        and (not filter.states or task["state"] in filter.states)
+        and (not filter.workers or task["worker"] in filter.workers)
+        and (filter.search.casefold() in (task["name"] or "").casefold())
+    ]
+
+    facets = facets_answer(reader, Facets(filter), asked)
+    listed = tasks_answer(reader, Tasks(filter, limit=10_000), asked).frame
+
+    assert set(listed["id"]) == {f"id-{task['seq']}" for task in expected}
+    assert facets.totals == {"tasks": len(expected)}
+    for facet in ("state", "name", "queue", "worker"):
+        rows = facets.frame[facets.frame["facet"] == facet]
+        values = [value if isinstance(value, str) else None for value in rows["value"]]
+        assert dict(zip(values, rows["count"], strict=True)) == Counter(task[facet] for task in expected)
+
+
+@quick
+@given(
+    found=tasks,
+    minutes=rolled,
+    sort=st.sampled_from([*SORTS, *(f"-{sort}" for sort in SORTS)]),
+    filter=st.sampled_from([TaskFilter(), TaskFilter(names=("shop.mail", "shop.report")), TaskFilter(search="shop")]),
+    limit=st.integers(1, 7),
+    gathers=st.booleans(),
+)
+def test_pages_visit_every_task_once_and_in_order(
+    past: Past,
+    reader: HistoryReader,
+    found: list[dict[str, Any]],
+    minutes: list[int],
+    sort: str,
+    filter: TaskFilter,
+    limit: int,
+    gathers: bool,
+) -> None:
+    remake(past, found, minutes, [START])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history_tasks, "LOOKUP", 0 if gathers else 10**9)
+        patch.setattr(history_tasks, "NEAR", 60 * SECOND)
+        query: Any = Tasks(filter, sort, limit)
+        pages, added = [], 0
+        while query is not None:
+            answer = tasks_answer(reader, query, scope())
+            assert (answer.next is not None) == any(note.kind == "cut" for note in answer.notes)
+            pages.append(answer.frame)
+            query = answer.next
+            if len(pages) == 1:  # comes in while somebody reads, before the first of the list or after all of it
+                added = 1
+                ahead = {"seq": 10_001, "last": DAY - 1, "name": "shop.mail", "wait": 9e6, "runtime": 9e6}
+                past.add([ahead | {"state": "SUCCESS"}])
+            assert len(pages) <= 60
+
+    seen = [one for page in pages for one in page["id"] if one != "id-10001"]
+    key = sort.removeprefix("-")
+    matching = [
+        task
+        for task in found
+        if (
+            key in ("last",)
+            or (key == "finished" and task["state"] in ("SUCCESS", "FAILURE", "REVOKED"))
+            or key in task
+        )
+        and (
+            not (filter.names or filter.search)
+            or task["name"] in (filter.names or ("shop.mail", "shop.report", "shop.über"))
+        )
+    ]
+    by = "last" if key == "finished" else key
+    expected = sorted(matching, key=lambda task: (task[by], task["seq"]), reverse=sort.startswith("-"))
+    assert added
+    assert seen == [f"id-{task['seq']}" for task in expected]
+
+
+@quick
+@given(found=tasks, minutes=rolled, step=st.sampled_from([5, 60, 600]), of=st.sampled_from(["wait", "runtime"]))
+def test_a_quantile_is_within_one_percent_of_the_task_of_its_rank(
+    past: Past, reader: HistoryReader, found: list[dict[str, Any]], minutes: list[int], step: int, of: str
+) -> None:
+    remake(past, found, minutes, [])
+    asked = window(0, 3 * 3600, step)
+    width = max(step, 10)
+    for percent in (50, 95, 99):
+        frame = series_answer(reader, History(f"{of}_p{percent}", "worker"), asked).frame
+        got = {
+            (int(at.timestamp()) - START, label if isinstance(label, str) else None): value
+            for at, label, value in zip(frame["time"], frame["worker"], frame["value"], strict=True)
+        }
+        expected = {}
+        for at in range(0, 3 * 3600 + 1, step):
+            high = at // width * width
+            for worker in {task["worker"] for task in found}:
+                values = sorted(
+                    task[of]
+                    for task in found
+                    if of in task
+                    and task["worker"] == worker
+                    and task["state"] in ("SUCCESS", "FAILURE", "REVOKED")
+                    and high - width <= task["last"] < high
+                )
+                if values:
+                    expected[at, worker] = values[int(percent / 100 * (len(values) - 1))]
+        assert got == pytest.approx(expected, rel=0.0101)
+
+
+def test_nothing_is_known_before_the_first_recording_in_a_gap_nor_after_the_last_sign_of_life(
+    past: Past, reader: HistoryReader
+) -> None:
+    past.set_meta("began_us", START + 600)
+    past.add([{"seq": 1, "last": 700, "name": "shop.mail"}])
+    gap = {"source": "events", "reason": "the broker was gone", "missed": 1200}
+    past.put("gaps", {**gap, "start_us": (START + 1200) * SECOND, "end_us": (START + 1800) * SECOND})
+    past.put("gaps", {**gap, "source": "queues", "start_us": START * SECOND, "end_us": None})
+    with past.engine.begin() as connection:
+        connection.execute(text(f"UPDATE latest SET measured_us = {(START + 2400) * SECOND}"))
+
+    answer = series_answer(reader, History("throughput"), window(0, 3600, 60))
+
+    at = ((answer.frame["time"] - EPOCH) // timedelta(seconds=1) - START).tolist()
+    assert at == [*range(660, 1201, 60), *range(1860, 2401, 60)]
+    assert answer.frame["value"].sum() * 60 == pytest.approx(1)
+    assert [(note.kind, note.text) for note in answer.notes] == [
+        ("gap", "Recording began at 2026-01-05 00:10 UTC; what was before is not known"),
+        ("gap", "No task events recorded: the broker was gone; about 1,200 task events missed"),
+    ]
+    assert answer.measured_at == EPOCH + timedelta(seconds=START + 2400)
+
+
+def test_without_task_events_throughput_is_what_workers_accepted_and_failures_are_unknown(
+    past: Past, reader: HistoryReader
+) -> None:
+    past.put("series", {"id": 1, "measure": "accepted", "label": "name", "text": "shop.mail"})
+    past.put("series", {"id": 2, "measure": "accepted", "label": "", "text": ""})
+    past.put(
+        "samples",
+        *(
+            {"level": 10, "at": START + 10 * at, "series": series, "value": 20.0, "span": 10.0}
+            for at in range(60)
+            for series in (1, 2)
+        ),
+    )
+    asked = window(300, 600, 60)
+
+    accepted = series_answer(reader, History("throughput", "name"), asked)
+    failures = series_answer(reader, History("failures", "name"), asked)
+
+    assert accepted.frame["value"].tolist() == [2.0] * 6
+    assert [note.text for note in accepted.notes] == [
+        "Accepted by workers, not finished: from the differences of their totals"
+    ]
+    assert failures.frame.empty
+    assert [note.kind for note in failures.notes] == ["absent"]
+    assert series_answer(reader, History("throughput", "queue"), asked).frame.empty
+
+
+def test_an_idle_time_is_zero_where_task_events_come_in(past: Past, reader: HistoryReader) -> None:
+    past.add([{"seq": 1, "last": 10, "name": "shop.mail"}])
+
+    idle = series_answer(reader, History("throughput"), window(20_000, 21_000, 100)).frame
+
+    assert idle["value"].tolist() == [0.0] * 11
+
+
+def test_samples_read_back_at_every_thinness_and_a_hole_stays_a_hole(past: Past, reader: HistoryReader) -> None:
+    past.put("series", {"id": 1, "measure": "depth", "label": "queue", "text": "mail"})
+    thin = [(600, 0, 7.0), (60, 600, 5.0), (60, 660, 6.0), (10, 720, 3.0), (10, 730, 0.0)]
+    past.put("samples", *({"level": lv, "at": START + at, "series": 1, "value": v, "span": 0.0} for lv, at, v in thin))
+
+    answer = series_answer(reader, History("depth", "queue"), window(600, 1200, 60))
+
+    assert answer.frame["value"].tolist() == [5, 6, 3, 0, 0, 0]
+    assert list(answer.frame.columns) == ["time", "queue", "value"]
+
+
+@pytest.mark.parametrize(("name", "by"), [(name, by) for name, splits in SIGNALS.items() for by in splits])
+def test_an_empty_history_answers_everything_with_its_columns(
+    past: Past, reader: HistoryReader, name: str, by: str
+) -> None:
+    if "memory" in name:
+        return
+    answer = series_answer(reader, History(name, by), window(0, 600, 60))
+    assert list(answer.frame.columns) == ["time", *filter(None, [by]), "value"]
+    assert answer.frame.empty
+
+
+def test_a_list_has_the_columns_of_the_contract_and_unknown_is_not_zero(past: Past, reader: HistoryReader) -> None:
+    empty = tasks_answer(reader, Tasks(), scope()).frame
+    past.add([{"seq": 1, "last": 5, "state": "STARTED", "name": "shop.mail"}])
+    frame = tasks_answer(reader, Tasks(), scope()).frame
+
+    assert list(frame.columns)[: len(CONTRACT)] == CONTRACT
+    assert [str(kind) for kind in empty.dtypes] == [str(kind) for kind in frame.dtypes]
+    assert list(empty.columns) == list(TASK_COLUMNS)
+    unknown = ["worker", "queue", "sent", "received", "started", "finished", "wait", "runtime", "retries", "exception"]
+    assert frame.loc[0, unknown].isna().all()
+    assert frame.loc[0, ["id", "name", "state"]].tolist() == ["id-1", "shop.mail", "STARTED"]
+
+
+def test_one_task_comes_with_its_texts_and_their_true_lengths_and_its_family(past: Past, reader: HistoryReader) -> None:
+    past.add(
+        [
+            {"seq": 1, "id": "root", "last": 1, "sent_us": 1, "args": "(1,)", "cut": '{"args": 70000}'},
+            {"seq": 2, "id": "child", "last": 2, "sent_us": 3, "root": "root", "parent": "root"},
+            {"seq": 3, "id": "grandchild", "last": 3, "sent_us": 2, "root": "root", "parent": "child"},
+            {"seq": 4, "id": "stranger", "last": 4},
+        ]
+    )
+
+    one = task_answer(reader, Task("root")).frame
+    assert list(one.columns) == list(ONE_TASK_COLUMNS)
+    assert (one.loc[0, "args"], one.loc[0, "cut"]) == ("(1,)", {"args": 70_000})
+    for member in ("root", "child", "grandchild"):
+        assert task_answer(reader, Family(member)).frame["id"].tolist() == ["root", "grandchild", "child"]
+    nobody = task_answer(reader, Task("nobody"))
+    assert nobody.frame.empty
+    assert [note.kind for note in nobody.notes] == ["absent"]
+
+
+def test_words_are_searched_as_they_stand_and_in_whatever_case(past: Past, reader: HistoryReader) -> None:
+    past.add(
+        [
+            {"seq": 1, "last": 1, "name": "shop.mail", "args": "('100%',)"},
+            {"seq": 2, "last": 2, "name": "shop.mail", "kwargs": "{'a': '1000'}", "exception": "ValueError: a_b"},
+            {"seq": 3, "last": 3, "name": "shop.report", "result": "AxB"},
+        ]
+    )
+
+    def found(search: str) -> set[str]:
+        return set(tasks_answer(reader, Tasks(TaskFilter(search=search)), scope()).frame["id"])
+
+    assert found("100%") == {"id-1"}
+    assert found("valueerror MAIL") == {"id-2"}
+    assert found("a_b") == {"id-2"}
+    assert found("report axb") == {"id-3"}
+    assert found("mail axb") == set()
+
+
+def test_more_matches_than_are_searched_are_said(
+    past: Past, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data_sources.history_filter.NEWEST", 2)
+    past.add([{"seq": seq, "last": seq, "args": "x"} for seq in (1, 2, 3)])
+
+    for answer in (
+        tasks_answer(reader, Tasks(TaskFilter(search="x")), scope()),
+        facets_answer(reader, Facets(TaskFilter(search="x")), scope()),
+    ):
+        assert [note.kind for note in answer.notes] == ["cut"]
+        assert "the newest 2 of the tasks" in answer.notes[0].text
+    assert facets_answer(reader, Facets(TaskFilter(search="x")), scope()).totals == {"tasks": 2}
+
+
+def test_what_is_purged_is_neither_listed_nor_counted(past: Past, reader: HistoryReader) -> None:
+    past.add([{"seq": 1, "last": 10}, {"seq": 2, "last": 4000}])
+    past.roll_up(hours=[START, START + 3600])
+    past.set_meta("kept_from_us", START + 3600)
+
+    assert tasks_answer(reader, Tasks(), scope()).frame["id"].tolist() == ["id-2"]
+    assert facets_answer(reader, Facets(), scope()).totals == {"tasks": 1}
+    counts = series_answer(reader, History("throughput"), window(3600, 7200, 3600)).frame["value"] * 3600
+    assert counts.tolist() == [1, 1]
+
+
+def test_the_answer_of_the_moment(past: Past, reader: HistoryReader) -> None:
+    past.put("latest", {"kind": "workers", "measured_us": 5, "took_us": 7, "failure": None, "body": "{}"})
+
+    assert reader.latest("workers") == history.LatestRow("workers", 5, 7, None, "{}")
+    assert reader.latest("queues") is None
+
+
+def test_what_takes_too_long_is_refused_and_says_what_to_do(
+    past: Past, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "READ_SECONDS", 0.05)
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    if not isinstance(past.place, SqlitePlace):
+        endless = "SELECT set_config('statement_timeout', '50', true); SELECT pg_sleep(60)"
+
+    with pytest.raises(QueryRejected) as caught, reader.reading() as connection:
+        connection.execute(text(endless))
+
+    assert caught.value.hint == "Narrow the time or the filter"
+    assert reader.latest("recorder") is not None  # the connection is as good as before
+
+
+def test_a_history_that_is_not_there_is_unreachable_and_read_when_it_comes(tmp_path: Path) -> None:
+    reader = HistoryReader(SqlitePlace("shop", "0123456789ab", tmp_path / "shop-0123456789ab.db"))
+    with pytest.raises(SourceUnreachable):
+        reader.latest("workers")
+
+    sqlite_past(tmp_path)
+
+    assert reader.latest("workers") is None
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("sort", "index"),
+    [("-last", "tasks_last"), ("last", "tasks_last"), ("-runtime", "tasks_runtime"), ("wait", "tasks_wait")],
+)
+def test_a_page_is_found_along_an_index_and_not_by_sorting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: str, index: str
+) -> None:
+    monkeypatch.setattr(history_tasks, "LOOKUP", 10**9)
+    past = sqlite_past(tmp_path)
+    past.add([{"seq": seq, "last": seq * 60, "runtime": 1, "wait": 1, "name": "shop.mail"} for seq in range(1, 100)])
+    reader = HistoryReader(past.place)
+    with reader.reading() as connection:
+        raw: Any = connection.connection.dbapi_connection
+    said: list[str] = []
+    raw.set_trace_callback(said.append)
+    for filter in (TaskFilter(), TaskFilter(names=("shop.mail",))):
+        tasks_answer(reader, Tasks(filter, sort, limit=5), scope())
+    raw.set_trace_callback(None)
+    plans = {row[3] for sql in said if "ORDER BY tasks" in sql for row in raw.execute(f"EXPLAIN QUERY PLAN {sql}")}
+    reader.close()
+
+    assert {plan for plan in plans if f"USING COVERING INDEX {index}" in plan}
+    assert all(index in plan or plan == "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY" for plan in plans)
+
+
+def test_a_query_reads_one_moment_while_another_is_written(past: Past, reader: HistoryReader) -> None:
+    past.add([{"seq": 1, "last": 10}])
+    with reader.reading() as connection:
+        before = read_facets(connection, TaskFilter(), START * SECOND, (START + 3600) * SECOND).total
+        past.add([{"seq": 2, "last": 20}])
+        past.roll_up()
+        assert read_facets(connection, TaskFilter(), START * SECOND, (START + 3600) * SECOND).total == before == 1
+    assert facets_answer(reader, Facets(), replace(scope())).totals == {"tasks": 2}
+    assert np.isclose(series_answer(reader, History("throughput"), window(60, 60, 60)).frame["value"], 2 / 60).all()
