@@ -77,6 +77,14 @@ class SqliteDatabase:
             raise StoreFailed(f"{self.path}: a {kind} share cannot hold it safely; use a local disk or PostgreSQL")
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))  # what SQLite adds beside it takes its mode
+        self._inode = self._find_inode()
+
+    def _find_inode(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _look_for_damage(self) -> None:
         deadline = time.monotonic() + CHECK_SECONDS
@@ -111,6 +119,8 @@ class SqliteDatabase:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         with self._translated():
+            if self._find_inode() != self._inode:  # it would go on writing where nobody reads
+                raise StoreCorrupt(f"{self.path} was removed or replaced")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield

@@ -68,9 +68,13 @@ class Store:
             return cls._opened(place)
         aside = set_aside(place)
         with closing(cls._opened(place)) as fresh:
-            saved = salvage(aside, cast(SqliteDatabase, fresh.database))
-            reason = f"the file was damaged: {saved.tasks:,} tasks were saved, the rest is in {aside.name}"
-            fresh.write(Batch(gaps=[Gap("recorder", saved.until_us, time.time_ns() // 1_000, reason)]))
+            now_us = time.time_ns() // 1_000
+            gap = Gap("recorder", now_us, now_us, "the file was removed, and what was in it is unknown")
+            if aside.exists():
+                saved = salvage(aside, cast(SqliteDatabase, fresh.database))
+                reason = f"the file was damaged: {saved.tasks:,} tasks were saved, the rest is in {aside.name}"
+                gap = Gap("recorder", min(saved.until_us, now_us), now_us, reason)
+            fresh.write(Batch(gaps=[gap]))
         return cls._opened(place)
 
     @classmethod

@@ -24,7 +24,7 @@ from data_sources.history_place import Place, SqlitePlace, place
 from data_sources.schema import STATES
 from data_sources.task_record import TaskRecord
 from demo.servers import PostgreSQL
-from recorder import migrations, names
+from recorder import migrations, names, sqlite_database
 from recorder.batch import Batch, Gap, Latest, Sample
 from recorder.database import StoreCorrupt, StoreFailed, StoreFull
 from recorder.store import Store
@@ -350,6 +350,29 @@ def test_damage_found_while_writing_says_so_and_can_be_left_behind(file: SqliteP
     with closing(Store.anew(file)) as fresh:
         fresh.write(Batch([succeeded("new")]))
         assert count(fresh) == 1
+
+
+def test_a_file_that_was_removed_is_noticed_and_begun_again(file: SqlitePlace) -> None:
+    store = Store.open(file)
+    store.write(Batch([succeeded("a")]))
+    for path in file.path.parent.iterdir():
+        path.unlink()
+
+    with pytest.raises(StoreCorrupt, match="was removed or replaced"):
+        store.write(Batch([succeeded("b")]))
+
+    store.close()
+    with closing(Store.anew(file)) as fresh:
+        fresh.write(Batch([succeeded("b")]))
+        assert count(fresh) == 1
+        assert fresh.database.query("SELECT reason LIKE 'the file was removed%' FROM gaps") == [(1,)]
+
+
+def test_a_share_of_other_machines_is_refused(file: SqlitePlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_database, "file_system", lambda folder: "nfs4")
+
+    with pytest.raises(StoreFailed, match="a nfs4 share cannot hold it safely"):
+        Store.open(file)
 
 
 @pytest.fixture
