@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -217,7 +218,9 @@ def reason(error: BaseException) -> str:
 
 
 def _connect_readonly(path: Path) -> sqlite3.Connection:
-    address = f"file:{quote(str(path))}?mode=ro"
+    # In a folder that cannot be written SQLite opens a WAL only when somebody has: without one nobody writes.
+    at_rest = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+    address = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if at_rest else ''}"
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA query_only = ON")
     return connection

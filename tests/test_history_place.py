@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from contextlib import closing
 from dataclasses import replace
@@ -163,3 +164,20 @@ def test_a_newer_history_is_refused_and_an_older_one_waits_for_the_recorder(hist
                 write_meta(store.database, {"schema_version": version})
             with pytest.raises(error, match="version"):
                 where.open_readonly()
+
+
+def test_a_history_at_rest_is_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+    where = place(Secret(f"sqlite://{tmp_path / 'history'}"), Cluster())
+    with closing(Store.open(where)) as store:
+        store.write(Batch(gaps=[Gap("events", 1, None, "x")]))
+    folder = tmp_path / "history"
+    bind = subprocess.run(["mount", "--bind", "-r", folder, folder], capture_output=True, check=False)
+    if bind.returncode:
+        pytest.skip(f"no folder can be made read-only here: {bind.stderr.decode().strip()}")
+    try:
+        engine = where.open_readonly()
+        with engine.connect() as connection:
+            assert connection.execute(select(schema.gaps.c.reason)).scalars().all() == ["x"]
+        engine.dispose()
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
