@@ -284,11 +284,15 @@ class PostgreSQL(Process):
 
 
 class Dashboard(Process):
-    """`streamlit run dashboard.py`, configured by `env`; takes 8501 or the next free port, as Streamlit does."""
+    """`streamlit run dashboard.py`, configured by `env`; takes 8501 or the next free port, as Streamlit does.
+
+    Its history is in `folder`, unless `env` names another place.
+    """
 
     def __init__(self, folder: Path, env: Mapping[str, str], root: Path = ROOT) -> None:
         command = [sys.executable, "-m", "streamlit", "run", "dashboard.py"]
-        super().__init__("dashboard", command, folder, env, root)
+        history = {"HISTORY_URL": f"sqlite://{folder.absolute() / 'history'}"}
+        super().__init__("dashboard", command, folder, {**history, **env}, root)
         self.wait_until(lambda: bool(listening_ports(self.pid)), 60)
         self.port = listening_ports(self.pid)[0]
         self.url = f"http://localhost:{self.port}"
