@@ -41,8 +41,7 @@ class Wanted:
     def within(self, start: int, end: int) -> list[ColumnElement[bool]]:
         return [tasks.c.last_us >= start, tasks.c.last_us < end, *self.matches()]
 
-    def at_any_rate(self) -> list[ColumnElement[bool]]:
-        """Whatever the task."""
+    def unfiltered(self) -> list[ColumnElement[bool]]:
         return [tasks.c.last_us >= self.start, tasks.c.last_us < self.end]
 
     def everywhere(self) -> list[ColumnElement[bool]]:

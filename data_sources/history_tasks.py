@@ -113,14 +113,16 @@ def by_time(connection: Connection, asked: Wanted, order: Order, most: int) -> l
     """Along the index of time; for what is rare through the hours alone that hold it."""
     if order.after:
         asked = asked.until(order.after.key + 1) if order.descending else asked.since(order.after.key)
-    first = order.read(connection, asked.at_any_rate(), 1)
+    first = order.read(connection, asked.unfiltered(), 1)
     if not first:
         return []
     edge, _ = first[0]
     near = asked.since(edge - NEAR) if order.descending else asked.until(edge + NEAR)
     found = order.read(connection, near.everywhere(), most)
-    if len(found) == most or not asked.allowed:
-        return found if len(found) == most else order.read(connection, asked.everywhere(), most)
+    if len(found) == most:
+        return found
+    if not asked.allowed:
+        return order.read(connection, asked.everywhere(), most)
     found = order.read(connection, [IS_LIVE, *asked.everywhere()], most) if asked.may_be_live else []
     ended: list[Place] = []
     held = hours_holding(connection, asked)
