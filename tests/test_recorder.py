@@ -1,0 +1,214 @@
+"""The recorder as a process: one writes, others stand by; killed, told to end, without its broker, with its parent."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+from celery import Celery
+
+from demo.servers import Dashboard, Process, RabbitMQ, Redis, celery_worker, free_port, wait_until
+from tests.recording import ROOT, Look, RecorderProcess
+from tests.watching import NOTHING
+
+KILLS = 4
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "recorded"
+
+
+def beginning(folder: Path, broker_url: str, name: str, *arguments: str) -> Process:
+    """A recorder on the history of `folder`, not waited for."""
+    env = {**NOTHING, "CELERY_BROKER_URL": broker_url, "HISTORY_URL": f"sqlite:///{folder / 'history'}"}
+    return Process(name, [sys.executable, "-m", "recorder", *arguments], folder, env, ROOT)
+
+
+def worker_with_events(broker_url: str, folder: Path) -> Process:
+    env = {"CELERY_BROKER_URL": broker_url, "PYTHONPATH": str(ROOT)}
+    worker = celery_worker("tests.celery_app", "w1@shop", folder, ["--pool", "threads", "-c", "2", "-E"], env, ROOT)
+    worker.wait_until(lambda: "w1@shop ready" in worker.log.read_text())
+    return worker
+
+
+def send(broker_url: str, count: int) -> list[str]:
+    """The ids of quick tasks."""
+    with Celery(broker=broker_url, set_as_current=False) as app:
+        return [app.send_task("shop.refresh_token").id for _ in range(count)]
+
+
+def succeeded(history: Look) -> list[str]:
+    return [name for (name,) in history.rows("SELECT id FROM tasks WHERE state = 4")]
+
+
+def gaps(history: Look, source: str) -> list[tuple[int, int | None, str, int | None]]:
+    return history.rows("SELECT start_us, end_us, reason, missed FROM gaps WHERE source = ? ORDER BY start_us", source)
+
+
+@pytest.fixture
+def working(redis_server: Redis, tmp_path: Path) -> Iterator[Redis]:
+    with worker_with_events(redis_server.url, tmp_path / "worker"):
+        yield redis_server
+
+
+def test_killed_at_any_moment_it_comes_back_and_has_each_task_it_heard_once_and_a_gap(
+    working: Redis, folder: Path
+) -> None:
+    """A task that ended while a recorder was running and had time to write it is there."""
+    certain: set[str] = set()
+    with ExitStack() as running:
+        recorder = running.enter_context(RecorderProcess(folder, working.url))
+        wait_until(lambda: processed(recorder.history) == {"w1@shop": 0}, "a heartbeat, which estimates begin from")
+        for _ in range(KILLS):
+            heard = send(working.url, 30)
+            wait_until(lambda: set(heard) <= set(succeeded(recorder.history)), "the tasks")  # noqa: B023
+            certain.update(heard)
+            send(working.url, 30)
+            time.sleep(random.uniform(0.0, 0.4))  # the moment of the kill
+            recorder.signal(signal.SIGKILL)
+            send(working.url, 5)  # that nobody hears
+            recorder = running.enter_context(RecorderProcess(folder, working.url))
+        wait_until(lambda: gaps(recorder.history, "recorder")[-1][3] is not None, "an estimate", 20)
+
+        names = succeeded(recorder.history)
+        assert certain <= set(names)
+        assert len(names) == len(set(names))
+        assert recorder.history.rows("PRAGMA quick_check") == [("ok",)]
+        down = gaps(recorder.history, "recorder")
+        assert len(down) == KILLS
+        assert {reason for _, _, reason, _ in down} == {"the recorder was not running"}
+        assert all(end is not None and end >= start for start, end, _, _ in down)
+        assert (down[-1][3] or 0) >= 15  # five tasks, three events each
+
+
+def test_of_two_one_records_and_the_other_names_it_and_takes_over_when_it_is_killed(
+    redis_server: Redis, folder: Path
+) -> None:
+    with RecorderProcess(folder, redis_server.url) as first, beginning(folder, redis_server.url, "second") as second:
+        second.wait_until(lambda: f"standing by: process {first.pid} records it" in second.log.read_text())
+        first.signal(signal.SIGKILL)
+        wait_until(lambda: (state := first.history.state()) is not None and state.pid == second.pid, "take-over", 5)
+        assert "lease taken" in second.log.read_text()
+
+
+def test_told_to_end_it_writes_what_it_heard_first(working: Redis, folder: Path) -> None:
+    with RecorderProcess(folder, working.url) as recorder:
+        sent = send(working.url, 50)
+        worker_log = folder.parent / "worker" / "worker-w1-shop.log"
+        wait_until(lambda: worker_log.read_text().count("succeeded in") >= len(sent), "the tasks")
+        time.sleep(0.2)  # of the worker, to send its last batch of events
+        recorder.terminate()
+        wait_until(lambda: not recorder.alive, "the end", 5)
+        assert recorder._child.returncode == 0
+        assert set(succeeded(recorder.history)) == set(sent)
+
+
+def test_a_broker_that_goes_away_is_a_gap_with_a_reason_and_heard_again_when_it_is_back(
+    tmp_path: Path, folder: Path
+) -> None:
+    port = free_port()
+    redis = Redis(tmp_path / "one", port=port)
+    with worker_with_events(redis.url, tmp_path / "worker"), RecorderProcess(folder, redis.url) as recorder:
+        first = send(redis.url, 3)
+        wait_until(lambda: set(first) <= set(succeeded(recorder.history)), "the first tasks")
+        redis.stop()
+        for source in ("events", "workers", "queues"):
+            wait_until(lambda: bool(gaps(recorder.history, source)), "the gap", 10)  # noqa: B023
+        with Redis(tmp_path / "two", port=port):
+            for source in ("events", "workers", "queues"):
+                wait_until(lambda: gaps(recorder.history, source)[0][1] is not None, "the gap's end", 10)  # noqa: B023
+                [(start, end, reason, _)] = gaps(recorder.history, source)
+                assert start < (end or 0)
+                assert str(port) in reason
+            wait_until(lambda: "w1@shop" in (folder.parent / "worker" / "worker-w1-shop.log").read_text(), "the worker")
+            sent = send(redis.url, 1)
+            wait_until(lambda: set(sent) <= set(succeeded(recorder.history)), "a task after it", 30)
+
+
+def test_workers_are_asked_for_events_only_when_an_operator_says_so(redis_server: Redis, tmp_path: Path) -> None:
+    env = {"CELERY_BROKER_URL": redis_server.url, "PYTHONPATH": str(ROOT)}
+    with celery_worker("tests.celery_app", "w1@shop", tmp_path, ["--pool", "threads"], env, ROOT) as worker:
+        worker.wait_until(lambda: "w1@shop ready" in worker.log.read_text())
+        with RecorderProcess(tmp_path / "silent", redis_server.url) as recorder:
+            wait_until(lambda: "w1@shop" in (((s := recorder.history.state()) and s.workers) or {}), "a heartbeat")
+            send(redis_server.url, 3)
+            beats = {"w1@shop": 3}
+            wait_until(lambda: processed(recorder.history) == beats, "the tasks")
+            assert succeeded(recorder.history) == []
+        with RecorderProcess(tmp_path / "asked", redis_server.url, {"CELERY_ENABLE_EVENTS": "true"}) as recorder:
+            recorder.wait_until(lambda: "asked 1 workers" in recorder.log.read_text())
+            wait_until(lambda: bool(send(redis_server.url, 1)) and bool(succeeded(recorder.history)), "a task")
+
+
+def processed(history: Look) -> dict[str, int | None]:
+    state = history.state()
+    return {name: beat.processed for name, beat in state.workers.items()} if state else {}
+
+
+def test_rabbitmq_is_recorded_too(rabbitmq: RabbitMQ, tmp_path: Path, folder: Path) -> None:
+    rabbitmq.ctl("add_vhost", "recorder")
+    rabbitmq.ctl("set_permissions", "-p", "recorder", "guest", ".*", ".*", ".*")
+    url = f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}/recorder"
+    with worker_with_events(url, tmp_path / "worker"), RecorderProcess(folder, url) as recorder:
+        sent = send(url, 20)
+        wait_until(lambda: set(sent) <= set(succeeded(recorder.history)), "the tasks")
+        assert gaps(recorder.history, "events") == []
+
+
+def test_it_ends_when_its_parent_is_killed(redis_server: Redis, folder: Path) -> None:
+    """The dashboard holds the other end of its standard input."""
+    env = {**NOTHING, "CELERY_BROKER_URL": redis_server.url, "HISTORY_URL": f"sqlite:///{folder / 'history'}"}
+    holder = "import subprocess, sys; subprocess.Popen([sys.executable, *sys.argv[1:]], stdin=subprocess.PIPE).wait()"
+    command = [sys.executable, "-c", holder, "-m", "recorder", "--with-parent"]
+    with Process("parent", command, folder, env, ROOT) as parent:
+        parent.wait_until(lambda: "lease taken" in parent.log.read_text())
+        [child] = psutil.Process(parent.pid).children()
+        os.kill(parent.pid, signal.SIGKILL)
+        wait_until(lambda: not psutil.pid_exists(child.pid) or child.status() == psutil.STATUS_ZOMBIE, "its end", 8)
+        assert "default: stopped" in parent.log.read_text()
+
+
+def test_a_dashboard_brings_its_recorder_and_leaves_one_alone_that_is_there(redis_server: Redis, folder: Path) -> None:
+    env = {**NOTHING, "CELERY_BROKER_URL": redis_server.url, "HISTORY_URL": f"sqlite:///{folder / 'history'}"}
+    with Dashboard(folder / "own", env) as dashboard:
+        dashboard.wait_until(lambda: len(recorders(dashboard)) == 1)
+        [child] = recorders(dashboard)
+        dashboard.wait_until(lambda: "lease taken" in dashboard.log.read_text())
+        child.kill()
+        dashboard.wait_until(lambda: [one.pid for one in recorders(dashboard)] not in ([], [child.pid]), 10)
+        [child] = recorders(dashboard)
+        os.kill(dashboard.pid, signal.SIGKILL)
+        wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "its end", 10)
+    with RecorderProcess(folder, redis_server.url) as alone:
+        with Dashboard(folder / "other", env) as dashboard:
+            time.sleep(2.5)  # two looks at the lease
+            assert recorders(dashboard) == []
+        before = alone.history.rows("SELECT measured_us FROM latest WHERE kind = 'recorder'")
+        alone.wait_until(lambda: alone.history.rows("SELECT measured_us FROM latest WHERE kind = 'recorder'") > before)
+
+
+def recorders(dashboard: Dashboard) -> list[psutil.Process]:
+    children = psutil.Process(dashboard.pid).children()
+    return [child for child in children if child.status() != psutil.STATUS_ZOMBIE and "recorder" in child.cmdline()]
+
+
+def test_a_folder_that_cannot_be_written_ends_it_with_3_and_the_path(redis_server: Redis, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    env = {**os.environ, **NOTHING, "CELERY_BROKER_URL": redis_server.url}
+    env["HISTORY_URL"] = f"sqlite:///{tmp_path / 'file' / 'history'}"
+    ended = subprocess.run(
+        [sys.executable, "-m", "recorder"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 3
+    assert str(tmp_path / "file" / "history") in ended.stderr
+    assert "Traceback" not in ended.stderr
