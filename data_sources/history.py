@@ -188,7 +188,7 @@ def answered(reader: HistoryReader, read: Callable[[Connection], Answer]) -> Ans
     if recorder and recorder.measured_us is not None:
         now = min(now, EPOCH + recorder.measured_us * MICROSECOND)
     took = timedelta(seconds=time.monotonic() - began)
-    return replace(answer, origin=f"History, {reader.place.address}", measured_at=now, took=took)
+    return replace(answer, origin=f"History {reader.place.name}", measured_at=now, took=took)
 
 
 def gaps_of(connection: Connection, start: int, end: int) -> tuple[Note, ...]:

@@ -57,8 +57,13 @@ class SqlitePlace:
 
     @property
     def address(self) -> str:
-        """For people."""
+        """For people who run it."""
         return str(self.path)
+
+    @property
+    def name(self) -> str:
+        """For people who read a page: where the file is on the server is not theirs to know."""
+        return self.path.name
 
     def open_readonly(self) -> Engine:
         """A pool of connections, each transaction one moment. Raises SourceUnreachable or QueryRejected."""
@@ -90,6 +95,10 @@ class PostgresPlace:
         """For people: host, port, database and schema; never a user or a password."""
         url = make_url(self.url.reveal())
         return f"{url.host or 'localhost'}:{url.port or 5432}/{url.database or ''}, schema {self.schema}"
+
+    @property
+    def name(self) -> str:
+        return self.schema
 
     @property
     def sqlalchemy_url(self) -> URL:

@@ -215,7 +215,7 @@ def test_a_signal_is_taken_from_the_exporter_and_says_how(shop: Shop) -> None:
 def test_what_the_exporter_does_not_give_is_taken_from_the_history(shop: Shop) -> None:
     answer = shop.until(Signal("slots"), lambda answer: not answer.frame.empty)
     assert answer.query == History("slots")
-    assert answer.origin.startswith("History, ")
+    assert answer.origin.startswith("History default-")
     assert set(answer.frame["value"]) == {2.0}
 
 
