@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Table, func, select
 
-from data_sources.history_rollups import SECOND, Whole
+from data_sources.bucket_counts import Whole
+from data_sources.history_rollups import SECOND
 from data_sources.schema import LEVELS, rollups
 from data_sources.scope import EPOCH, Window
 

@@ -7,8 +7,9 @@ from collections import defaultdict
 import numpy as np
 from sqlalchemy import Connection, literal, select
 
+from data_sources.bucket_counts import Whole
 from data_sources.history_grid import Grid
-from data_sources.history_rollups import ROWS, SECOND, Stretch, Whole, stretches
+from data_sources.history_rollups import ROWS, SECOND, Stretch, stretches
 from data_sources.schema import LEVELS, cells, sketches, tasks
 from data_sources.sketch import packed, quantile_of_each
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-import numpy.typing as npt
-from sqlalchemy import ColumnElement, Connection, Table, Text, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Table, func, select
 
-from data_sources.schema import FINAL, STATES, cells, dirty, rollups, tasks
+from data_sources.bucket_counts import Whole, unpacked
+from data_sources.schema import FINAL, STATES, cells, counts, dirty, tasks
 
 SECOND = 1_000_000
 MINUTE, HOUR = 60, 3600
@@ -22,7 +22,6 @@ ROWS = 0  # the level of what is read from the rows themselves
 ENDED = tuple(STATES.index(state) for state in FINAL)
 APART = ("name", "queue", "worker", "state")  # what tells cells apart
 
-Whole = npt.NDArray[np.int64]
 Key = tuple[int, int, int, int]  # a cell's name, queue, worker and state
 
 
@@ -131,19 +130,8 @@ def _from_rows(connection: Connection, part: Stretch, level: int, table: CellTab
 
 
 def _from_rollups(connection: Connection, part: Stretch, table: CellTable) -> tuple[Whole, Whole, Whole]:
-    # A text a bucket: SQLite gives it in the order of its primary key, without sorting, and it is read at a third of
-    # what a Python tuple a roll-up costs.
-    columns = [func.aggregate_strings(cast(rollups.c[name], Text), ",") for name in ("cell", "count")]
     buckets = connection.execute(
-        select(rollups.c.at, *columns).where(*part.buckets(rollups)).group_by(rollups.c.at)
+        select(counts.c.at, counts.c.cells, counts.c.counts).where(*part.buckets(counts))
     ).all()
-    cell, count = (numbers(",".join(bucket[column] for bucket in buckets)) for column in (1, 2))
-    at = np.repeat(
-        np.array([bucket[0] for bucket in buckets], np.int64),
-        np.array([bucket[1].count(",") + 1 for bucket in buckets], np.int64),
-    )
+    at, cell, count = unpacked(buckets)
     return at, table.rows(cell), count
-
-
-def numbers(text: str) -> Whole:
-    return np.fromstring(text, np.int64, sep=",") if text else np.empty(0, np.int64)

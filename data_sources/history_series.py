@@ -17,11 +17,12 @@ import pandas as pd
 from sqlalchemy import Connection, exists, select
 
 from data_sources.answer import Note
+from data_sources.bucket_counts import Whole
 from data_sources.errors import BadParameter
 from data_sources.history_gaps import covered, read_gaps
 from data_sources.history_grid import Grid, plan_grid
 from data_sources.history_quantiles import Line, read_quantiles
-from data_sources.history_rollups import APART, SECOND, Whole, ended, stretches
+from data_sources.history_rollups import APART, SECOND, ended, stretches
 from data_sources.history_rows import name_texts
 from data_sources.history_samples import SERIES, read_samples
 from data_sources.range_frame import empty_frame, tidy_frame

@@ -153,6 +153,16 @@ rollups = Table(
     sqlite_with_rowid=False,
 )
 
+# The roll-ups' `cell` and `count` once more, a row a bucket: see data_sources/bucket_counts.py.
+counts = Table(
+    "counts",
+    metadata,
+    Column("level", SmallInteger, primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("cells", LargeBinary, nullable=False),
+    Column("counts", LargeBinary, nullable=False),
+)
+
 # DDSketches of wait and runtime in seconds, apart from the counts, which are read far more often.
 sketches = Table(
     "sketches",

@@ -7,10 +7,10 @@ they are not current goes in the same transaction. Until then readers go to the 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from data_sources import schema
+from data_sources import bucket_counts, schema
 from data_sources.schema import LEVELS
 from data_sources.sketch import joined, packed
 from recorder.database import Row
@@ -82,7 +82,7 @@ class Rollups:
             ):
                 bucket.add(retries, wait_us, runtime_us)
         self._cells.flush()
-        self._database.upsert(schema.rollups, [(*key, *bucket.sums()) for key, bucket in buckets.items()])
+        self._write_rollups([(*key, *bucket.sums()) for key, bucket in buckets.items()])
         self._write_sketches(
             (*key, packed(bucket.waits_us), packed(bucket.runtimes_us)) for key, bucket in buckets.items()
         )
@@ -97,7 +97,7 @@ class Rollups:
             f" FROM rollups {minutes} GROUP BY cell",
             (MINUTE, at, at + HOUR),
         )
-        self._database.upsert(schema.rollups, [(HOUR, at, *map(int, row)) for row in sums])
+        self._write_rollups([(HOUR, at, *map(int, row)) for row in sums])
         waits: defaultdict[int, list[bytes | None]] = defaultdict(list)
         runtimes: defaultdict[int, list[bytes | None]] = defaultdict(list)
         for cell, wait, runtime in self._database.query(
@@ -119,10 +119,14 @@ class Rollups:
         )
 
     def _clear(self, level: int, start: int, end: int) -> None:
-        for table in (schema.rollups, schema.sketches):
+        for table in (schema.rollups, schema.counts, schema.sketches):
             self._database.execute(
                 f"DELETE FROM {table.name} WHERE level = ? AND at >= ? AND at < ?", (level, start, end)
             )
+
+    def _write_rollups(self, rows: Sequence[Row]) -> None:
+        self._database.upsert(schema.rollups, rows)
+        self._database.upsert(schema.counts, bucket_counts.packed(row[:4] for row in rows))
 
     def _write_sketches(self, rows: Iterable[Row]) -> None:
         self._database.upsert(schema.sketches, [row for row in rows if row[-2] or row[-1]])

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Table
 
-from data_sources import schema
+from data_sources import bucket_counts, schema
 from data_sources.history_place import SqlitePlace
 from recorder.database import Row, quoted
 from recorder.migrations import read_meta, write_meta
@@ -70,6 +70,8 @@ def salvage(aside: Path, database: SqliteDatabase) -> Salvaged:
     with database.transaction():
         for statement in AFTERWARDS:
             database.execute(statement)
+        left = database.query("SELECT level, at, cell, count FROM rollups")
+        database.upsert(schema.counts, bucket_counts.packed(left))
     return Salvaged(aside, database.query("SELECT count(*) FROM tasks")[0][0], until_us)
 
 

@@ -61,7 +61,7 @@ class Thinning:
             if start is None or start + piece > min(now - KEPT_SECONDS[level], self._settled(level)):
                 continue
             with self._database.transaction():
-                for table in ("rollups", "sketches"):
+                for table in ("rollups", "counts", "sketches"):
                     self._delete(table, level, start, start + piece)
             return True
         return False

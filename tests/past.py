@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, text
 
-from data_sources import schema
+from data_sources import bucket_counts, schema
 from data_sources.config import Secret
 from data_sources.history import HistoryReader
 from data_sources.history_place import Place, PostgresPlace, SqlitePlace
@@ -118,21 +118,25 @@ class Past:
 
     def _make(self, connection: Connection, level: int, start: int, end: int) -> None:
         tasks = schema.tasks
-        for table in (schema.rollups, schema.sketches):
+        for table in (schema.rollups, schema.counts, schema.sketches):
             connection.execute(delete(table).where(table.c.level == level, table.c.at >= start, table.c.at < end))
         inside = (tasks.c.last_us >= start * SECOND, tasks.c.last_us < end * SECOND, tasks.c.state >= 4)
         apart: defaultdict[tuple[int, ...], list[Any]] = defaultdict(list)
         for row in connection.execute(select(tasks).where(*inside)):
             at = row.last_us // SECOND // level * level
             apart[at, row.name or 0, row.queue or 0, row.worker or 0, row.state].append(row)
+        counted: list[tuple[int, ...]] = []
         for (at, *key), rows in apart.items():
             waits = [row.wait_us for row in rows if row.wait_us is not None]
             runtimes = [row.runtime_us for row in rows if row.runtime_us is not None]
             where = {"level": level, "at": at, "cell": self._cell(connection, key)}
             sums = {"count": len(rows), "retries": 0, "waits": len(waits), "wait_us": sum(waits)}
             sums |= {"runtimes": len(runtimes), "runtime_us": sum(runtimes)}
+            counted.append((level, at, where["cell"], len(rows)))
             connection.execute(insert(schema.rollups), where | sums)
             connection.execute(insert(schema.sketches), where | {"wait": packed(waits), "runtime": packed(runtimes)})
+        for bucket in bucket_counts.packed(counted):
+            connection.execute(insert(schema.counts), dict(zip(schema.counts.c.keys(), bucket, strict=True)))
 
     def _cell(self, connection: Connection, key: list[int]) -> int:
         cell = dict(zip(("name", "queue", "worker", "state"), key, strict=True))

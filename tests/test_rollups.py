@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_sources import schema
+from data_sources import bucket_counts, schema
 from data_sources.config import Cluster, Secret
 from data_sources.history_place import place
 from data_sources.schema import STATES
@@ -37,7 +37,7 @@ def store(history_url: Secret) -> Iterator[Store]:
 
 def empty(store: Store) -> None:
     with store.database.transaction():
-        for name in ("tasks", "texts", "dirty", "rollups", "sketches"):
+        for name in ("tasks", "texts", "dirty", "rollups", "counts", "sketches"):
             store.database.execute(f"DELETE FROM {name}")
 
 
@@ -68,6 +68,10 @@ def of_buckets(store: Store, level: int) -> Sums:
         " FROM rollups JOIN cells ON cells.id = cell WHERE level = ?",
         (level,),
     )
+    arrays = store.database.query("SELECT counts.at, counts.cells, counts.counts FROM counts WHERE level = ?", (level,))
+    counted = zip(*(column.tolist() for column in bucket_counts.unpacked(arrays)), strict=True)
+    plain = store.database.query("SELECT at, cell, count FROM rollups WHERE level = ?", (level,))
+    assert sorted(counted) == sorted(plain)
     return {tuple(row[:5]): list(row[5:]) for row in rows}
 
 
