@@ -245,6 +245,7 @@ def test_the_headline_carries_the_sentence_and_the_state_of_each_source(desk: De
         ("Redis", "pending"),
         ("Workers", "pending"),
         ("Prometheus", "pending"),
+        ("Recorder", "pending"),
     ]
     answers["depth"] = nothing(DEPTH)
     assert headline_payload(overview, answers, desk.ask(Sources(), LIVE.scope))["headline"] is None
