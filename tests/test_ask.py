@@ -18,9 +18,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import data_sources.ask
+import data_sources.fetches
 import recorder.sampler
 from data_sources.answer import Answer
-from data_sources.ask import Desk, blank_frame
+from data_sources.ask import Desk
+from data_sources.blank import blank_frame
 from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
 from data_sources.scope import Range, Scope
 from data_sources.task_query import Facets, Family, Task, TaskFilter, Tasks
@@ -64,7 +66,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(recorder.sampler, "EVERY_SECONDS", 0.5)
-        patch.setattr(data_sources.ask, "INSPECT_SECONDS", 2.0)
+        patch.setattr(data_sources.fetches, "INSPECT_SECONDS", 2.0)
         redis = stack.enter_context(Redis(folder / "redis"))
         prometheus = stack.enter_context(prometheus_with(CELERY + MEMORY, folder / "prometheus"))
         stack.enter_context(worker(redis, "w1@shop", folder, "--concurrency", "2", "-Q", "mail,bulk"))
@@ -217,6 +219,29 @@ def test_what_the_exporter_does_not_give_is_taken_from_the_history(shop: Shop) -
     assert answer.query == History("slots")
     assert answer.origin.startswith("History default-")
     assert set(answer.frame["value"]) == {2.0}
+
+
+def test_what_prometheus_has_of_our_own_is_taken_from_the_history_and_the_rest_from_prometheus(
+    shop: Shop, tmp_path: Path
+) -> None:
+    ours = {**TASK, "worker": "w1@shop", "recorder": "celery-notebook"}
+    build = {"version": "0.1.0", "recorder": "celery-notebook"}
+    samples = [1.0] * POINTS
+    info = "# TYPE celery_notebook_build_info gauge\n" + series(
+        "celery_notebook_build_info", build, samples, BEGAN, EVERY
+    )
+    ended = "# TYPE celery_task_succeeded counter\n" + series(
+        "celery_task_succeeded_total", ours, samples, BEGAN, EVERY
+    )
+    with prometheus_with(info + ended + MEMORY, tmp_path) as copy:
+        env = {"CELERY_BROKER_URL": shop.redis.url, "PROMETHEUS_URL": copy.url}
+        with watching(env) as desk:
+            wait_until(lambda: desk.ask(Sources(), LIVE).frame["state"].tolist() == ["ok"] * 4, "the sources")
+            for name, by in (("throughput", "name"), ("depth", "queue"), ("busy_slots", "")):
+                assert desk.ask(Signal(name, by), LIVE, wait_seconds=10).query == History(name, by)
+            memory = desk.ask(Signal("memory", "container"), Scope(range=PAST), wait_seconds=10)
+            assert isinstance(memory.query, PromQL)
+            assert set(memory.frame["container"]) == {"shop-1"}
 
 
 def test_before_the_first_sample_there_is_a_gap_and_it_is_said_where_it_ends(shop: Shop) -> None:

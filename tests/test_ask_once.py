@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 import data_sources.ask
+import data_sources.fetches
 from data_sources.ask import Desk
 from data_sources.query import PromQL
 from data_sources.scope import Range, Scope
@@ -44,7 +45,8 @@ def counted() -> Iterator[Counted]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> type[Clock]:
     monkeypatch.setattr(data_sources.ask, "datetime", Clock)
-    monkeypatch.setattr(data_sources.ask, "steady_now", Clock.now)
+    monkeypatch.setattr(data_sources.fetches, "datetime", Clock)
+    monkeypatch.setattr(data_sources.fetches, "steady_now", Clock.now)
     monkeypatch.setattr(Clock, "at", Clock.at)
     return Clock
 

@@ -21,7 +21,8 @@ from cells.cell import Cell, over, row
 from cells.commands import by_hand
 from cells.payload import Figures, csv_link, headline_payload, plot_payload, row_payload, table_payload
 from data_sources.answer import Answer, Failure, Note
-from data_sources.ask import Desk, blank_frame
+from data_sources.ask import Desk
+from data_sources.blank import blank_frame
 from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
 from data_sources.query import from_fields as query_from_fields
 from data_sources.queue_frame import depth_frame

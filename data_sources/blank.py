@@ -1,0 +1,46 @@
+"""Answers without a row: before there is anything, and to what cannot be asked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from data_sources.answer import Answer, Failure
+from data_sources.history_facets import FACET_COLUMNS
+from data_sources.history_rows import ONE_TASK_COLUMNS, task_frame
+from data_sources.inspect_frames import inspect_frame
+from data_sources.now import source_frame
+from data_sources.presence import worker_frame
+from data_sources.query import METHODS, Depths, Inspect, Query, Signal, Sources, Workers
+from data_sources.queue_frame import depth_frame
+from data_sources.range_frame import empty_frame
+from data_sources.task_query import Facets, Task, Tasks
+
+
+def blank_frame(query: Query) -> pd.DataFrame:
+    """The columns that an answer to `query` promises, without a row."""
+    match query:
+        case Workers():
+            return worker_frame()
+        case Depths():
+            return depth_frame([])
+        case Sources():
+            return source_frame()
+        case Inspect(method=method) if method in METHODS:
+            return inspect_frame(method, None)
+        case Tasks():
+            return task_frame(())
+        case Task():
+            return task_frame((), ONE_TASK_COLUMNS)
+        case Facets():
+            return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in FACET_COLUMNS.items()})
+        case Signal(by=by) if by:
+            return empty_frame((by,))
+    return empty_frame(())
+
+
+def rejected(query: Query, parameter: str, message: str, source: str = "Celery Notebook") -> Answer:
+    """The answer to a question that cannot be asked."""
+    failure = Failure("rejected", source, message, "", datetime.now(UTC), None, parameter)
+    return Answer(blank_frame(query), query, failure=failure)

@@ -1,0 +1,192 @@
+"""What takes a while to answer, asked in the background, once for all who want it: the history, Prometheus, workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from data_sources import promql
+from data_sources.answer import Answer, Note
+from data_sources.blank import blank_frame, rejected
+from data_sources.errors import SourceUnreachable
+from data_sources.flights import Flights
+from data_sources.history import HistoryReader, facets_answer, series_answer, task_answer, tasks_answer
+from data_sources.inspect_frames import inspect_frame, notes_of
+from data_sources.latest import RecorderState
+from data_sources.poller import Reading
+from data_sources.query import History, Inspect, PromQL, Query
+from data_sources.queue_frame import listed
+from data_sources.range_frame import empty_frame
+from data_sources.scope import Scope, Window, floor_time
+from data_sources.task_query import Facets, Task, Tasks
+from data_sources.watch import Watch
+
+Recorded = History | Tasks | Facets | Task  # the kinds that the history answers
+
+DEADLINE_SECONDS = 10.0
+INSPECT_SECONDS = 5.0
+NO_TURN = (
+    "Prometheus",
+    f"gave no complete answer within {DEADLINE_SECONDS:g} s",
+    "It is busy with other questions, or does not answer at all.",
+)
+SETTLED_AFTER = timedelta(minutes=5)  # nothing is written that far back any more
+
+
+class Fetches:
+    """Each answers what is known by then, waiting at most `wait_seconds`; pending when that is nothing."""
+
+    def __init__(self) -> None:
+        self._metrics = Flights("ask Prometheus", parallel=4)
+        self._inspects = Flights("ask workers", parallel=2)
+        self._histories = Flights("read the history", parallel=4)
+
+    def close(self) -> None:
+        """Nothing more is fetched; whoever waits is answered."""
+        self._metrics.close()
+        self._inspects.close()
+        self._histories.close()
+
+    def history(self, query: Recorded, watch: Watch, scope: Scope, window: Window, wait_seconds: float) -> Answer:
+        """As recorded; with the recorder's failure, while what it measures does not come in."""
+        stretch = window if isinstance(query, History) else None
+        blank = Answer(blank_frame(query), query, window=stretch, origin="History")
+
+        def fetch() -> Answer:
+            return history_answer(watch.history, query, scope, window)
+
+        answer = over_time(self._histories, query, scope, window, fetch, blank, wait_seconds)
+        recorder = watch.recorder()
+        answer = replace(answer, notes=answer.notes + quiet_notes(recorder.value))
+        sampled = of_the_moment(query, watch) if scope.range.is_live else recorder
+        failure = recorder.failure or sampled.failure
+        return answer.failed(failure) if failure and answer.measured_at and not answer.failure else answer
+
+    def promql(
+        self,
+        query: PromQL,
+        watch: Watch,
+        scope: Scope,
+        window: Window,
+        wait_seconds: float,
+        named: promql.NamedQuery | None = None,
+    ) -> Answer:
+        """`named`: the measurement that `query` was written for, whose labels and unit are known."""
+        client = watch.prometheus
+        if client is None:
+            return rejected(query, "source", "no Prometheus is configured; set PROMETHEUS_URL", source="Prometheus")
+        labels, units = (named.labels, {"value": named.unit}) if named else ((), {})
+        stretch = None if query.instant else window
+        ends = time.monotonic() + DEADLINE_SECONDS  # of the time in line too, or nobody is told while others time out
+
+        def fetch() -> Answer:
+            seconds = round(ends - time.monotonic(), 1)
+            if seconds <= 0:
+                raise SourceUnreachable(*NO_TURN)
+            if query.instant:
+                result = client.query(query.text, window.end, deadline_seconds=seconds)
+            else:
+                result = client.query_range(query.text, window, deadline_seconds=seconds, labels=labels)
+            warnings = [Note(text, "warning") for text in result.warnings] + [Note(text) for text in result.infos]
+            if named and result.frame.empty:
+                warnings.append(Note(promql.missing(named.name), "absent"))
+            return Answer(
+                frame=result.frame,
+                query=query,
+                units=units,
+                window=stretch,
+                origin=client.origin(),
+                measured_at=datetime.now(UTC),
+                took=result.took,
+                notes=tuple(warnings),
+            )
+
+        blank = Answer(empty_frame(labels), query, units, stretch, origin="Prometheus")
+        return over_time(self._metrics, query, scope, window, fetch, blank, wait_seconds)
+
+    def inspect(self, query: Inspect, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
+        sampled = watch.workers()
+        expected = sampled.value.expected if sampled.value and not sampled.failure else ()
+
+        def fetch() -> Answer:
+            snapshot = watch.inspector.snapshot(
+                (query.method,),
+                workers=query.workers or None,
+                expected=expected,
+                arguments={"query_task": {"ids": list(query.ids)}} if query.ids else {},
+                deadline_seconds=INSPECT_SECONDS,
+            )
+            silent = sorted(set(snapshot.owing))
+            return Answer(
+                frame=inspect_frame(query.method, snapshot),
+                query=query,
+                origin=f"Celery at {watch.cluster.broker.address}",
+                measured_at=snapshot.measured_at,
+                took=snapshot.took,
+                notes=tuple(Note(f"{name} did not answer", "warning") for name in silent)
+                + (() if snapshot.answered else (Note("No worker answered", "warning"),))
+                + notes_of(snapshot),
+            )
+
+        blank = Answer(blank_frame(query), query, origin="Celery")
+        question, due = (scope.cluster, query), slot(steady_now(), scope.max_age)
+        return self._inspects.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)
+
+
+def over_time(
+    flights: Flights,
+    query: Query,
+    scope: Scope,
+    window: Window,
+    fetch: Callable[[], Answer],
+    blank: Answer,
+    wait_seconds: float,
+) -> Answer:
+    """One question of a stretch of time: what lies far enough back is fetched once, the rest as it moves on."""
+    question = (scope.cluster, query, scope.range if scope.range.is_live else window, window.step)
+    moment = steady_now() if scope.range.is_live else min(datetime.now(UTC), window.end + SETTLED_AFTER)
+    due = slot(moment, max(window.step, scope.max_age))
+    return flights.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)
+
+
+def history_answer(history: HistoryReader, query: Recorded, scope: Scope, window: Window) -> Answer:
+    """Read from the history, within its time limit. Raises SourceError."""
+    match query:
+        case Tasks():
+            return tasks_answer(history, query, scope)
+        case Facets():
+            return facets_answer(history, query, scope)
+        case Task():
+            return task_answer(history, query)
+        case History():
+            return series_answer(history, query, window)
+
+
+def of_the_moment(query: Recorded, watch: Watch) -> Reading[Any]:
+    """What tells whether a measurement still comes in."""
+    if not isinstance(query, History):
+        return watch.recorder()
+    return watch.queues() if query.name in ("depth", "unacked") else watch.workers()
+
+
+def quiet_notes(recorder: RecorderState | None) -> tuple[Note, ...]:
+    if recorder is None or not recorder.quiet:
+        return ()
+    what = f"What {listed(recorder.quiet)} ran is not recorded: no task events come from there"
+    return (Note(f"{what}; start workers with -E, or set CELERY_ENABLE_EVENTS", "warning"),)
+
+
+BOOTED = datetime.now(UTC) - timedelta(seconds=time.monotonic())
+
+
+def steady_now() -> datetime:
+    """Now, by a clock that nobody sets back: until it caught up, what was fetched before would count as new."""
+    return BOOTED + timedelta(seconds=time.monotonic())
+
+
+def slot(moment: datetime, length: timedelta) -> float:
+    """Where the slot begins that `moment` is in: all who ask within one share one fetch, or one of a later slot."""
+    return floor_time(moment, length).timestamp()
