@@ -66,7 +66,7 @@ class RecorderState:
     other_events: int = 0  # of the application's own
     other_names: int = 0  # counted under "(other)": there were too many names
     gaps: int = 0  # begun
-    lag_seconds: float = 0.0  # from hearing an event to its commit, in the last batch
+    lag_seconds: float = 0.0  # how long the oldest of what is heard and not written has waited
     last_event_us: int | None = None
     events_failure: str | None = None  # why the event stream cannot be heard
     workers: Mapping[str, Heartbeat] = field(default_factory=dict)

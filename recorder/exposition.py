@@ -59,7 +59,7 @@ FAMILIES: dict[str, tuple[str, str]] = {
     "celery_notebook_build": ("info", "The recorder's version."),
     "celery_notebook_recorder_up": ("gauge", "1 while the recorder writes the history."),
     "celery_notebook_recorder_start_time_seconds": ("gauge", "When the recorder began, UNIX time."),
-    "celery_notebook_recorder_lag_seconds": ("gauge", "From hearing an event to its commit, in the last batch."),
+    "celery_notebook_recorder_lag_seconds": ("gauge", "How long the oldest of what is not written has waited."),
     "celery_notebook_recorder_last_event_time_seconds": ("gauge", "When the last event was heard, UNIX time."),
     "celery_notebook_recorder_events": ("counter", "Events of tasks written."),
     "celery_notebook_recorder_events_dropped": ("counter", "Events lost for want of room."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from data_sources.celery_events import TaskEvent
 from recorder.batch import Latest, Sample
 
 MOST_EVENTS = 50_000
+ENOUGH_EVENTS = 2_000  # to be taken before their time
 MOST_SAMPLES = 20_000  # rounds of a busy cluster; while nothing can be written the newest are not kept
 
 
@@ -24,7 +24,7 @@ class Inbox:
     def __init__(self) -> None:
         self.blocked: str | None = None
         self.waiting = 0  # events
-        self._heard: deque[tuple[float, Sequence[TaskEvent]]] = deque()  # with when, on the monotonic clock
+        self._heard: deque[Sequence[TaskEvent]] = deque()
         self._samples: dict[tuple[int, str, str, str], Sample] = {}
         self._latest: dict[str, Latest] = {}
         self._filled = threading.Condition()
@@ -35,9 +35,10 @@ class Inbox:
         with self._filled:
             room = max(0, MOST_EVENTS - self.waiting)
             kept = events[:room]
-            self._heard.append((time.monotonic(), kept))
+            self._heard.append(kept)
             self.waiting += len(kept)
-            self._filled.notify()
+            if self.waiting >= ENOUGH_EVENTS:
+                self._filled.notify()
         return len(events) - len(kept)
 
     def put_answer(self, answer: Latest, samples: Sequence[Sample] = ()) -> None:
@@ -52,18 +53,15 @@ class Inbox:
                 if key in self._samples or len(self._samples) < MOST_SAMPLES:
                     self._samples[key] = sample
 
-    def take_events(self, most: int, enough: int, wait_seconds: float) -> tuple[list[TaskEvent], float]:
-        """About `most` events, as soon as there are `enough`, or after `wait_seconds` what there is; and how many
-        seconds ago the first of them was heard.
-        """
+    def take_events(self, most: int, wait_seconds: float) -> list[TaskEvent]:
+        """About `most` events, as soon as there are ENOUGH_EVENTS, or after `wait_seconds` what there is."""
         with self._filled:
-            self._filled.wait_for(lambda: self._closed or self.waiting >= enough, wait_seconds)
+            self._filled.wait_for(lambda: self._closed or self.waiting >= ENOUGH_EVENTS, wait_seconds)
             events: list[TaskEvent] = []
-            heard = self._heard[0][0] if self._heard else time.monotonic()
             while self._heard and len(events) < most:
-                events.extend(self._heard.popleft()[1])
+                events.extend(self._heard.popleft())
             self.waiting -= len(events)
-            return events, time.monotonic() - heard
+            return events
 
     def take_answers(self) -> tuple[list[Latest], list[Sample]]:
         with self._filled:

@@ -1,10 +1,15 @@
-"""The tasks that are under way, so that an event finds what is known of its task without asking the history."""
+"""The tasks that are under way, so that an event finds what is known of its task without asking the history.
+
+A task that has ended is to be written at once, one under way only when it has not changed the history for a while: most
+end soon, and are written once.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from data_sources.celery_events import TaskEvent
 from data_sources.task_record import TaskRecord, merge
@@ -12,6 +17,7 @@ from recorder.store import FINAL, Store
 
 MOST = 100_000  # about 100 MB of records of a usual size
 FINAL_SECONDS = 60.0  # late and doubled events come within seconds
+HELD_SECONDS = 2.0  # before a task that has not ended is written
 
 
 class LiveTasks:
@@ -23,12 +29,13 @@ class LiveTasks:
         self._clock = clock
         self._open: OrderedDict[str, TaskRecord] = OrderedDict()  # those touched last at the end
         self._final: OrderedDict[str, tuple[TaskRecord, float]] = OrderedDict()
+        self._unwritten: dict[str, float] = {}  # since when, the oldest first
 
     def __len__(self) -> int:
         return len(self._open) + len(self._final)
 
     def absorb(self, events: Iterable[TaskEvent]) -> list[TaskRecord]:
-        """The records these change, each once: write them before the next call, which may let them go.
+        """The records these change, each once.
 
         Raises StoreFailed before it changed anything, so that the same events can be tried again.
         """
@@ -41,10 +48,36 @@ class LiveTasks:
             if record is None:
                 self._open[event.id] = changed[event.id]
         self._sort(changed.values())
+        now = self._clock()
+        for id in changed:
+            self._unwritten.setdefault(id, now)
         return list(changed.values())
 
+    def due(self, held_seconds: float = HELD_SECONDS) -> list[TaskRecord]:
+        """What is to be written now. Say so to `written` when it was."""
+        long_ago = self._clock() - held_seconds
+        return [
+            self._final[id][0] if id in self._final else self._open[id]
+            for id, since in self._unwritten.items()
+            if since <= long_ago or id in self._final
+        ]
+
+    def written(self, records: Iterable[TaskRecord]) -> None:
+        for record in records:
+            self._unwritten.pop(record.id, None)
+
+    @property
+    def lag_seconds(self) -> float:
+        """How long the first of those that are not written has waited."""
+        return self._clock() - next(iter(self._unwritten.values())) if self._unwritten else 0.0
+
+    def move_to(self, store: Store) -> None:
+        """A store that knows nothing of what is at hand."""
+        self._store = store
+        self._unwritten = dict.fromkeys([*self._open, *self._final], self._clock())
+
     def _look_up(self, ids: set[str]) -> None:
-        """Makes room first: what leaves now has been written."""
+        """Makes room first."""
         self._let_go()
         unknown = [id for id in ids if id not in self._open and id not in self._final]
         if unknown:
@@ -68,12 +101,20 @@ class LiveTasks:
                 self._open.move_to_end(record.id)
 
     def _let_go(self) -> None:
-        """Final ones after their time; beyond the most the oldest of them, then whoever was heard of longest ago."""
-        long_ago = self._clock() - FINAL_SECONDS
-        while self._final and (len(self) > self._most or self._oldest_final() < long_ago):
-            self._final.popitem(last=False)
-        while len(self._open) > self._most:
-            self._open.popitem(last=False)
+        """Final ones after their time; beyond the most the oldest of them, then whoever was heard of longest ago.
 
-    def _oldest_final(self) -> float:
-        return next(iter(self._final.values()))[1]
+        What is not written yet stays, and what comes after it.
+        """
+        long_ago = self._clock() - FINAL_SECONDS
+        while self._final and (len(self) > self._most or next(iter(self._final.values()))[1] < long_ago):
+            if not self._let_go_first(self._final):
+                break
+        while len(self._open) > self._most and self._let_go_first(self._open):
+            pass
+
+    def _let_go_first(self, records: OrderedDict[str, Any]) -> bool:
+        first = next(iter(records))
+        if first in self._unwritten:
+            return False
+        del records[first]
+        return True

@@ -104,7 +104,8 @@ class Recording:
             beat_us, state = earlier
             ended = [replace(gap, end_us=max(gap.start_us, beat_us)) for gap in store.open_gaps()]
             store.write(Batch(gaps=ended))
-            gaps.resume(DOWN, Gap("recorder", beat_us, None, "the recorder was not running"))
+            written_us = beat_us - round(state.lag_seconds * 1e6)  # what it had heard since went with it
+            gaps.resume(DOWN, Gap("recorder", written_us, None, "the recorder was not running"))
         self._follower = Follower(
             cluster, inbox, gaps, state.workers if earlier else {}, settings.history_hide_arguments
         )

@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import islice
 from operator import attrgetter
-from typing import Self, cast
+from typing import NamedTuple, Self, cast
 
 import orjson
 
@@ -28,6 +29,7 @@ FINAL = frozenset(map(schema.STATES.index, schema.FINAL))
 MINUTE, HOUR = 60, 3_600
 SECOND_US = 1_000_000
 MOST_SERIES = 20_000
+MOST_AT_HAND = 100_000
 
 TASK_COLUMNS = [column.name for column in schema.tasks.columns]
 TEXT_COLUMNS = ["args", "kwargs", "result", "exception", "traceback"]
@@ -35,6 +37,16 @@ STORED = [name for name in TASK_COLUMNS if name not in ("seq", "last_us", "wait_
 INTERNED = ("name", "queue", "worker")
 long_texts = attrgetter(*TEXT_COLUMNS)
 after_worker = attrgetter(*TASK_COLUMNS[TASK_COLUMNS.index("worker") + 1 :])
+
+
+class Stored(NamedTuple):
+    """A task's number, 0 for one that is not stored, and when it finished where that is counted in roll-ups."""
+
+    seq: int
+    counted_us: int | None
+
+
+NOT_STORED = Stored(0, None)
 
 
 class Store:
@@ -49,6 +61,7 @@ class Store:
         self.refused = 0
         self._series = Interned(schema.series, database)
         self._next_seq: int | None = None  # None: to be read
+        self._at_hand: dict[str, Stored] = {}  # of the tasks asked for and written last
         bring_up_to_date(database, place)
         meta = read_meta(database)
         self.began_us, self.kept_from_us = int(meta["began_us"]), int(meta["kept_from_us"])
@@ -121,6 +134,7 @@ class Store:
         self.names.forget()
         self._series.forget()
         self._next_seq = None
+        self._at_hand.clear()
 
     def keep_from(self, time_us: int) -> None:
         """From now on nothing that last happened before it is taken in."""
@@ -134,18 +148,20 @@ class Store:
         """The records of those that are stored, with their texts."""
         tasks = ", ".join(f'tasks."{name}"' for name in STORED)
         rows = self.database.query_by(
-            f"SELECT {tasks}, {quoted(TEXT_COLUMNS)}, cut FROM tasks LEFT JOIN texts ON texts.seq = tasks.seq"
-            " WHERE id IN {keys}",
+            f"SELECT tasks.seq, {tasks}, {quoted(TEXT_COLUMNS)}, cut FROM tasks"
+            " LEFT JOIN texts ON texts.seq = tasks.seq WHERE id IN {keys}",
             ids,
         )
+        self._at_hand |= dict.fromkeys(ids, NOT_STORED)
         text_of = {number: text for (_, text), number in self.names.ids().items()} if rows else {}
         records = {}
-        for *values, cut in rows:
+        for seq, *values, cut in rows:
             record = TaskRecord(**dict(zip([*STORED, *TEXT_COLUMNS], values, strict=True)))
             for name in INTERNED:
                 setattr(record, name, text_of.get(getattr(record, name)))
             record.cut = orjson.loads(cut) if cut else None
             records[record.id] = record
+            self._at_hand[record.id] = stored(seq, record.state, record.finished_us)
         return records
 
     def _write_tasks(self, records: Iterable[TaskRecord]) -> int:
@@ -153,11 +169,11 @@ class Store:
         newest = {record.id: record for record in records}
         if not newest:
             return 0
-        stored = self._stored(list(newest))
+        self._look_up(newest)
         tasks, texts, minutes, refused = [], [], set(), 0
         for record in newest.values():
             last_us = record.last_us
-            seq, counted_us = stored.get(record.id, (0, None))
+            seq, counted_us = self._at_hand[record.id]
             if last_us < self.kept_from_us or (counted_us is not None and counted_us < self.kept_from_us):
                 refused += 1
                 continue
@@ -168,17 +184,23 @@ class Store:
                 texts.append((seq, *long, cut_json(record)))
             if counted_us is not None:
                 minutes.add(counted_us // SECOND_US // MINUTE)
-            if record.state in FINAL and record.finished_us is not None:
-                minutes.add(record.finished_us // SECOND_US // MINUTE)
+            self._at_hand[record.id] = now = stored(seq, record.state, record.finished_us)
+            if now.counted_us is not None:
+                minutes.add(now.counted_us // SECOND_US // MINUTE)
         self.database.upsert(schema.tasks, tasks)
         self.database.upsert(schema.texts, texts)
         self.database.upsert(schema.dirty, dirty_rows(minutes))
         return refused
 
-    def _stored(self, ids: Sequence[str]) -> dict[str, tuple[int, int | None]]:
-        """Of each that is stored: its number, and when it finished where that is counted in roll-ups."""
-        rows = self.database.query_by("SELECT id, seq, state, finished_us FROM tasks WHERE id IN {keys}", ids)
-        return {id: (seq, finished_us if state in FINAL else None) for id, seq, state, finished_us in rows}
+    def _look_up(self, ids: Iterable[str]) -> None:
+        """Brings what is stored of these to hand; nobody else writes, so it stays true."""
+        for id in list(islice(self._at_hand, max(0, len(self._at_hand) - MOST_AT_HAND))):
+            del self._at_hand[id]
+        unknown = [id for id in ids if id not in self._at_hand]
+        if unknown:
+            rows = self.database.query_by("SELECT id, seq, state, finished_us FROM tasks WHERE id IN {keys}", unknown)
+            self._at_hand |= dict.fromkeys(unknown, NOT_STORED)
+            self._at_hand |= {id: stored(*rest) for id, *rest in rows}
 
     def _new_seq(self) -> int:
         if self._next_seq is None:
@@ -249,6 +271,10 @@ class Store:
                 " body = coalesce(excluded.body, latest.body)",
                 (answer.kind, answer.measured_us, answer.took_us, answer.failure, answer.body),
             )
+
+
+def stored(seq: int, state: int, finished_us: int | None) -> Stored:
+    return Stored(seq, finished_us if state in FINAL else None)
 
 
 def cut_json(record: TaskRecord) -> str | None:

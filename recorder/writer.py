@@ -13,6 +13,7 @@ from data_sources.celery_events import TaskEvent
 from data_sources.errors import SourceError
 from data_sources.history_place import Place
 from data_sources.latest import RecorderState
+from data_sources.task_record import TaskRecord
 from recorder.batch import Batch, Gap, Latest
 from recorder.counters import Counters
 from recorder.database import StoreCorrupt, StoreFailed
@@ -26,8 +27,9 @@ from recorder.store import Store
 log = logging.getLogger(__name__)
 
 VERSION = "0.1"
-ENOUGH_EVENTS, WAIT_SECONDS = 200, 0.25  # a batch: whichever comes first
-MOST_EVENTS = 2_000  # of a batch, when more came meanwhile
+WAIT_SECONDS = 0.25  # for events
+MOST_EVENTS = 5_000  # are taken together
+TASKS_SECONDS = 1.0  # between two writings of tasks: many that share pages of the indexes cost little more than few
 RETRY_SECONDS = 1.0
 HEARTBEAT_SECONDS = 1.0
 COUNTERS_SECONDS = 5.0
@@ -51,7 +53,7 @@ class Writer:
         self._state = RecorderState(os.getpid(), socket.gethostname(), VERSION, now_us(), place.address)
         self._events: list[TaskEvent] = []  # taken, and not written yet
         self._lost = 0  # events
-        self._beat_at = self._counted_at = 0.0
+        self._beat_at = self._counted_at = self._tasks_at = 0.0
         self._ends = float("inf")
         self._thread = threading.Thread(target=self._run, name=f"write {place.cluster}", daemon=True)
 
@@ -76,9 +78,8 @@ class Writer:
         self._store.close()
 
     def _turn(self) -> None:
-        if not self._events:
-            self._events, lag = self._inbox.take_events(MOST_EVENTS, ENOUGH_EVENTS, WAIT_SECONDS)
-            self._state = replace(self._state, lag_seconds=round(lag, 3))
+        if not self._events and self._inbox.blocked is None:
+            self._events = self._inbox.take_events(MOST_EVENTS, WAIT_SECONDS)
         gaps = self._gaps.take()
         try:
             self._write(gaps)
@@ -91,7 +92,8 @@ class Writer:
             self._recovered()
 
     def _write(self, gaps: list[Gap]) -> None:
-        records = self._live.absorb(self._events)
+        self._absorb()
+        records = self._due_tasks()
         latest, samples = self._inbox.take_answers()
         answers = [*latest, *self._own_answers()]
         try:
@@ -101,15 +103,23 @@ class Writer:
             for answer in latest:
                 self._inbox.put_answer(answer)
             raise
+        if records:
+            self._live.written(records)
+            self._tasks_at = time.monotonic()
+            self._state = replace(self._state, tasks=self._state.tasks + len(records), batches=self._state.batches + 1)
+
+    def _absorb(self) -> None:
         if self._events:
-            self._counters.absorb(self._events, records)
-            self._state = replace(
-                self._state,
-                events=self._state.events + len(self._events),
-                tasks=self._state.tasks + len(records),
-                batches=self._state.batches + 1,
-            )
-        self._events = []
+            changed = self._live.absorb(self._events)
+            self._counters.absorb(self._events, changed)
+            self._state = replace(self._state, events=self._state.events + len(self._events))
+            self._events = []
+
+    def _due_tasks(self) -> list[TaskRecord]:
+        self._state = replace(self._state, lag_seconds=round(self._live.lag_seconds, 3))
+        if self.ending:
+            return self._live.due(0)
+        return self._live.due() if time.monotonic() - self._tasks_at >= TASKS_SECONDS else []
 
     def _own_answers(self) -> list[Latest]:
         now, answers = time.monotonic(), []
@@ -149,7 +159,9 @@ class Writer:
         self._inbox.blocked = f"the history could not be written: {what}"
         if not isinstance(error, StoreFailed):  # a fault of ours: what brought it about would do so again
             log.error("%s: unexpected error while writing", self._place.cluster, exc_info=error)
-            self._lost += len(self._events)
+            lost = self._live.due()
+            self._lost += len(self._events) + len(lost)
+            self._live.written(lost)
             self._events = []
         if isinstance(error, StoreCorrupt):
             self._begin_anew()
@@ -169,5 +181,5 @@ class Writer:
         except StoreFailed as error:
             log.error("%s: no new history could be begun: %s", self._place.cluster, error)
             return
-        self._live = LiveTasks(self._store)
+        self._live.move_to(self._store)
         self._keeping = self._keeping.of(self._store)

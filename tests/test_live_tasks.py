@@ -13,7 +13,7 @@ from data_sources.history_place import place
 from data_sources.task_record import TaskRecord, merge
 from recorder.batch import Batch
 from recorder.database import StoreFailed
-from recorder.live_tasks import FINAL_SECONDS, LiveTasks
+from recorder.live_tasks import FINAL_SECONDS, HELD_SECONDS, LiveTasks
 from recorder.store import Store
 
 NOW_US = 1_800_000_000_000_000
@@ -33,6 +33,14 @@ def events(id: str) -> list[TaskEvent]:
         TaskEvent("started", id, NOW_US + 2, "w1@host"),
         TaskEvent("succeeded", id, NOW_US + 3, "w1@host", result="'ok'", runtime_us=1),
     ]
+
+
+def write_due(live: LiveTasks, store: Store, held_seconds: float = HELD_SECONDS) -> list[str]:
+    """Writes what is to be written; its ids."""
+    records = live.due(held_seconds)
+    store.write(Batch(records))
+    live.written(records)
+    return [record.id for record in records]
 
 
 def whole(id: str) -> TaskRecord:
@@ -57,7 +65,8 @@ def test_a_recorder_that_starts_goes_on_with_what_is_stored(store: Store) -> Non
 def test_final_tasks_leave_after_their_time_and_are_found_again(store: Store) -> None:
     now = 0.0
     live = LiveTasks(store, clock=lambda: now)
-    store.write(Batch(live.absorb(events("a"))))
+    live.absorb(events("a"))
+    write_due(live, store)
     assert len(live) == 1
 
     now = FINAL_SECONDS + 1
@@ -68,12 +77,54 @@ def test_final_tasks_leave_after_their_time_and_are_found_again(store: Store) ->
 
 def test_never_more_than_the_most(store: Store) -> None:
     live = LiveTasks(store, most=3)
-    store.write(Batch(live.absorb([event for id in "abcd" for event in events(id)[:2]])))
-    store.write(Batch(live.absorb(events("z"))))
+    live.absorb([event for id in "abcd" for event in events(id)[:2]])
+    write_due(live, store, held_seconds=0)
+    live.absorb(events("z"))
+    write_due(live, store)
     live.absorb([])
 
     assert len(live) == 3
     assert live.absorb(events("a")[2:]) == [whole("a")]  # it left, and came back as it was
+
+
+def test_a_task_that_ends_soon_is_written_once_and_one_under_way_after_a_while(store: Store) -> None:
+    now = 0.0
+    live = LiveTasks(store, clock=lambda: now)
+    live.absorb([*events("quick"), *events("slow")[:3]])
+    assert write_due(live, store) == ["quick"]
+    assert live.lag_seconds == 0
+
+    now = HELD_SECONDS
+    assert live.lag_seconds == HELD_SECONDS
+    assert write_due(live, store) == ["slow"]
+    assert write_due(live, store) == []
+    assert live.lag_seconds == 0
+
+    live.absorb(events("slow"))
+    assert write_due(live, store) == ["slow"]
+    assert store.known(["quick", "slow"]) == {"quick": whole("quick"), "slow": whole("slow")}
+
+
+def test_what_is_not_written_stays_however_many_there_are(store: Store) -> None:
+    now = 0.0
+    live = LiveTasks(store, most=3, clock=lambda: now)
+    live.absorb([event for id in "abcdef" for event in events(id)])
+    now = FINAL_SECONDS + 1
+    live.absorb(events("g")[:1])
+
+    assert sorted(write_due(live, store, held_seconds=0)) == list("abcdefg")
+
+
+def test_a_history_begun_anew_gets_all_that_is_at_hand(store: Store, tmp_path_factory: pytest.TempPathFactory) -> None:
+    live = LiveTasks(store)
+    live.absorb([*events("ended"), *events("open")[:2]])
+    write_due(live, store, held_seconds=0)
+    fresh = Secret(f"sqlite:///{tmp_path_factory.mktemp('fresh')}")
+    with closing(Store.open(place(fresh, Cluster()))) as other:
+        live.move_to(other)
+
+        assert sorted(write_due(live, other, held_seconds=0)) == ["ended", "open"]
+        assert other.known(["ended"]) == {"ended": whole("ended")}
 
 
 def test_a_failed_look_up_changes_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
