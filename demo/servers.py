@@ -252,9 +252,19 @@ class PostgreSQL(Process):
         subprocess.run([*as_user, *initdb, "--no-locale"], check=True, capture_output=True, cwd=self._data)
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", "fsync": "off"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        command = [*as_user, program("postgres"), "-D", str(self._data), *options]
-        super().__init__("postgresql", command, folder, cwd=self._data)
+        self._command = [*as_user, program("postgres"), "-D", str(self._data), *options]
+        self._folder = folder
+        self.start_again()
+
+    def start_again(self) -> None:
+        """On its data, after `end`."""
+        super().__init__("postgresql", self._command, self._folder, cwd=self._data)
         self.wait_until(self._ready)
+
+    def end(self) -> None:
+        """Cuts all clients off; its data stays."""
+        self.terminate()
+        self._child.wait()
 
     def _ready(self) -> bool:
         with contextlib.suppress(psycopg.OperationalError):  # it listens before it is ready

@@ -6,17 +6,20 @@ import fcntl
 import os
 import socket
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 import psycopg
-from sqlalchemy import make_url
 
 from data_sources.history_place import CONNECT_SECONDS, Place, PostgresPlace
 from recorder.database import StoreFailed
 
 NAMESPACE = zlib.crc32(b"celery-notebook") - 2**31  # the first half of an advisory lock's key, a signed 32-bit number
+GONE_SECONDS = 10
+# The server gives the lease of a machine that vanished back within GONE_SECONDS; its own default is two hours.
+SERVER_KEEPALIVES = {"tcp_keepalives_idle": 4, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 3}
 
 
 class Lease(Protocol):
@@ -27,7 +30,7 @@ class Lease(Protocol):
         """Whether anybody has it; takes it from nobody. Raises StoreFailed."""
 
     def is_ours(self) -> bool:
-        """Whether it still is, after `acquire` said so: a connection can be lost."""
+        """Whether it still is, after `acquire` said so; one that was lost is taken again if nobody else has it."""
 
     def holder(self) -> str:
         """Who has it, for people: `process 123`."""
@@ -71,7 +74,12 @@ class FileLease:
         return False
 
     def is_ours(self) -> bool:
-        return self._file is not None
+        """Of a file that was removed or replaced others can have the lease as well."""
+        if self._file is None:
+            return False
+        with suppress(FileNotFoundError):
+            return os.path.samestat(os.fstat(self._file), self._path.stat())
+        return False
 
     def holder(self) -> str:
         with suppress(OSError):
@@ -93,7 +101,7 @@ class FileLease:
 
 
 class PostgresLease:
-    """A session's advisory lock, on a connection of its own."""
+    """A session's advisory lock, on a connection of its own; it counts within one database."""
 
     def __init__(self, place: PostgresPlace) -> None:
         self._place = place
@@ -101,31 +109,40 @@ class PostgresLease:
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
 
     def acquire(self) -> bool:
-        connection = self._connect(f"celery-notebook recorder {os.getpid()} on {socket.gethostname()}")
-        if self._ask(connection, "SELECT pg_try_advisory_lock(%s, %s)"):
-            self._connection = connection
-            return True
-        connection.close()
-        return False
+        with self._translated():
+            connection = self._connect(f"celery-notebook recorder {os.getpid()} on {socket.gethostname()}")
+            try:
+                row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (NAMESPACE, self._key)).fetchone()
+            except BaseException:
+                connection.close()
+                raise
+            if row == (True,):
+                self._connection = connection
+                return True
+            connection.close()
+            return False
 
     def is_held(self) -> bool:
-        connection = self._connect("celery-notebook")
-        with connection:
-            return bool(self._holders(connection))
+        return bool(self._holders())
 
     def is_ours(self) -> bool:
+        """While the server is away it stays ours: nobody can take it."""
         if self._connection is None:
             return False
         try:
             self._connection.execute("SELECT 1")
         except psycopg.Error:
-            self.release()
-            return False
-        return True
+            self._connection.close()
+        else:
+            return True
+        try:
+            return self.acquire()
+        except StoreFailed:
+            return True
 
     def holder(self) -> str:
-        with suppress(StoreFailed, psycopg.Error), self._connect("celery-notebook") as connection:
-            if holders := self._holders(connection):
+        with suppress(StoreFailed):
+            if holders := self._holders():
                 return f"process {holders[0].removeprefix('celery-notebook recorder '):.80}"
         return "another process"
 
@@ -134,29 +151,31 @@ class PostgresLease:
             self._connection.close()
             self._connection = None
 
-    def _holders(self, connection: psycopg.Connection[tuple[object, ...]]) -> list[str]:
-        rows = connection.execute(
-            "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)"
-            " WHERE locktype = 'advisory' AND granted AND classid::int8 = %s AND objid::int8 = %s",
-            (NAMESPACE % 2**32, self._key % 2**32),
-        )
-        return [str(name) for (name,) in rows]
-
-    def _ask(self, connection: psycopg.Connection[tuple[object, ...]], sql: str) -> bool:
-        row = connection.execute(sql.encode(), (NAMESPACE, self._key)).fetchone()
-        return row is not None and row[0] is True
+    def _holders(self) -> list[str]:
+        with self._translated(), closing(self._connect("celery-notebook")) as connection:
+            rows = connection.execute(
+                "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) JOIN pg_database"
+                " ON pg_database.oid = database AND pg_database.datname = current_database()"
+                " WHERE locktype = 'advisory' AND granted AND classid::int8 = %s AND objid::int8 = %s",
+                (NAMESPACE % 2**32, self._key % 2**32),
+            )
+            return [str(name) for (name,) in rows]
 
     def _connect(self, name: str) -> psycopg.Connection[tuple[object, ...]]:
-        url = make_url(self._place.url.reveal()).set(drivername="postgresql")
+        connection = psycopg.connect(
+            self._place.url.reveal(),
+            autocommit=True,
+            connect_timeout=CONNECT_SECONDS,
+            application_name=name[:63],
+            tcp_user_timeout=GONE_SECONDS * 1_000,
+        )
+        for setting, value in SERVER_KEEPALIVES.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (setting, str(value)))
+        return connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
         try:
-            return psycopg.connect(
-                url.render_as_string(hide_password=False),
-                autocommit=True,
-                connect_timeout=CONNECT_SECONDS,
-                application_name=name[:63],
-                keepalives_idle=5,
-                keepalives_interval=2,
-                keepalives_count=3,
-            )
+            yield
         except psycopg.Error:
             raise StoreFailed(f"{self._place.address}: it cannot be reached") from None  # the cause may quote the URL

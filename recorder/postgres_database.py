@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -23,13 +24,16 @@ from recorder.database import (
     on_conflict,
     quoted,
 )
+from recorder.lease import SERVER_KEEPALIVES
 
 STATEMENT_SECONDS = 30
+NAMESPACE = zlib.crc32(b"celery-notebook writer") - 2**31  # the first half of an advisory lock's key
 FEW = 20  # rows for which COPY and a temporary table are more work than they save
 SETTINGS = {
     "statement_timeout": STATEMENT_SECONDS * 1_000,
     "client_min_messages": "warning",
     "application_name": "celery-notebook-recorder",
+    **SERVER_KEEPALIVES,
 }
 ERRORS = {errors.DiskFull: StoreFull, psycopg.DataError: ValueRefused}
 # A server that is away is noticed within half a minute.
@@ -52,13 +56,30 @@ class PostgresDatabase:
     def _connected(self) -> psycopg.Connection[Row]:
         if self._connection is None or self._connection.closed:
             with self._translated():
-                self._connection = psycopg.connect(
-                    self._place.url.reveal(), autocommit=True, connect_timeout=CONNECT_SECONDS, **KEEPALIVES
-                )
-                for name, value in SETTINGS.items():
-                    self._connection.execute("SELECT set_config(%s, %s, false)", (name, str(value)))
-                self._enter_schema(self._connection)
+                self._connection = self._connect()
         return self._connection
+
+    def _connect(self) -> psycopg.Connection[Row]:
+        connection = psycopg.connect(
+            self._place.url.reveal(), autocommit=True, connect_timeout=CONNECT_SECONDS, **KEEPALIVES
+        )
+        try:
+            for name, value in SETTINGS.items():
+                connection.execute("SELECT set_config(%s, %s, false)", (name, str(value)))
+            self._shut_others_out(connection)
+            self._enter_schema(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _shut_others_out(self, connection: psycopg.Connection[Row]) -> None:
+        """Who lost a lease with its connection may write on for a moment, while another has it already."""
+        locked = connection.execute(
+            "SELECT pg_try_advisory_lock(%s, %s)", (NAMESPACE, zlib.crc32(self._place.schema.encode()) - 2**31)
+        )
+        if locked.fetchone() != (True,):
+            raise StoreFailed(f"{self._place.address}: another recorder writes it")
 
     def _enter_schema(self, connection: psycopg.Connection[Row]) -> None:
         name = sql.Identifier(self._place.schema)

@@ -96,6 +96,13 @@ class Recording:
 
     def __init__(self, cluster: Cluster, settings: Settings, where: Place) -> None:
         store = Store.open(where)
+        try:
+            self._begin(store, cluster, settings, where)
+        except BaseException:
+            store.close()
+            raise
+
+    def _begin(self, store: Store, cluster: Cluster, settings: Settings, where: Place) -> None:
         inbox, gaps = Inbox(), Gaps(cluster.name)
         earlier = last_state(store)
         keep = Keep(settings.history_keep, settings.history_size_bytes)
