@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test check bench
+.PHONY: help install run demo test check reliability bench
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 install: .venv/for-run ## install the dashboard into .venv
 
@@ -24,6 +24,9 @@ check: .venv/for-check ## lint, formatting, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
+
+reliability: .venv/for-test ## kill, flood and cut off the recorder for a quarter of an hour, and print what was counted
+	@$(BIN)/python -m tests.reliability
 
 bench: .venv/for-bench ## measure against the peers, into benchmarks/results.json
 	@$(BIN)/python -m benchmarks

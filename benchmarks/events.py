@@ -7,17 +7,14 @@ that a worker sends under load and, reported beside it, one event a message.
 from __future__ import annotations
 
 import json
-import re
-import sys
 import tempfile
-import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.servers import Process, Redis, free_port, http_ok, wait_until
+from benchmarks._flower import Flower
+from demo.servers import Redis, wait_until
 from tests.event_load import Publisher
-from tests.recording import RecorderProcess, cpu_seconds
+from tests.recording import RecorderProcess
 
 RATE = 2_000
 WARM_UP_TASKS, TASKS = 2_000, 20_000  # three events each
@@ -58,31 +55,6 @@ def measure(buffer: int) -> Spent:
             wait_until(lambda due=heard + published.events: flower.events() >= due, "every event in Flower", 60)  # type: ignore[misc]
         ours, theirs = recorder.cpu_seconds() - before[0], flower.cpu_seconds() - before[1]
     return Spent(ours / published.events * 1e6, theirs / published.events * 1e6)
-
-
-class Flower(Process):
-    """Flower with its own settings, no persistence among them."""
-
-    def __init__(self, folder: Path, broker_url: str) -> None:
-        self.port = free_port()
-        options = ["--address=127.0.0.1", f"--port={self.port}"]
-        command = [sys.executable, "-m", "celery", "-b", broker_url, "flower", *options]
-        super().__init__("flower", command, folder, {"FLOWER_UNAUTHENTICATED_API": "true"})
-        self.wait_until(lambda: http_ok(self.port, "/healthcheck"))
-        time.sleep(1)  # it says nowhere that it listens to events
-
-    def get(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as response:
-            body: bytes = response.read()
-            return body
-
-    def events(self) -> int:
-        """How many of tasks it has counted."""
-        counted = re.findall(r'^flower_events_total\{.*type="task-.*\} (\S+)$', self.get("/metrics").decode(), re.M)
-        return int(sum(map(float, counted)))
-
-    def cpu_seconds(self) -> float:
-        return cpu_seconds(self.pid)
 
 
 def row(what: str, spent: Spent, goal: float | None) -> dict[str, object]:

@@ -1,0 +1,79 @@
+"""What the recorder withstands, in full: `python -m tests.reliability`, or `--short` as the tests run it.
+
+Prints what was counted, and ends with 1 when anything was missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.reliability import floods, kills
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Broker restart and outage, disk full, read-only folder, damaged file, clock set back, two recorders, hung sources.
+FAULTS = (
+    "tests/faults",
+    "tests/test_recorder.py",
+    "tests/test_store.py",
+    "tests/test_rollups.py",
+    "tests/test_retention.py",
+    "tests/test_thinning.py",
+    "tests/test_live_tasks.py",
+    "tests/test_event_streams.py",
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--short", action="store_true")
+    short = parser.parse_args().short
+    proofs: dict[str, Callable[[], bool]] = {
+        "a flood": lambda: flood(1_700 if short else 16_700, 12_500),
+        "2,000 events a second": lambda: flood(7_000 if short else 200_000, 2_000),
+        "kill -9": lambda: killed(10, settle=False) if short else killed(200),
+        "faults": faults,
+    }
+    missed = [name for name, proof in proofs.items() if proof()]
+    say(f"missed: {', '.join(missed)}" if missed else "nothing was missed")
+    return 1 if missed else 0
+
+
+def flood(tasks: int, rate: float) -> bool:
+    counted = floods.run(tasks, rate)
+    say(f"{counted.events:,} events at {rate:,.0f} a second", asdict(counted))
+    return counted.missed
+
+
+def killed(times: int, settle: bool = True) -> bool:
+    counted = kills.run(times, settle=settle)
+    say(f"kill -9 at {times} random moments under load", asdict(counted))
+    return counted.missed
+
+
+def faults() -> bool:
+    """The tests of faults, counted by pytest."""
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *FAULTS], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    counts = {word: int(count) for count, word in re.findall(r"(\d+) (passed|failed|error|skipped)", run.stdout)}
+    say("faults", counts)
+    if run.returncode:
+        sys.stdout.write(run.stdout)
+    return run.returncode != 0
+
+
+def say(what: str, counts: dict[str, object] | dict[str, int] | None = None) -> None:
+    lines = [what, *(f"    {name.replace('_', ' '):<20} {count}" for name, count in (counts or {}).items())]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
