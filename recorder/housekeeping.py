@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
+from recorder.careful_clock import CarefulClock
 from recorder.gaps import now_us
 from recorder.retention import Keep, Retention
 from recorder.rollups import Rollups
@@ -22,17 +24,22 @@ class Chore(Protocol):
 class Housekeeping:
     """In the thread of the store. Raises StoreFailed; then the same step is due again."""
 
-    def __init__(self, store: Store, keep: Keep) -> None:
+    def __init__(self, store: Store, keep: Keep, clock: CarefulClock) -> None:
         self._keep = keep
-        self._chores: list[Chore] = [Rollups(store), Thinning(store), Retention(store, keep)]
+        self._clock = clock
+        self._chores: list[tuple[Chore, Callable[[], int]]] = [
+            (Rollups(store), now_us),
+            (Thinning(store), clock.now_us),
+            (Retention(store, keep), clock.now_us),
+        ]
         self._due = [0.0] * len(self._chores)
 
     def of(self, store: Store) -> Housekeeping:
         """The same for another store."""
-        return Housekeeping(store, self._keep)
+        return Housekeeping(store, self._keep, self._clock)
 
     def step(self) -> None:
         """One step of each chore that is due; one with more to do is due again at once."""
-        for place, chore in enumerate(self._chores):
-            if time.monotonic() >= self._due[place] and not chore.step(now_us()):
+        for place, (chore, at_us) in enumerate(self._chores):
+            if time.monotonic() >= self._due[place] and not chore.step(at_us()):
                 self._due[place] = time.monotonic() + EVERY_SECONDS

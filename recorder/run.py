@@ -11,9 +11,10 @@ from data_sources.errors import SourceError
 from data_sources.history_place import Place, SqlitePlace, place
 from data_sources.latest import RecorderState
 from recorder.batch import Batch, Gap
+from recorder.careful_clock import CarefulClock
 from recorder.database import StoreFailed
 from recorder.follow import DOWN, Follower
-from recorder.gaps import Gaps
+from recorder.gaps import Gaps, now_us
 from recorder.housekeeping import Housekeeping
 from recorder.inbox import Inbox
 from recorder.lease import lease_of
@@ -106,7 +107,8 @@ class Recording:
         inbox, gaps = Inbox(), Gaps(cluster.name)
         earlier = last_state(store)
         keep = Keep(settings.history_keep, settings.history_size_bytes)
-        self._writer = Writer(store, where, inbox, gaps, Housekeeping(store, keep))
+        clock = CarefulClock(earlier[0] if earlier else now_us())
+        self._writer = Writer(store, where, inbox, gaps, Housekeeping(store, keep, clock))
         if earlier is not None:
             beat_us, state = earlier
             ended = [replace(gap, end_us=max(gap.start_us, beat_us)) for gap in store.open_gaps()]
