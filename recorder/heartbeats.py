@@ -75,6 +75,8 @@ class Heartbeats:
     def absorb(self, tasks: Sequence[TaskEvent], workers: Iterable[WorkerEvent]) -> None:
         """`tasks`: those that are kept."""
         self._started.update(event.worker for event in tasks if event.kind == "started" and event.worker)
+        if len(self._started) > 2 * MOST_WORKERS:
+            self._forget_strangers()
         beats = {beat.worker: beat for beat in workers}
         speaking = {event.worker for event in tasks if event.worker}
         if not beats and all(self._is_known_to_send(name) for name in speaking):
@@ -89,6 +91,8 @@ class Heartbeats:
         for name in speaking & changed.keys():
             changed[name] = replace(changed[name], sends_events=True)
         self.workers = youngest(changed)
+        if len(self.workers) < len(changed):
+            self._forget_strangers()
 
     def due_estimates(self) -> list[tuple[Gap, int | None]]:
         """Gaps of which it is known by now how many events were missed; None: no worker tells."""
@@ -111,6 +115,13 @@ class Heartbeats:
 
     def _is_known_to_send(self, name: str) -> bool:
         return name not in self.workers or self.workers[name].sends_events
+
+    def _forget_strangers(self) -> None:
+        """Names come from outside, and without end."""
+        counted: Sequence[dict[str, int] | dict[str, Mark]] = (self._started, self._first, self._last)
+        for by_name in counted:
+            for name in by_name.keys() - self.workers.keys():
+                del by_name[name]
 
     def _mark(self, worker: str, now: Mark) -> None:
         first = self._first.get(worker)
