@@ -29,7 +29,7 @@ class Housekeeping:
         self._clock = clock
         self._chores: list[tuple[Chore, Callable[[], int]]] = [
             (Rollups(store), now_us),
-            (Thinning(store), clock.now_us),
+            (Thinning(store, keep.size_bytes), clock.now_us),
             (Retention(store, keep), clock.now_us),
         ]
         self._due = [0.0] * len(self._chores)

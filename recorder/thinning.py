@@ -1,8 +1,13 @@
-"""What gets coarser with age: samples become means and sums of longer times, roll-ups keep their longer buckets."""
+"""What gets coarser with age: samples become means and sums of longer times, roll-ups keep their longer buckets.
+
+A cluster of many tasks and workers has many roll-ups: they take half of the history's size, and their finest go earlier
+then. Readers look how far back each level reaches.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 from data_sources import schema
 from data_sources.schema import KEPT_SECONDS, LEVELS, SAMPLE_LEVELS
@@ -14,13 +19,21 @@ DAY = 86_400
 SAMPLE_PIECE = {10: 600, 60: 3_600, 600: DAY}
 ROLLUP_PIECE = {10: 600, 60: 3_600, 3_600: DAY}
 
+LEAST_SECONDS = {10: 3_600, 60: DAY, 3_600: 30 * DAY}  # of each level, however much they take
+SHARE = 0.5  # of the history's size, for roll-ups
+MEASURED_SECONDS = 600  # between two measurements of what they take
+CELL_BYTES = 100  # of a roll-up with its count, and the heads of its sketches' rows
+
 
 class Thinning:
     """One piece a step, in the thread of the store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, size_bytes: int) -> None:
         self._store = store
         self._database = store.database
+        self._size_bytes = size_bytes
+        self._kept: Mapping[int, float] = KEPT_SECONDS
+        self._measured_at = -sys.maxsize
 
     def step(self, now_us: int) -> bool:
         """Thins the oldest piece that is due; False: there is none. Raises StoreFailed."""
@@ -55,16 +68,37 @@ class Thinning:
         ]
 
     def _drop_rollups(self, now: int) -> bool:
+        if abs(now - self._measured_at) >= MEASURED_SECONDS:
+            self._measured_at = now
+            self._kept = self._kept_seconds(now)
         for level in LEVELS:
             piece = ROLLUP_PIECE[level]
             start = self._oldest("rollups", level, piece)
-            if start is None or start + piece > min(now - KEPT_SECONDS[level], self._settled(level)):
+            if start is None or start + piece > min(now - self._kept[level], self._settled(level)):
                 continue
             with self._database.transaction():
                 for table in ("rollups", "counts", "sketches"):
                     self._delete(table, level, start, start + piece)
             return True
         return False
+
+    def _kept_seconds(self, now: int) -> Mapping[int, float]:
+        """How long each level is kept, as far as there is anything."""
+        oldest = self._oldest("rollups", LEVELS[-1], LEVELS[-1])
+        age = now - oldest if oldest is not None else 0
+        longest = {level: float(min(KEPT_SECONDS[level], age)) for level in LEVELS}
+        kept = fitting(self._bytes_a_second(now), longest, SHARE * self._size_bytes)
+        return {level: kept[level] if kept[level] < longest[level] else KEPT_SECONDS[level] for level in LEVELS}
+
+    def _bytes_a_second(self, now: int) -> dict[int, float]:
+        """What roll-ups of each level take for a second of recording, by the newest of them."""
+        return {level: self._bytes_since(level, now - piece) / piece for level, piece in ROLLUP_PIECE.items()}
+
+    def _bytes_since(self, level: int, start: int) -> int:
+        cells = self._database.query("SELECT count(*) FROM rollups WHERE level = ? AND at >= ?", (level, start))[0][0]
+        lengths = "coalesce(length(wait), 0) + coalesce(length(runtime), 0)"
+        blobs = self._database.query(f"SELECT sum({lengths}) FROM sketches WHERE level = ? AND at >= ?", (level, start))
+        return CELL_BYTES * int(cells) + int(blobs[0][0] or 0)
 
     def _settled(self, level: int) -> int:
         """Until when nothing is made of these any more: an hour is made of its minutes for as long as rows change."""
@@ -86,3 +120,16 @@ class Thinning:
 
     def _delete(self, table: str, level: int | None, start: int, end: int) -> None:
         self._database.execute(f"DELETE FROM {table} WHERE level = ? AND at >= ? AND at < ?", (level, start, end))
+
+
+def fitting(bytes_a_second: Mapping[int, float], longest: Mapping[int, float], most_bytes: float) -> dict[int, float]:
+    """Of each level how many seconds can be kept, so that all take `most_bytes`: less of the finest first."""
+    kept = dict(longest)
+    over = sum(bytes_a_second[level] * kept[level] for level in LEVELS) - most_bytes
+    for level in LEVELS:
+        spare = max(0.0, kept[level] - LEAST_SECONDS[level])
+        if over > 0 and bytes_a_second[level] > 0:
+            less = min(spare, over / bytes_a_second[level])
+            kept[level] -= less
+            over -= less * bytes_a_second[level]
+    return kept

@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data_sources.config import Cluster, Secret
 from data_sources.history_place import place
-from data_sources.schema import STATES
+from data_sources.schema import LEVELS, STATES
 from data_sources.task_record import TaskRecord
 from recorder.batch import Batch, Gap, Sample
 from recorder.rollups import Rollups
 from recorder.store import Store
-from recorder.thinning import Thinning
+from recorder.thinning import LEAST_SECONDS, Thinning, fitting
 
 START = 1_800_000_000 // 86_400 * 86_400
 DAY = 86_400
@@ -26,8 +28,8 @@ def store(history_url: Secret) -> Iterator[Store]:
         yield opened
 
 
-def thin(store: Store, now: int) -> None:
-    thinning = Thinning(store)
+def thin(store: Store, now: int, size_bytes: int = 2 * 10**9) -> None:
+    thinning = Thinning(store, size_bytes)
     while thinning.step(now * 1_000_000):
         pass
 
@@ -114,3 +116,52 @@ def test_gaps_are_kept_as_long_as_what_they_explain(store: Store) -> None:
     assert store.database.query("SELECT count(*) FROM gaps") == [(2,)]
     thin(store, START + 401 * DAY)
     assert store.open_gaps() == [Gap("queues", 5, None, "y")]
+
+
+@given(
+    rates=st.tuples(*[st.floats(0, 1e6)] * 3),
+    ages=st.tuples(*[st.floats(0, 400.0 * DAY)] * 3),
+    most_bytes=st.floats(0, 1e12),
+)
+def test_roll_ups_fit_or_are_down_to_the_least_and_the_finest_go_first(
+    rates: tuple[float, ...], ages: tuple[float, ...], most_bytes: float
+) -> None:
+    rate, longest = dict(zip(LEVELS, rates, strict=True)), dict(zip(LEVELS, ages, strict=True))
+    kept = fitting(rate, longest, most_bytes)
+
+    least = {level: min(longest[level], LEAST_SECONDS[level]) for level in LEVELS}
+    assert all(least[level] * (1 - 1e-9) <= kept[level] <= longest[level] for level in LEVELS)
+    fits = sum(rate[level] * kept[level] for level in LEVELS) <= most_bytes * (1 + 1e-6) + 1
+    cut = [level for level in LEVELS if kept[level] < longest[level]]
+    for level in LEVELS:
+        if not fits and rate[level]:
+            assert kept[level] == pytest.approx(least[level])
+        if any(coarser > level for coarser in cut) and rate[level]:
+            assert kept[level] == pytest.approx(least[level])
+
+
+def test_many_roll_ups_of_a_small_history_lose_their_finest_first(store: Store) -> None:
+    """An hour of rows every ten seconds, in a history with room for less."""
+    times = range(START, START + 2 * 3_600, 10)
+    success = STATES.index("SUCCESS")
+    for first in range(0, len(times), 100):
+        store.write(
+            Batch(
+                [
+                    TaskRecord(str(at), success, at * 1_000_000, finished_us=at * 1_000_000)
+                    for at in times[first : first + 100]
+                ]
+            )
+        )
+    rollups = Rollups(store)
+    while rollups.step((START + 3 * 3_600) * 1_000_000):
+        pass
+
+    def oldest(level: int) -> int:
+        return int(store.database.query("SELECT min(at) FROM rollups WHERE level = ?", (level,))[0][0]) - START
+
+    now = START + 2 * 3_600
+    thin(store, now)
+    assert [oldest(level) for level in LEVELS] == [0, 0, 0]
+    thin(store, now, size_bytes=10_000)
+    assert [oldest(level) for level in LEVELS] == [3_600, 0, 0]
