@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,3 +53,17 @@ def history_url(request: pytest.FixtureRequest, tmp_path: Path) -> Secret:
         return Secret(f"sqlite://{tmp_path / 'history'}")
     server: PostgreSQL = request.getfixturevalue("postgresql")
     return Secret(server.new_database())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder of 2 MB, that can be filled, made bigger and made read-only; needs root."""
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("only root can mount a small disk")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, check=False)
+    if mount.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mount.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import stat
 import subprocess
@@ -373,19 +372,6 @@ def test_a_share_of_other_machines_is_refused(file: SqlitePlace, monkeypatch: py
 
     with pytest.raises(StoreFailed, match="a nfs4 share cannot hold it safely"):
         Store.open(file)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("only root can mount a small disk")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, check=False)
-    if mount.returncode:
-        pytest.skip(f"no small disk can be mounted here: {mount.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
 
 
 def test_a_full_disk_loses_nothing_and_is_written_on_when_there_is_space(small_disk: Path) -> None:
