@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, func, select
 
 from data_sources.answer import Note
-from data_sources.history_filter import Wanted, holding_words, limit_notes, newest, wanted
+from data_sources.history_filter import Wanted, wanted
+from data_sources.history_places import Order
 from data_sources.history_rollups import APART, HOUR, Key, ended, stretches
 from data_sources.history_rows import name_texts
-from data_sources.schema import IS_LIVE, KINDS, STATES, tasks, texts
+from data_sources.history_search import search
+from data_sources.schema import IS_LIVE, KINDS, STATES, tasks
 from data_sources.task_query import TaskFilter
 
 FACETS = ("state", *KINDS)
+NEWEST_FIRST = Order("last_us", descending=True)
 FACET_COLUMNS = {"facet": "str", "value": "str", "count": "Int64"}
 
 
@@ -37,7 +41,8 @@ def read_facets(connection: Connection, filter: TaskFilter, start: int, end: int
     """
     asked = wanted(connection, filter, start, end)
     if asked.words:
-        counted, notes = searched(connection, asked), limit_notes(connection, asked, "Counted among")
+        searched = search(connection, asked, NEWEST_FIRST, lambda found: False)
+        counted, notes = keyed((1, *row[1:5]) for row in searched.found), searched.notes("Counted among")
     else:
         counted, notes = that_ended(connection, asked) + that_live(connection, asked), ()
     named = name_texts(connection, (id for key in counted for id in key[:3]))
@@ -72,17 +77,12 @@ def that_ended(connection: Connection, asked: Wanted) -> Counter[Key]:
 
 def that_live(connection: Connection, asked: Wanted) -> Counter[Key]:
     apart = [tasks.c[column] for column in APART]
-    query = select(func.count(), *apart).where(IS_LIVE, *asked.everywhere()).group_by(*apart)
+    query = select(func.count(), *apart).where(IS_LIVE, *asked.along("last_us")).group_by(*apart)
     return keyed(connection.execute(query)) if asked.may_be_live else Counter()
 
 
-def searched(connection: Connection, asked: Wanted) -> Counter[Key]:
-    rows = newest(asked)
-    apart = [rows.c[column] for column in APART]
-    query = select(func.count(), *apart).join(texts, texts.c.seq == rows.c.seq, isouter=True)
-    query = query.where(*holding_words(connection, asked.words, rows)).group_by(*apart)
-    return keyed(connection.execute(query))
-
-
-def keyed(rows: Iterable[tuple[int, int | None, int | None, int | None, int]]) -> Counter[Key]:
-    return Counter({(name or 0, queue or 0, worker or 0, state): count for count, name, queue, worker, state in rows})
+def keyed(rows: Iterable[Sequence[Any]]) -> Counter[Key]:
+    counts: Counter[Key] = Counter()
+    for count, name, queue, worker, state in rows:
+        counts[name or 0, queue or 0, worker or 0, state] += count
+    return counts

@@ -1,24 +1,23 @@
-"""A filter of tasks in the numbers of one history, and what of it can be asked quickly."""
+"""A filter of tasks in the numbers of one history.
+
+The planner of SQLite knows nothing of how tasks are spread, so it is told along which index to go: it cannot use one
+for `column + 0`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Connection, Subquery, TextClause, func, or_, select
+from sqlalchemy import ColumnElement, Connection, TextClause, select
 
-from data_sources.answer import Note
+from data_sources.bucket_counts import Whole
 from data_sources.history_rollups import APART, ENDED
-from data_sources.schema import KINDS, STATES, meta, names, tasks, texts
+from data_sources.schema import IS_UNSUCCESSFUL, KINDS, STATES, meta, names, tasks
 from data_sources.task_query import TaskFilter
-
-NEWEST = 100_000  # tasks that are searched, or sorted by what no index is in the order of
-SEARCHED = ("args", "kwargs", "result", "exception")
-
 
 Conditions = Sequence[ColumnElement[bool] | TextClause]
 
@@ -35,22 +34,31 @@ class Wanted:
     allowed: dict[str, tuple[int, ...]]
     words: tuple[str, ...]
 
-    def matches(self, table: Any = tasks) -> list[ColumnElement[bool]]:
-        return [table.c[column].in_(values) for column, values in self.allowed.items()]
-
-    def within(self, start: int, end: int) -> list[ColumnElement[bool]]:
-        return [tasks.c.last_us >= start, tasks.c.last_us < end, *self.matches()]
-
     def unfiltered(self) -> list[ColumnElement[bool]]:
         return [tasks.c.last_us >= self.start, tasks.c.last_us < self.end]
 
-    def everywhere(self) -> list[ColumnElement[bool]]:
-        return self.within(self.start, self.end)
+    def along(self, column: str) -> Conditions:
+        """What matches, along the index that is in the order of `column` and then of time."""
+        own = [tasks.c[column].in_(self.allowed[column])] if column in self.allowed else []
+        literal = [IS_UNSUCCESSFUL] if column == "state" else []
+        return [*self.unfiltered(), *own, *literal, *self._others(column)]
 
-    def of_cells(self, cells: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Which rows of a table with the columns APART match."""
-        columns = (np.isin(cells[:, APART.index(column)], values) for column, values in self.allowed.items())
-        return reduce(np.logical_and, columns, np.ones(len(cells), np.bool_))
+    def along_another(self, column: str) -> Conditions:
+        """What matches but for `column`, along an index that is not in the order of time."""
+        last = tasks.c.last_us + 0
+        return [last >= self.start, last < self.end, *self._others(column)]
+
+    def _others(self, column: str) -> list[ColumnElement[bool]]:
+        return [(tasks.c[other] + 0).in_(values) for other, values in self.allowed.items() if other != column]
+
+    def of_cells(self, cells: Whole, columns: Iterable[str] = APART) -> npt.NDArray[np.bool_]:
+        """Which rows of a table with the columns APART match in `columns`."""
+        given = ((APART.index(column), self.allowed[column]) for column in columns if column in self.allowed)
+        matches = (np.isin(cells[:, place], values) for place, values in given)
+        return reduce(np.logical_and, matches, np.ones(len(cells), np.bool_))
+
+    def only(self, column: str, value: int) -> Wanted:
+        return replace(self, allowed={**self.allowed, column: (value,)})
 
     def since(self, start: int) -> Wanted:
         return replace(self, start=max(self.start, start))
@@ -80,29 +88,3 @@ def wanted(connection: Connection, filter: TaskFilter, start: int, end: int) -> 
 def ids_of(connection: Connection, kind: str, given: Sequence[str]) -> tuple[int, ...]:
     query = select(names.c.id).where(names.c.kind == KINDS.index(kind), names.c.text.in_(given))
     return tuple(connection.execute(query).scalars())
-
-
-def newest(asked: Wanted) -> Subquery:
-    """The newest tasks that match all but the words."""
-    query = select(tasks).where(*asked.everywhere()).order_by(tasks.c.last_us.desc(), tasks.c.seq.desc())
-    return query.limit(NEWEST).subquery("newest")
-
-
-def holding_words(connection: Connection, words: Sequence[str], newest: Subquery) -> list[ColumnElement[bool]]:
-    """A condition a word, on `newest` with its `texts`. SQLite minds the case of letters beyond ASCII."""
-    known = connection.execute(select(names.c.id, names.c.text).where(names.c.kind == KINDS.index("name")))
-    texts_by_name = list(known)
-    conditions = []
-    for word in words:
-        named = [id for id, text in texts_by_name if word.casefold() in text.casefold()]
-        said = [texts.c[column].icontains(word, autoescape=True) for column in SEARCHED]
-        conditions.append(or_(newest.c.name.in_(named), *said))
-    return conditions
-
-
-def limit_notes(connection: Connection, asked: Wanted, doing: str) -> tuple[Note, ...]:
-    """Says so when there are more than the newest."""
-    newest_places = select(tasks.c.seq).where(*asked.everywhere()).limit(NEWEST + 1).subquery()
-    if (connection.execute(select(func.count()).select_from(newest_places)).scalar() or 0) <= NEWEST:
-        return ()
-    return (Note(f"{doing} the newest {NEWEST:,} of the tasks that match the other filters", "cut"),)

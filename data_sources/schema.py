@@ -27,7 +27,10 @@ VERSION = 1
 # Celery's own names; a place in this list is what a row holds, so new ones go to the end.
 STATES = ("PENDING", "RECEIVED", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED", "REJECTED")
 FINAL = ("SUCCESS", "FAILURE", "REVOKED", "REJECTED")
-IS_LIVE = text("state < 4")  # the states before FINAL; a literal, or no planner would know the index it is of
+UNSUCCESSFUL = (5, 6, 7)  # places in STATES: FAILURE, REVOKED, REJECTED
+# Of what there are indexes; literals, or no planner would know them.
+IS_LIVE = text("state < 4")  # the states before FINAL
+IS_UNSUCCESSFUL = text("state > 4")
 
 KINDS = ("name", "queue", "worker")  # of what is told apart everywhere; a place in this list is `names.kind`
 
@@ -85,12 +88,14 @@ tasks = Table(
     Column("outcome_us", BigInteger),  # outcome: what decides which of two events counts
     Index("tasks_id", "id", unique=True),
     Index("tasks_last", "last_us", "state", "name", "queue", "worker"),
+    # The same of one task, for what is rare; and its slowest, which may be quick beside those of others.
+    Index("tasks_name", "name", "last_us", "state", "queue", "worker"),
     Index(
         "tasks_runtime",
+        "name",
         "runtime_us",
         "last_us",
         "state",
-        "name",
         "queue",
         "worker",
         sqlite_where=text("runtime_us IS NOT NULL"),
@@ -98,10 +103,10 @@ tasks = Table(
     ),
     Index(
         "tasks_wait",
+        "name",
         "wait_us",
         "last_us",
         "state",
-        "name",
         "queue",
         "worker",
         sqlite_where=text("wait_us IS NOT NULL"),
@@ -109,6 +114,16 @@ tasks = Table(
     ),
     # Those that have not ended are few, and counted from their rows.
     Index("tasks_live", "last_us", "state", "name", "queue", "worker", sqlite_where=IS_LIVE, postgresql_where=IS_LIVE),
+    Index(
+        "tasks_unsuccessful",
+        "state",
+        "last_us",
+        "name",
+        "queue",
+        "worker",
+        sqlite_where=IS_UNSUCCESSFUL,
+        postgresql_where=IS_UNSUCCESSFUL,
+    ),
     Index("tasks_root", "root", sqlite_where=text("root IS NOT NULL"), postgresql_where=text("root IS NOT NULL")),
 )
 

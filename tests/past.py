@@ -81,7 +81,8 @@ class Past:
             row |= {kind: self.name(kind, task.get(kind)) for kind in schema.KINDS}
             row |= {"seq": seq, "id": task.get("id", f"id-{seq}"), "last_us": last, "state": state, "state_us": last}
             row |= {f"{one}_us": round(task[one] * SECOND) for one in ("wait", "runtime") if one in task}
-            row |= {key: task[key] for key in ("root", "parent", "retries", "sent_us", "started_us") if key in task}
+            given = ("root", "parent", "retries", "sent_us", "received_us", "started_us")
+            row |= {key: task[key] for key in given if key in task}
             if state >= 4:
                 row["finished_us"] = last
                 minutes.add(last // SECOND // 60 * 60)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from data_sources import history, history_tasks
+from data_sources import history, history_places, history_search
 from data_sources.errors import QueryRejected, SourceUnreachable
 from data_sources.history import HistoryReader, facets_answer, series_answer, task_answer, tasks_answer
 from data_sources.history_facets import read_facets
@@ -173,8 +173,8 @@ def test_pages_visit_every_task_once_and_in_order(
 ) -> None:
     remake(past, found, minutes, [START])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(history_tasks, "LOOKUP", 0 if gathers else 10**9)
-        patch.setattr(history_tasks, "NEAR", 60 * SECOND)
+        patch.setattr(history_places, "LOOKUP", -(10**9) if gathers else 10**9)
+        patch.setattr(history_places, "NEAR", 60 * SECOND)
         query: Any = Tasks(filter, sort, limit)
         pages, added = [], 0
         while query is not None:
@@ -375,7 +375,7 @@ def test_words_are_searched_as_they_stand_and_in_whatever_case(past: Past, reade
 def test_more_matches_than_are_searched_are_said(
     past: Past, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("data_sources.history_filter.NEWEST", 2)
+    monkeypatch.setattr("data_sources.history_search.NEWEST", 2)
     past.add([{"seq": seq, "last": seq, "args": "x"} for seq in (1, 2, 3)])
 
     for answer in (
@@ -432,22 +432,29 @@ def test_a_history_that_is_not_there_is_unreachable_and_read_when_it_comes(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("sort", "index"),
-    [("-last", "tasks_last"), ("last", "tasks_last"), ("-runtime", "tasks_runtime"), ("wait", "tasks_wait")],
+    ("sort", "filter", "index"),
+    [
+        ("-last", TaskFilter(), "tasks_last"),
+        ("last", TaskFilter(workers=("celery@a",)), "tasks_last"),
+        ("-last", TaskFilter(names=("shop.mail",)), "tasks_name"),
+        ("last", TaskFilter(states=("FAILURE",)), "tasks_unsuccessful"),
+        ("-runtime", TaskFilter(), "tasks_runtime"),
+        ("wait", TaskFilter(names=("shop.mail",)), "tasks_wait"),
+    ],
 )
 def test_a_page_is_found_along_an_index_and_not_by_sorting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: str, index: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: str, filter: TaskFilter, index: str
 ) -> None:
-    monkeypatch.setattr(history_tasks, "LOOKUP", 10**9)
+    monkeypatch.setattr(history_places, "LOOKUP", 10**9)
     past = sqlite_past(tmp_path)
-    past.add([{"seq": seq, "last": seq * 60, "runtime": 1, "wait": 1, "name": "shop.mail"} for seq in range(1, 100)])
+    task = {"runtime": 1, "wait": 1, "name": "shop.mail", "worker": "celery@a", "state": "FAILURE"}
+    past.add([{**task, "seq": seq, "last": seq * 60} for seq in range(1, 100)])
     reader = HistoryReader(past.place)
     with reader.reading() as connection:
         raw: Any = connection.connection.dbapi_connection
     said: list[str] = []
     raw.set_trace_callback(said.append)
-    for filter in (TaskFilter(), TaskFilter(names=("shop.mail",))):
-        tasks_answer(reader, Tasks(filter, sort, limit=5), scope())
+    tasks_answer(reader, Tasks(filter, sort, limit=5), scope())
     raw.set_trace_callback(None)
     plans = {row[3] for sql in said if "ORDER BY tasks" in sql for row in raw.execute(f"EXPLAIN QUERY PLAN {sql}")}
     reader.close()
@@ -465,3 +472,27 @@ def test_a_query_reads_one_moment_while_another_is_written(past: Past, reader: H
         assert read_facets(connection, TaskFilter(), START * SECOND, (START + 3600) * SECOND).total == before == 1
     assert facets_answer(reader, Facets(), replace(scope())).totals == {"tasks": 2}
     assert np.isclose(series_answer(reader, History("throughput"), window(60, 60, 60)).frame["value"], 2 / 60).all()
+
+
+@quick
+@given(
+    found=tasks, search=st.sampled_from(["", "MAIL"]), sort=st.sampled_from([*SORTS, *(f"-{sort}" for sort in SORTS)])
+)
+def test_a_list_that_looks_no_further_than_it_says_is_right_as_far_as_that(
+    past: Past, reader: HistoryReader, found: list[dict[str, Any]], search: str, sort: str
+) -> None:
+    found = [{**task, "received_us": (START + task["last"]) * SECOND} for task in found]
+    remake(past, found, [], [])
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("FEW", 2), ("MANY", 3), ("NEWEST", 7)):
+            patch.setattr(history_search, name, value)
+        answer = tasks_answer(reader, Tasks(TaskFilter(search=search), sort, limit=3), scope())
+
+    key = {"received": "last", "finished": "last"}.get(sort.removeprefix("-"), sort.removeprefix("-"))
+    said = [note.text for note in answer.notes if "back to 2026-01-05" in note.text]
+    ended = [task for task in found if "finished" not in sort or task["state"] in ("SUCCESS", "FAILURE", "REVOKED")]
+    newest = sorted(ended, key=lambda task: (task["last"], task["seq"]), reverse=True)
+    looked_at = newest[: int(said[0].split("newest ")[1].split(" ")[0])] if said else newest
+    matching = [task for task in looked_at if key in task and (not search or task["name"] == "shop.mail")]
+    expected = sorted(matching, key=lambda task: (task[key], task["seq"]), reverse=sort.startswith("-"))[:3]
+    assert answer.frame["id"].tolist() == [f"id-{task['seq']}" for task in expected]
