@@ -61,7 +61,7 @@ def mask_text(text: str) -> str:
     """`text` without userinfo in URLs, without the values of secret names, and without lone surrogates."""
     if not text.isascii():
         text = text.encode(errors="replace").decode()
-    if "@" in text:
+    if "@" in text and "://" in text:
         text = USERINFO.sub("://***@", text)
     if ("=" in text or ":" in text) and _hints_at_secret(text):
         text = PAIR.sub(_mask_pair, text)

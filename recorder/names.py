@@ -19,6 +19,7 @@ class Names:
     def __init__(self, database: Database) -> None:
         self._interned = Interned(schema.names, database)
         self._count: Counter[int] | None = None
+        self._at_hand: tuple[dict[str, int], ...] = tuple({} for _ in MOST)
         self.others = 0
         self.flush, self.ids = self._interned.flush, self._interned.ids
 
@@ -26,7 +27,14 @@ class Names:
         """None for one that is not known."""
         if text is None:
             return None
-        return self._interned.ids().get((kind, text)) or self._new(kind, text)
+        return self._at_hand[kind].get(text) or self._look_up(kind, text)
+
+    def _look_up(self, kind: int, text: str) -> int:
+        number = self._interned.ids().get((kind, text))
+        if number is None:
+            return self._new(kind, text)
+        self._at_hand[kind][text] = number
+        return number
 
     def _new(self, kind: int, text: str) -> int:
         if self._count is None:
@@ -42,3 +50,5 @@ class Names:
         """After a transaction that failed."""
         self._interned.forget()
         self._count = None
+        for known in self._at_hand:
+            known.clear()
