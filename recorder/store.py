@@ -29,7 +29,7 @@ FINAL = frozenset(map(schema.STATES.index, schema.FINAL))
 MINUTE, HOUR = 60, 3_600
 SECOND_US = 1_000_000
 MOST_SERIES = 20_000
-MOST_AT_HAND = 100_000
+MOST_AT_HAND = 20_000
 
 TASK_COLUMNS = [column.name for column in schema.tasks.columns]
 TEXT_COLUMNS = ["args", "kwargs", "result", "exception", "traceback"]
