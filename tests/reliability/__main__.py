@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FAULTS = (
     "tests/faults",
     "tests/test_recorder.py",
+    "tests/test_recorder_faults.py",
     "tests/test_store.py",
     "tests/test_rollups.py",
     "tests/test_retention.py",
