@@ -35,8 +35,9 @@ class Inbox:
         with self._filled:
             room = max(0, MOST_EVENTS - self.waiting)
             kept = events[:room]
-            self._heard.append(kept)
-            self.waiting += len(kept)
+            if kept:
+                self._heard.append(kept)
+                self.waiting += len(kept)
             if self.waiting >= ENOUGH_EVENTS:
                 self._filled.notify()
         return len(events) - len(kept)
@@ -52,6 +53,12 @@ class Inbox:
                 key = (sample.at, sample.measure, sample.label, sample.text)
                 if key in self._samples or len(self._samples) < MOST_SAMPLES:
                     self._samples[key] = sample
+
+    def put_back(self, answers: Sequence[Latest]) -> None:
+        """What could not be written; what came meanwhile is newer."""
+        with self._filled:
+            for answer in answers:
+                self._latest.setdefault(answer.kind, answer)
 
     def take_events(self, most: int, wait_seconds: float) -> list[TaskEvent]:
         """About `most` events, as soon as there are ENOUGH_EVENTS, or after `wait_seconds` what there is."""

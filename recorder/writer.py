@@ -14,6 +14,7 @@ from data_sources.errors import SourceError
 from data_sources.history_place import Place
 from data_sources.latest import RecorderState
 from data_sources.task_record import TaskRecord
+from data_sources.version import VERSION
 from recorder.batch import Batch, Gap, Latest
 from recorder.counters import Counters
 from recorder.database import StoreCorrupt, StoreFailed
@@ -26,7 +27,6 @@ from recorder.store import Store
 
 log = logging.getLogger(__name__)
 
-VERSION = "0.1"
 WAIT_SECONDS = 0.25  # for events
 MOST_EVENTS = 5_000  # are taken together
 TASKS_SECONDS = 1.0  # between two writings of tasks: many that share pages of the indexes cost little more than few
@@ -100,8 +100,7 @@ class Writer:
             if records or samples or gaps or answers:
                 self._store.write(Batch(records, samples, gaps, answers))
         except StoreFailed:
-            for answer in latest:
-                self._inbox.put_answer(answer)
+            self._inbox.put_back(latest)
             raise
         if records:
             self._live.written(records)
@@ -152,11 +151,12 @@ class Writer:
     def _failed(self, error: Exception) -> None:
         """Events wait in the inbox until it can be written again."""
         what = str(error) if isinstance(error, StoreFailed) else SourceError.unexpected("History", error).what
+        reason = f"the history could not be written: {what.removeprefix(f'{self._place.address}: ')}"  # pages show it
         if self._inbox.blocked is None:
             log.error("%s: the history cannot be written: %s", self._place.cluster, what)
             for source in UNSAMPLED:
-                self._gaps.begin(f"unwritten {source}", source, f"the history could not be written: {what}")
-        self._inbox.blocked = f"the history could not be written: {what}"
+                self._gaps.begin(f"unwritten {source}", source, reason)
+        self._inbox.blocked = reason
         if not isinstance(error, StoreFailed):  # a fault of ours: what brought it about would do so again
             log.error("%s: unexpected error while writing", self._place.cluster, exc_info=error)
             lost = self._live.due()

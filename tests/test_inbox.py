@@ -91,6 +91,15 @@ def test_an_answer_takes_the_place_of_the_last_and_a_failed_one_keeps_its_body()
     assert inbox.take_answers() == ([], [])
 
 
+def test_an_answer_that_could_not_be_written_does_not_take_the_place_of_a_newer_one() -> None:
+    inbox = Inbox()
+    older, depths = Latest("workers", 1, 5, body="older"), Latest("queues", 1, 5, body="depths")
+    inbox.put_answer(newer := Latest("workers", 2, 5, body="newer"))
+    inbox.put_back([older, depths])
+
+    assert inbox.take_answers()[0] == [newer, depths]
+
+
 samples = st.lists(
     st.builds(
         Sample,
