@@ -31,7 +31,7 @@ from recorder.database import (
 )
 
 BUSY_SECONDS = 5.0
-CHECK_SECONDS = 1.0  # of looking for damage at a start: a small file is read whole, a big one begun
+CHECK_SECONDS = 0.5  # of looking for damage at a start: a small file is read whole, a big one begun
 SHRINK_PAGES = 1_000  # given back at a time: 4 MB
 SPARE = 0.1  # of the pages may be free: new rows take them
 SETTINGS = (
