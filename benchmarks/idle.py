@@ -6,6 +6,7 @@ Dashboard and recorder together beside Flower, all with their own settings; nobo
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import time
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ from tests.recording import cpu_seconds
 
 WORKERS = 10
 SETTLE_SECONDS, SECONDS = 15, 60
+NAME = re.compile(rb"w\d@idle")
 
 
 def run() -> list[dict[str, object]]:
@@ -33,7 +35,8 @@ def run() -> list[dict[str, object]]:
         flower = running.enter_context(Flower(folder, redis.url))
         history = {"HISTORY_URL": f"sqlite:///{folder / 'history'}"}
         dashboard = running.enter_context(Dashboard(folder, {**env, **history}))
-        wait_until(lambda: b"w9@idle" in flower.get("/api/workers"), "ten workers", 120)
+        names = [f"w{number}@idle".encode() for number in range(WORKERS)]
+        wait_until(lambda: set(names) <= set(NAME.findall(flower.get("/metrics"))), "ten workers", 120)
         time.sleep(SETTLE_SECONDS)
         before = cpu_seconds(dashboard.pid), cpu_seconds(flower.pid)
         time.sleep(SECONDS)
