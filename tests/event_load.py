@@ -1,4 +1,4 @@
-"""Task events as workers send them, by the thousand: `python -m tests.event_load redis://... --tasks 20000 --rate 2000`.
+"""Task events as workers send them: `python -m tests.event_load redis://... --tasks 20000 --rate 2000`.
 
 A task is three events, received, started and succeeded (one in ten fails), apart in time, from one of ten workers; a
 worker's events go out in one message of 24 at most, as Celery's own buffer does under load. Published straight to
@@ -26,7 +26,8 @@ from demo.servers import Process
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = 10
-NAMES = tuple(f"shop.{verb}_{noun}" for verb in ("send", "pay", "ship", "build") for noun in ("order", "mail", "report"))
+VERBS, NOUNS = ("send", "pay", "ship", "build"), ("order", "mail", "report")
+NAMES = tuple(f"shop.{verb}_{noun}" for verb in VERBS for noun in NOUNS)
 WAIT_SECONDS, RUN_SECONDS = 0.2, 0.5
 HEARTBEAT_SECONDS = 2.0
 BUFFER = 24  # events in a message; celery/events/dispatcher.py, buffer_limit
@@ -80,7 +81,7 @@ class Load:
         return self.counts
 
     def batches(self) -> Iterator[list[Event]]:
-        """What a worker has to say at a time: of some tasks that they came, of earlier ones that they began or ended."""
+        """What a worker has to say at a time: some tasks came, earlier ones began or ended."""
         each = BUFFER // 3
         a_round = WORKERS * BUFFER / self.rate if self.rate else 0.001  # seconds until the same worker speaks again
         wait, run = (max(1, round(seconds / a_round)) * WORKERS for seconds in (WAIT_SECONDS, RUN_SECONDS))
@@ -137,7 +138,7 @@ class Task:
 
     def ended(self, now: float) -> list[Event]:
         if self.number % 10 == 9:
-            trace = 'Traceback (most recent call last):\n  File "shop.py", line 12, in pay\nKeyError: \'sku\'\n'
+            trace = "Traceback (most recent call last):\n  File \"shop.py\", line 12, in pay\nKeyError: 'sku'\n"
             return [self._event("task-failed", now, exception="KeyError('sku')", traceback=trace)]
         once = self._event("task-succeeded", now, result="{'sent': 1}", runtime=RUN_SECONDS)
         return [once, self._event("task-succeeded", now + 9, result="2", runtime=0.25)] if self.ends_twice else [once]

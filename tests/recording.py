@@ -31,9 +31,7 @@ class RecorderProcess(Process):
         self.place = where
         self.history = Look(where.path)
         settings = {"CELERY_BROKER_URL": broker_url, "HISTORY_URL": url, "PROMETHEUS_URL": "", "ALERTMANAGER_URL": ""}
-        super().__init__(
-            "recorder", [sys.executable, "-m", "recorder"], folder, {**settings, **(env or {})}, cwd=ROOT
-        )
+        super().__init__("recorder", [sys.executable, "-m", "recorder"], folder, {**settings, **(env or {})}, cwd=ROOT)
         self.wait_until(self.records)
 
     def records(self) -> bool:
