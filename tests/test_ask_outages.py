@@ -125,8 +125,8 @@ def test_a_broker_that_goes_away_leaves_the_last_good_answer_a_hole_and_heals(
         assert still
         assert since.since == still.since
 
+        back_at = datetime.now(UTC)
         with Redis(tmp_path / "two", port=port):
-            back_at = datetime.now(UTC)
             wait_until(lambda: desk.ask(Depths(), LIVE).failure is None, "the queues", 10)
             wait_until(lambda: desk.ask(Workers(), LIVE).failure is None, "the workers", 10)
             wait_until(lambda: desk.ask(Workers(), LIVE).totals["answered"] == 1, "the worker", 30)
