@@ -23,14 +23,14 @@ from data_sources.history_place import READ_SECONDS, SOURCE, Place, reason
 from data_sources.history_rows import FAMILY, ONE_TASK_COLUMNS, UNITS, read_family, read_task, task_frame
 from data_sources.history_series import read_series
 from data_sources.history_tasks import read_page
+from data_sources.microseconds import MICROSECOND, microseconds, moment
 from data_sources.query import History
 from data_sources.schema import latest
-from data_sources.scope import EPOCH, Scope, Window
+from data_sources.scope import Scope, Window
 from data_sources.task_query import Facets, Family, Task, Tasks
 
 log = logging.getLogger(__name__)
 
-MICROSECOND = timedelta(microseconds=1)
 STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, at the clock: some tenths of a millisecond
 AHEAD = timedelta(days=1)  # "until now" takes in what a worker with a fast clock dates later
 
@@ -186,7 +186,7 @@ def answered(reader: HistoryReader, read: Callable[[Connection], Answer]) -> Ans
         answer = read(connection)
         recorder = read_latest(connection, "recorder")
     if recorder and recorder.measured_us is not None:
-        now = min(now, EPOCH + recorder.measured_us * MICROSECOND)
+        now = min(now, moment(recorder.measured_us))
     took = timedelta(seconds=time.monotonic() - began)
     return replace(answer, origin=f"History {reader.place.name}", measured_at=now, took=took)
 
@@ -200,7 +200,3 @@ def extent(scope: Scope) -> tuple[int, int]:
     asked, now = scope.range, datetime.now(UTC)
     end = asked.end + MICROSECOND if asked.end else now + AHEAD
     return microseconds(asked.start or now - asked.length), microseconds(end)
-
-
-def microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // MICROSECOND

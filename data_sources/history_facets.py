@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 
 from data_sources.answer import Note
 from data_sources.history_filter import Wanted, wanted
-from data_sources.history_places import Order
+from data_sources.history_order import Order
 from data_sources.history_rollups import APART, HOUR, Key, ended, stretches
 from data_sources.history_rows import name_texts
 from data_sources.history_search import search

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, or_, select
 
 from data_sources.answer import Note
+from data_sources.microseconds import moment
 from data_sources.schema import gaps, latest, meta
-from data_sources.scope import EPOCH
 
 MOST = 200  # gaps told one by one
 LOST = {
@@ -79,7 +78,3 @@ def began_us(connection: Connection) -> int | None:
 def alive_us(connection: Connection) -> int | None:
     """The recorder's last sign of life: what came after is not known yet."""
     return connection.execute(select(latest.c.measured_us).where(latest.c.kind == "recorder")).scalar()
-
-
-def moment(microseconds: int) -> datetime:
-    return EPOCH + timedelta(microseconds=microseconds)

@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from data_sources.bucket_counts import Whole
-from data_sources.history_rollups import SECOND
+from data_sources.microseconds import SECOND_US
 from data_sources.schema import LEVELS, rollups
 from data_sources.scope import EPOCH, Window
 
@@ -37,7 +37,7 @@ class Grid:
 
     @property
     def highs(self) -> Whole:
-        return self.moments // (self.level * SECOND) * self.level
+        return self.moments // (self.level * SECOND_US) * self.level
 
     @property
     def upper(self) -> Whole:
@@ -72,7 +72,7 @@ def plan_grid(connection: Connection, window: Window, source: Table, most: int) 
         level = coarser
     width = -int(-max(step, level) // level) * level
     offset, length = (window.start - EPOCH).total_seconds(), window.points
-    moments = np.rint((offset + step * np.arange(length)) * SECOND).astype(np.int64)
+    moments = np.rint((offset + step * np.arange(length)) * SECOND_US).astype(np.int64)
     return Grid(moments, level, width)
 
 

@@ -93,8 +93,7 @@ class PostgresPlace:
     @property
     def address(self) -> str:
         """For people: host, port, database and schema; never a user or a password."""
-        url = make_url(self.url.reveal())
-        return f"{url.host or 'localhost'}:{url.port or 5432}/{url.database or ''}, schema {self.schema}"
+        return postgres_address(self.url, self.schema)
 
     @property
     def name(self) -> str:
@@ -150,6 +149,12 @@ def sqlite_folder(url: str) -> Path:
             "HISTORY_URL", "must be sqlite:///absolute/folder or postgresql://user:password@host/database"
         )
     return Path("/" + url.removeprefix("sqlite:///").lstrip("/"))
+
+
+def postgres_address(url: Secret, schema: str) -> str:
+    """Host, port, database and schema, for people."""
+    parts = make_url(url.reveal())
+    return f"{parts.host or 'localhost'}:{parts.port or 5432}/{parts.database or ''}, schema {schema}"
 
 
 def postgres_url(url: str) -> Secret:

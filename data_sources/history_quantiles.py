@@ -9,7 +9,8 @@ from sqlalchemy import Connection, literal, select
 
 from data_sources.bucket_counts import Whole
 from data_sources.history_grid import Grid
-from data_sources.history_rollups import ROWS, SECOND, Stretch, stretches
+from data_sources.history_rollups import ROWS, Stretch, stretches
+from data_sources.microseconds import SECOND_US
 from data_sources.schema import LEVELS, cells, sketches, tasks
 from data_sources.sketch import packed, quantile_of_each
 
@@ -45,7 +46,7 @@ def read_sketches(connection: Connection, grid: Grid, of: str, by: str) -> tuple
     """A bucket's number in the grid, the id of a name and a sketch, each."""
     names = names_of_cells(connection, by)
     found: list[tuple[int, int, bytes]] = []
-    for part in stretches(connection, grid.first * SECOND, grid.last * SECOND, grid.level):
+    for part in stretches(connection, grid.first * SECOND_US, grid.last * SECOND_US, grid.level):
         if part.level == ROWS:
             found += from_rows(connection, part, of, by)
         else:
@@ -65,7 +66,7 @@ def names_of_cells(connection: Connection, by: str) -> dict[int, int]:
 def from_rows(connection: Connection, part: Stretch, of: str, by: str) -> list[tuple[int, int, bytes]]:
     """Sketches of the tasks in a stretch, by the finest buckets."""
     finest = LEVELS[0]
-    bucket, values = tasks.c.last_us // (finest * SECOND) * finest, tasks.c[f"{of}_us"]
+    bucket, values = tasks.c.last_us // (finest * SECOND_US) * finest, tasks.c[f"{of}_us"]
     query = select(bucket, tasks.c[by] if by else literal(0), values).where(*part.ended, values.is_not(None))
     apart: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
     for at, id, value in connection.execute(query):

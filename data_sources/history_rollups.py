@@ -14,9 +14,9 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from data_sources.bucket_counts import Whole, unpacked
+from data_sources.microseconds import SECOND_US
 from data_sources.schema import FINAL, STATES, cells, counts, dirty, tasks
 
-SECOND = 1_000_000
 MINUTE, HOUR = 60, 3600
 ROWS = 0  # the level of what is read from the rows themselves
 ENDED = tuple(STATES.index(state) for state in FINAL)
@@ -36,7 +36,7 @@ class Stretch:
     def buckets(self, table: Table) -> tuple[ColumnElement[bool], ...]:
         """What `table`, roll-ups or sketches, holds of it."""
         at = table.c.at
-        return table.c.level == self.level, at >= self.start // SECOND, at < self.end // SECOND
+        return table.c.level == self.level, at >= self.start // SECOND_US, at < self.end // SECOND_US
 
     @property
     def ended(self) -> tuple[ColumnElement[bool], ...]:
@@ -69,16 +69,16 @@ def stretches(connection: Connection, start: int, end: int, level: int) -> list[
 def dirty_buckets(connection: Connection, level: int, start: int, end: int) -> set[int]:
     """When they begin: the minutes, or hours, whose roll-ups are behind their rows."""
     at = dirty.c.at
-    inside = (dirty.c.level == level, at > start // SECOND - level, at <= end // SECOND)
+    inside = (dirty.c.level == level, at > start // SECOND_US - level, at <= end // SECOND_US)
     return set(connection.execute(select(at).where(*inside)).scalars())
 
 
 def cut(start: int, end: int, level: int, behind: Mapping[int, Collection[int]]) -> Iterator[Stretch]:
-    length, marked = level * SECOND, max(level, MINUTE)
+    length, marked = level * SECOND_US, max(level, MINUTE)
     while start < end:
         bucket = start // length * length
         until = min(bucket + length, end)
-        if until - start == length and bucket // SECOND // marked * marked not in behind[marked]:
+        if until - start == length and bucket // SECOND_US // marked * marked not in behind[marked]:
             yield Stretch(level, start, until)
         elif level == HOUR:
             yield from cut(start, until, MINUTE, behind)
@@ -118,7 +118,7 @@ class CellTable:
 
 
 def _from_rows(connection: Connection, part: Stretch, level: int, table: CellTable) -> tuple[Whole, Whole, Whole]:
-    bucket = (tasks.c.last_us // (level * SECOND)).label("bucket")
+    bucket = (tasks.c.last_us // (level * SECOND_US)).label("bucket")
     apart = [tasks.c[column] for column in APART]
     query = select(bucket, func.count(), *apart).where(*part.ended).group_by(bucket, *apart)
     found = [

@@ -8,17 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Row, bindparam, or_, select
 
 from data_sources.answer import Note
 from data_sources.history_filter import Wanted
-from data_sources.history_places import Order, Place, by_time
+from data_sources.history_order import Order, Place, by_time
 from data_sources.history_rollups import APART
+from data_sources.microseconds import moment
 from data_sources.schema import KINDS, names, tasks, texts
-from data_sources.scope import EPOCH
 from data_sources.task_query import Cursor
 
 NEWEST = 100_000
@@ -43,7 +42,7 @@ class Search:
     def notes(self, doing: str) -> tuple[Note, ...]:
         if self.back_to is None:
             return ()
-        since = f"{EPOCH + timedelta(microseconds=self.back_to):%Y-%m-%d %H:%M} UTC"
+        since = f"{moment(self.back_to):%Y-%m-%d %H:%M} UTC"
         return (
             Note(
                 f"{doing} the newest {self.looked_at:,} of the tasks that match the other filters, back to {since}",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -22,14 +21,13 @@ from data_sources.errors import BadParameter
 from data_sources.history_gaps import covered, read_gaps
 from data_sources.history_grid import Grid, plan_grid
 from data_sources.history_quantiles import Line, read_quantiles
-from data_sources.history_rollups import APART, SECOND, ended, stretches
+from data_sources.history_rollups import APART, ended, stretches
 from data_sources.history_rows import name_texts
 from data_sources.history_samples import SERIES, read_samples
+from data_sources.microseconds import SECOND_US, microseconds
 from data_sources.range_frame import empty_frame, tidy_frame
 from data_sources.schema import STATES, rollups, sketches, tasks
-from data_sources.scope import EPOCH, Window
-
-MICROSECOND = timedelta(microseconds=1)
+from data_sources.scope import Window
 
 ROLLUPS = 1_000_000  # read for one chart: about a third of a second
 SKETCHES = 200_000
@@ -68,7 +66,7 @@ def counted(connection: Connection, name: str, by: str, window: Window) -> Serie
     if not events_recorded(connection, window):
         return without_events(connection, name, by, window)
     grid = plan_grid(connection, window, rollups, ROLLUPS)
-    edges = np.arange(grid.first, grid.last + 1, grid.level) * SECOND
+    edges = np.arange(grid.first, grid.last + 1, grid.level) * SECOND_US
     heard = over(grid, covered(connection, edges, ("events", "recorder")))
     known = heard >= grid.width / 2
     lines = {
@@ -80,7 +78,9 @@ def counted(connection: Connection, name: str, by: str, window: Window) -> Serie
 
 def task_counts(connection: Connection, grid: Grid, by: str, states: Iterable[str]) -> dict[int, Whole]:
     """How many tasks ended so in the time each point of the grid tells of, by the id of a name; exact."""
-    found = ended(connection, stretches(connection, grid.first * SECOND, grid.last * SECOND, grid.level), grid.level)
+    found = ended(
+        connection, stretches(connection, grid.first * SECOND_US, grid.last * SECOND_US, grid.level), grid.level
+    )
     wanted = np.isin(found.cells[found.cell, APART.index("state")], [STATES.index(state) for state in states])
     label = found.cells[found.cell, APART.index(by)] if by else np.zeros(len(found.cell), np.int64)
     ids, place = np.unique(label[wanted], return_inverse=True)
@@ -114,10 +114,10 @@ def without_events(connection: Connection, name: str, by: str, window: Window) -
 
 def events_recorded(connection: Connection, window: Window) -> bool:
     """Whether a task did something in `window`, as far as events tell, or in it nothing was accepted either."""
-    start, end = microseconds(window)
-    found = exists().where(tasks.c.last_us >= start, tasks.c.last_us < end + SECOND)
+    start, end = microseconds(window.start), microseconds(window.end)
+    found = exists().where(tasks.c.last_us >= start, tasks.c.last_us < end + SECOND_US)
     rolled = exists().where(
-        rollups.c.level == 3600, rollups.c.at > start // SECOND - 3600, rollups.c.at <= end // SECOND
+        rollups.c.level == 3600, rollups.c.at > start // SECOND_US - 3600, rollups.c.at <= end // SECOND_US
     )
     if connection.execute(select(found | rolled)).scalar():
         return True
@@ -147,9 +147,4 @@ def split(
 
 
 def gaps_in(connection: Connection, window: Window, source: str) -> tuple[Note, ...]:
-    return read_gaps(connection, *microseconds(window), (source, "recorder"))
-
-
-def microseconds(window: Window) -> tuple[int, int]:
-    start, end = ((moment - EPOCH) // MICROSECOND for moment in (window.start, window.end))
-    return start, end
+    return read_gaps(connection, microseconds(window.start), microseconds(window.end), (source, "recorder"))

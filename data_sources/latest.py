@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 import orjson
 import pandas as pd
 
 from data_sources.answer import Failure, Note
+from data_sources.microseconds import MICROSECOND, microseconds, moment
 from data_sources.poller import Reading
 from data_sources.presence import COLUMNS as WORKER_COLUMNS
 from data_sources.presence import WorkersReading
@@ -21,7 +22,6 @@ from data_sources.queue_frame import COLUMNS as QUEUE_COLUMNS
 from data_sources.queue_frame import DepthReading
 
 T = TypeVar("T")
-MICROSECOND = timedelta(microseconds=1)
 
 
 class Row(Protocol):
@@ -100,14 +100,6 @@ def reading(row: Row | None, read: Callable[[str], T]) -> Reading[T]:
         took=row.took_us * MICROSECOND,
         failure=failure_from_json(row.failure) if row.failure else None,
     )
-
-
-def moment(microseconds: int) -> datetime:
-    return datetime.fromtimestamp(0, UTC) + microseconds * MICROSECOND
-
-
-def microseconds(at: datetime) -> int:
-    return (at - datetime.fromtimestamp(0, UTC)) // MICROSECOND
 
 
 def workers_to_json(value: WorkersReading) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from recorder.gaps import now_us
+from data_sources.microseconds import now_us
 
 MOST_SPEED = 24  # a day each hour: a clock that is put right costs no more, and after a month off it has caught up soon
 

@@ -17,7 +17,8 @@ from typing import Any
 import pandas as pd
 from prometheus_client import Metric
 
-from data_sources.latest import RecorderState, moment
+from data_sources.latest import RecorderState
+from data_sources.microseconds import moment
 from data_sources.queue_frame import DepthReading
 from recorder.counters import BUCKETS, KINDS, MOST_QUEUES, OTHER, Cell, Histogram, Labels
 

@@ -14,7 +14,8 @@ from data_sources.errors import SourceError
 from data_sources.event_stream import EventStream
 from data_sources.event_streams import open_events
 from data_sources.latest import Heartbeat
-from recorder.gaps import Gaps, now_us
+from data_sources.microseconds import now_us
+from recorder.gaps import Gaps
 from recorder.heartbeats import Heartbeats, Mark
 from recorder.inbox import Inbox
 

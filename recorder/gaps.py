@@ -7,13 +7,10 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
+from data_sources.microseconds import now_us
 from recorder.batch import Gap
 
 log = logging.getLogger(__name__)
-
-
-def now_us() -> int:
-    return time.time_ns() // 1_000
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from data_sources.microseconds import now_us
 from recorder.careful_clock import CarefulClock
-from recorder.gaps import now_us
 from recorder.retention import Keep, Retention
 from recorder.rollups import Rollups
 from recorder.store import Store

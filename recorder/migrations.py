@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 
 from data_sources import schema
 from data_sources.history_place import Place, check_meta
+from data_sources.microseconds import now_us
 from recorder.database import Database
 
 # What leads from a version to the next, in the order of their numbers; each works on SQLite and PostgreSQL.
@@ -38,7 +38,7 @@ def create(database: Database, place: Place) -> None:
                 "schema_version": str(schema.VERSION),
                 "cluster": place.cluster,
                 "fingerprint": place.fingerprint,
-                "began_us": str(time.time_ns() // 1_000),
+                "began_us": str(now_us()),
                 "kept_from_us": "0",
             },
         )

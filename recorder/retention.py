@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from data_sources.microseconds import MICROSECOND, SECOND_US
 from recorder.migrations import read_meta, write_meta
-from recorder.store import MINUTE, SECOND_US, Store
+from recorder.store import MINUTE, Store
 
 MINUTE_US = MINUTE * SECOND_US
 CHUNK = 2_000  # rows in one transaction
@@ -39,7 +40,7 @@ class Retention:
         """Deletes some of the oldest rows that are due; False: there is nothing to do. Raises StoreFailed."""
         if self._delete_chunk():
             return True
-        wanted_us = max(floor_minute(now_us - self._keep.tasks // timedelta(microseconds=1)), self._by_size_us())
+        wanted_us = max(floor_minute(now_us - self._keep.tasks // MICROSECOND), self._by_size_us())
         horizon_us = min(wanted_us, self._rolled_up_to_us(now_us))
         if horizon_us > self._store.kept_from_us:
             self._store.keep_from(horizon_us)

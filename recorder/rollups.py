@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from data_sources import bucket_counts, schema
+from data_sources.microseconds import SECOND_US
 from data_sources.schema import LEVELS
 from data_sources.sketch import joined, packed
 from recorder.database import Row
 from recorder.interned import Interned
-from recorder.store import FINAL, SECOND_US, Store
+from recorder.store import FINAL, Store
 
 TEN_SECONDS, MINUTE, HOUR = LEVELS
 GRACE_SECONDS = 5  # after a minute's end: most of its tasks are known by then, and it is made once

@@ -10,11 +10,12 @@ from data_sources.config import Cluster, Settings
 from data_sources.errors import SourceError
 from data_sources.history_place import Place, SqlitePlace, place
 from data_sources.latest import RecorderState
+from data_sources.microseconds import now_us
 from recorder.batch import Batch, Gap
 from recorder.careful_clock import CarefulClock
 from recorder.database import StoreFailed
 from recorder.follow import DOWN, Follower
-from recorder.gaps import Gaps, now_us
+from recorder.gaps import Gaps
 from recorder.housekeeping import Housekeeping
 from recorder.inbox import Inbox
 from recorder.lease import lease_of

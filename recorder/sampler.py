@@ -15,6 +15,7 @@ from data_sources.brokers import open_broker
 from data_sources.celery_inspect import CeleryInspector
 from data_sources.config import Cluster
 from data_sources.inspect_frames import notes_of
+from data_sources.microseconds import MICROSECOND, microseconds
 from data_sources.poller import Poller, Reading
 from data_sources.presence import Presence, Taken, WorkersReading
 from data_sources.queue_frame import DepthReading, listed
@@ -99,8 +100,8 @@ class Sampler:
         self._inbox.put_answer(
             Latest(
                 kind,
-                measured_us=latest.microseconds(reading.measured_at) if reading.measured_at else None,
-                took_us=reading.took // latest.MICROSECOND,
+                measured_us=microseconds(reading.measured_at) if reading.measured_at else None,
+                took_us=reading.took // MICROSECOND,
                 failure=latest.failure_to_json(reading.failure) if reading.failure else None,
                 body=to_json(reading.value) if reading.value is not None and not reading.failure else None,
             ),

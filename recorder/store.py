@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -15,6 +14,7 @@ import orjson
 
 from data_sources import schema
 from data_sources.history_place import Place, SqlitePlace
+from data_sources.microseconds import SECOND_US, now_us
 from data_sources.task_record import TaskRecord
 from recorder.batch import Batch, Gap, Latest, Sample
 from recorder.database import Database, Row, StoreCorrupt, ValueRefused, quoted
@@ -27,7 +27,6 @@ from recorder.sqlite_database import SqliteDatabase
 
 FINAL = frozenset(map(schema.STATES.index, schema.FINAL))
 MINUTE, HOUR = 60, 3_600
-SECOND_US = 1_000_000
 MOST_SERIES = 20_000
 MOST_AT_HAND = 20_000
 
@@ -81,12 +80,12 @@ class Store:
             return cls._opened(place)
         aside = set_aside(place)
         with closing(cls._opened(place)) as fresh:
-            now_us = time.time_ns() // 1_000
-            gap = Gap("recorder", now_us, now_us, "the file was removed, and what was in it is unknown")
+            begun_us = now_us()
+            gap = Gap("recorder", begun_us, begun_us, "the file was removed, and what was in it is unknown")
             if aside.exists():
                 saved = salvage(aside, cast(SqliteDatabase, fresh.database))
                 reason = f"the file was damaged: {saved.tasks:,} tasks were saved, the rest is in {aside.name}"
-                gap = Gap("recorder", min(saved.until_us, now_us), now_us, reason)
+                gap = Gap("recorder", min(saved.until_us, begun_us), begun_us, reason)
             fresh.write(Batch(gaps=[gap]))
         return cls._opened(place)
 

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Mapping
 
 from data_sources import schema
+from data_sources.microseconds import SECOND_US
 from data_sources.schema import KEPT_SECONDS, LEVELS, SAMPLE_LEVELS
 from recorder.database import Row
-from recorder.store import SECOND_US, Store
+from recorder.store import Store
 
 DAY = 86_400
 # How much is done in one transaction, in seconds of what is thinned: a few thousand rows.

@@ -13,13 +13,14 @@ from data_sources.celery_events import TaskEvent
 from data_sources.errors import SourceError
 from data_sources.history_place import Place
 from data_sources.latest import RecorderState
+from data_sources.microseconds import now_us
 from data_sources.task_record import TaskRecord
 from data_sources.version import VERSION
 from recorder.batch import Batch, Gap, Latest
 from recorder.counters import Counters
 from recorder.database import StoreCorrupt, StoreFailed
 from recorder.follow import Follower
-from recorder.gaps import Gaps, now_us
+from recorder.gaps import Gaps
 from recorder.housekeeping import Housekeeping
 from recorder.inbox import Inbox
 from recorder.live_tasks import LiveTasks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -11,6 +12,7 @@ from celery import Celery
 
 from data_sources.celery_events import Heard, decode
 from data_sources.config import Broker
+from data_sources.errors import SourceError, SourceUnreachable
 from data_sources.event_stream import EventStream
 from data_sources.event_streams import open_events
 from data_sources.task_record import TaskRecord, merge
@@ -55,3 +57,24 @@ def say(url: str, *kinds: str, exchange: str = "celeryev", **options: Any) -> No
     ):
         for kind in kinds:
             dispatcher.send(kind, **({"uuid": "id"} if kind.startswith("task-") else {}))
+
+
+def assert_closing_ends_a_read(url: str) -> None:
+    """`close` comes from another thread, whether that one reads by now or not."""
+    stream = open_events(Broker.from_url(url))
+    stream.connect(5)
+    errors: list[SourceError] = []
+
+    def read() -> None:
+        try:
+            stream.read(60)
+        except SourceError as error:
+            errors.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    time.sleep(0.1)  # most often it reads by now; it must end either way
+    stream.close()
+    reader.join(10)
+    assert not reader.is_alive()
+    assert [type(error) for error in errors] == [SourceUnreachable]

@@ -22,7 +22,7 @@ from data_sources.event_streams import open_events
 from demo.servers import RabbitMQ
 from tests.fault_proxy import FaultProxy, forward
 from tests.impostor import Behaviour, close, hang, impostor, say
-from tests.listening import hear_until, listening
+from tests.listening import assert_closing_ends_a_read, hear_until, listening
 from tests.listening import say as publish
 
 
@@ -128,23 +128,7 @@ def test_a_broker_that_vanished_is_noticed_by_its_silence(
 
 
 def test_closing_ends_a_read_in_another_thread(rabbitmq: RabbitMQ) -> None:
-    stream = open_events(Broker.from_url(rabbitmq.url))
-    stream.connect(5)
-    errors: list[SourceError] = []
-
-    def read() -> None:
-        try:
-            stream.read(60)
-        except SourceError as error:
-            errors.append(error)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    time.sleep(0.1)  # most often it reads by now; it must end either way
-    stream.close()
-    reader.join(10)
-    assert not reader.is_alive()
-    assert [type(error) for error in errors] == [SourceUnreachable]
+    assert_closing_ends_a_read(rabbitmq.url)
 
 
 @pytest.mark.parametrize("behaviour", [hang, close, say(b"HTTP/1.1 400 Bad Request\r\n\r\n")])

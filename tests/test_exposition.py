@@ -16,8 +16,8 @@ from data_sources.celery_events import TaskEvent
 from data_sources.latest import (
     Heartbeat,
     RecorderState,
-    microseconds,
 )
+from data_sources.microseconds import microseconds
 from data_sources.presence import worker_frame
 from data_sources.queue_frame import DepthReading, depth_frame
 from data_sources.task_record import TaskRecord

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import data_sources.microseconds
 import recorder.gaps
 from recorder.batch import Gap
 from recorder.gaps import Gaps
@@ -36,6 +37,7 @@ class Clock(SimpleNamespace):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
+    monkeypatch.setattr(data_sources.microseconds, "time", clock)
     monkeypatch.setattr(recorder.gaps, "time", clock)
     return clock
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from data_sources import history, history_places, history_search
+from data_sources import history, history_order, history_search
 from data_sources.errors import QueryRejected, SourceUnreachable
 from data_sources.history import HistoryReader, facets_answer, series_answer, task_answer, tasks_answer
 from data_sources.history_facets import read_facets
@@ -173,8 +173,8 @@ def test_pages_visit_every_task_once_and_in_order(
 ) -> None:
     remake(past, found, minutes, [START])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(history_places, "LOOKUP", -(10**9) if gathers else 10**9)
-        patch.setattr(history_places, "NEAR", 60 * SECOND)
+        patch.setattr(history_order, "LOOKUP", -(10**9) if gathers else 10**9)
+        patch.setattr(history_order, "NEAR", 60 * SECOND)
         query: Any = Tasks(filter, sort, limit)
         pages, added = [], 0
         while query is not None:
@@ -445,7 +445,7 @@ def test_a_history_that_is_not_there_is_unreachable_and_read_when_it_comes(tmp_p
 def test_a_page_is_found_along_an_index_and_not_by_sorting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: str, filter: TaskFilter, index: str
 ) -> None:
-    monkeypatch.setattr(history_places, "LOOKUP", 10**9)
+    monkeypatch.setattr(history_order, "LOOKUP", 10**9)
     past = sqlite_past(tmp_path)
     task = {"runtime": 1, "wait": 1, "name": "shop.mail", "worker": "celery@a", "state": "FAILURE"}
     past.add([{**task, "seq": seq, "last": seq * 60} for seq in range(1, 100)])

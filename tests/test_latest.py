@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from data_sources import latest
 from data_sources.answer import Failure, Note
 from data_sources.latest import Heartbeat, RecorderState
+from data_sources.microseconds import microseconds
 from data_sources.poller import Reading
 from data_sources.presence import Presence, WorkersReading
 from data_sources.queue_frame import DepthReading, depth_frame
@@ -77,7 +78,7 @@ def test_queues_read_back_as_they_were_told(
 
 def test_a_row_is_a_reading_with_its_failure_beside_the_last_good_value() -> None:
     failure = Failure("unreachable", "broker", "refused", "Is it running?", AT, AT + timedelta(seconds=2))
-    row = Kept(latest.microseconds(AT), 1500, latest.failure_to_json(failure), "7")
+    row = Kept(microseconds(AT), 1500, latest.failure_to_json(failure), "7")
     assert latest.reading(row, int) == Reading(7, AT, timedelta(microseconds=1500), failure)
     assert latest.reading(None, int).pending
     assert latest.reading(Kept(failure=row.failure), int) == Reading(failure=failure)

@@ -21,7 +21,8 @@ from data_sources.answer import Failure
 from data_sources.celery_events import TaskEvent
 from data_sources.config import HttpEndpoint
 from data_sources.errors import ConfigError, SourceUnreachable
-from data_sources.latest import Row, depths_to_json, failure_to_json, microseconds, workers_to_json
+from data_sources.latest import Row, depths_to_json, failure_to_json, workers_to_json
+from data_sources.microseconds import microseconds
 from data_sources.presence import WorkersReading, worker_frame
 from data_sources.prometheus import PrometheusClient
 from data_sources.promql import signal

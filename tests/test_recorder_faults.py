@@ -17,7 +17,7 @@ import pytest
 import redis
 from sqlalchemy import text
 
-import recorder.gaps
+import data_sources.microseconds
 import recorder.inbox
 import recorder.sqlite_database
 from data_sources import settings
@@ -281,7 +281,7 @@ def test_a_clock_that_is_set_back_and_ahead_costs_no_row_and_makes_no_gap_that_e
     clock = SimpleNamespace(off=0)
     clock.time_ns = lambda: time.time_ns() + clock.off * 10**9
     clock.monotonic = time.monotonic
-    monkeypatch.setattr(recorder.gaps, "time", clock)
+    monkeypatch.setattr(data_sources.microseconds, "time", clock)
     past = Past(shop.url, Secret(f"sqlite://{tmp_path}/history"))
     with past.recorded_here(), redis.Redis.from_url(shop.url) as broker:
         sent = []

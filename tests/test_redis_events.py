@@ -21,7 +21,7 @@ from data_sources.event_streams import open_events
 from demo.servers import Redis, accepts, free_port, redis_program, wait_until
 from tests.fault_proxy import FaultProxy, forward
 from tests.impostor import Behaviour, close, hang, impostor, say
-from tests.listening import hear_until, listening
+from tests.listening import assert_closing_ends_a_read, hear_until, listening
 from tests.listening import say as publish
 
 PASSWORD = "correct-horse"
@@ -206,22 +206,7 @@ def test_a_redis_that_vanished_is_noticed_by_its_silence(redis_server: Redis, mo
 
 
 def test_closing_ends_a_read_in_another_thread(redis_server: Redis) -> None:
-    stream = open_events(Broker.from_url(redis_server.url))
-    stream.connect(3)
-    errors: list[SourceError] = []
-
-    def read() -> None:
-        try:
-            stream.read(60)
-        except SourceError as error:
-            errors.append(error)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    stream.close()
-    reader.join(10)
-    assert not reader.is_alive()
-    assert [type(error) for error in errors] == [SourceUnreachable]
+    assert_closing_ends_a_read(redis_server.url)
 
 
 def test_reading_before_connecting_is_an_error(redis_server: Redis) -> None:

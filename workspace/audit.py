@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select
 
 from data_sources.mask import mask, mask_text
+from data_sources.microseconds import moment, now_us
 from workspace.schema import audit
 from workspace.store import Workspace
 
 MOST_TEXT = 2_000  # characters of a text
 MOST_ARGUMENTS = 64_000  # characters of all arguments as JSON; longer ones are left out
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +44,7 @@ class Entry(Act):
 def record(workspace: Workspace, act: Act) -> int:
     """The entry's id, once it is on disk. Raises SourceUnreachable or QueryRejected when it is not."""
     values = {
-        "at_us": time.time_ns() // 1000,
+        "at_us": now_us(),
         "who": safe(act.who),
         "from_address": safe(act.from_address),
         "cluster": safe(act.cluster),
@@ -69,7 +68,7 @@ def entries(workspace: Workspace, limit: int = 100, before: int | None = None) -
     return [
         Entry(
             **{name: row[name] for name in row if name not in ("at_us", "arguments")},
-            at=EPOCH + timedelta(microseconds=row["at_us"]),
+            at=moment(row["at_us"]),
             arguments=json.loads(row["arguments"]),
         )
         for row in rows

@@ -24,7 +24,7 @@ from sqlalchemy.schema import CreateSchema
 
 from data_sources.config import Secret
 from data_sources.errors import QueryRejected, SourceUnreachable
-from data_sources.history_place import SCHEMES, postgres_url, reason, sqlite_folder
+from data_sources.history_place import SCHEMES, postgres_address, postgres_url, reason, sqlite_folder
 from recorder.database import StoreFailed
 from recorder.lease import FileLease
 from workspace import schema
@@ -153,8 +153,7 @@ class PostgresHome:
 
     @property
     def address(self) -> str:
-        url = make_url(self.url.reveal())
-        return f"{url.host or 'localhost'}:{url.port or 5432}/{url.database}, schema {POSTGRES_SCHEMA}"
+        return postgres_address(self.url, POSTGRES_SCHEMA)
 
     def open(self) -> Engine:
         options = f"-c search_path={POSTGRES_SCHEMA} -c statement_timeout={BUSY_SECONDS * 1000:.0f}"

@@ -14,11 +14,12 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, selec
 
 from data_sources.bucket_counts import Whole
 from data_sources.history_filter import Conditions, Wanted
-from data_sources.history_rollups import APART, ENDED, HOUR, ROWS, SECOND, ended, stretches
+from data_sources.history_rollups import APART, ENDED, HOUR, ROWS, ended, stretches
+from data_sources.microseconds import SECOND_US
 from data_sources.schema import IS_LIVE, KINDS, UNSUCCESSFUL, names, tasks
 from data_sources.task_query import Cursor
 
-NEAR = 3600 * SECOND  # what is common is found within an hour
+NEAR = 3600 * SECOND_US  # what is common is found within an hour
 LOOKUP = 10  # reading a row costs as much as that many entries of an index
 SIZE = select(
     select(func.min(tasks.c.last_us)).scalar_subquery(),
@@ -96,7 +97,7 @@ class Tally:
         held = self.hours[self.match > 0]
         for run in np.split(held, np.flatnonzero(np.diff(held) > HOUR) + 1):
             if len(run):
-                yield int(run[0]) * SECOND, int(run[-1] + HOUR) * SECOND
+                yield int(run[0]) * SECOND_US, int(run[-1] + HOUR) * SECOND_US
 
     def narrowest(self) -> tuple[str, int]:
         """The column whose index has the least entries to pass for all that match, and how many."""
@@ -207,7 +208,7 @@ def gathered(connection: Connection, asked: Wanted, order: Order, held: Tally, m
     column, _ = held.narrowest()
     if order.key == "last_us" and len(held.hours) and held.match.sum() >= most:
         hours = held.hours.tolist()
-        asked = asked.since(hours[0] * SECOND) if order.descending else asked.until((hours[-1] + HOUR) * SECOND)
+        asked = asked.since(hours[0] * SECOND_US) if order.descending else asked.until((hours[-1] + HOUR) * SECOND_US)
     if column != "last_us":
         return order.read(connection, asked.along(column), most)
     found = order.read(connection, [IS_LIVE, *asked.along("last_us")], most) if asked.may_be_live else []
