@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from charts import theme
 from charts.series import Series, fold, split
-from data_sources.answer import Note
+from data_sources.note import Note
 from data_sources.scope import Window
 
 KINDS = ("stacked", "lines", "steps", "failed", "limit")

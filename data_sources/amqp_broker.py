@@ -9,12 +9,12 @@ from typing import Any
 
 from amqp.exceptions import AccessRefused, NotFound, ResourceLocked
 
-from data_sources.answer import Note
 from data_sources.broker_errors import translated
 from data_sources.celery_connection import connect
 from data_sources.config import Broker
 from data_sources.errors import SourceUnreachable
-from data_sources.queue_frame import DepthReading, depth_frame, listed, total
+from data_sources.note import Note, listed
+from data_sources.queue_depths import DepthReading, depth_rows, total
 
 SHARE_OF_DEADLINE = 0.8  # then it stops asking, to deliver what it has
 
@@ -56,7 +56,7 @@ class AmqpBroker:
 
         declared = list(self._declare(queues, ends))
         asked = queues[: len(declared)]
-        frame = depth_frame(
+        rows = depth_rows(
             asked, ready=[ready for ready, _ in declared], consumers=[consumers for _, consumers in declared]
         )
         cut = len(asked) < len(queues)
@@ -67,9 +67,9 @@ class AmqpBroker:
             notes.append(
                 Note(f"{listed(refused)}: missing, another's alone, or not to be read by this user", "warning")
             )
-        totals = {"ready": None if cut else total(frame, "ready"), "unacked": None}
+        totals = {"ready": None if cut else total(rows, "ready"), "unacked": None}
         origin = f"RabbitMQ {self._amqp.server_properties.get('version', '')} at {self._broker.address}"
-        return DepthReading(frame, totals, tuple(notes), origin, latency, measured_at)
+        return DepthReading(rows, totals, tuple(notes), origin, latency, measured_at)
 
     def _declare(self, queues: Sequence[str], ends: float) -> Iterator[Declared]:
         """One answer a queue, until the time is up; unknown for a queue that is missing or not to be asked."""

@@ -6,43 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Self
 
 import pandas as pd
 
-from data_sources.errors import QueryRejected, SourceError
+from data_sources.failure import Failure
+from data_sources.note import Note
 from data_sources.query import Query
 from data_sources.scope import Window
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something true of the answer that its frame cannot say: a warning, a cut, a gap, a reason for an unknown."""
-
-    text: str
-    # info, warning, cut (there is more than is shown), gap (nothing is known of that time), or absent (no source
-    # gives it; the text says which would)
-    kind: str = "info"
-    start: datetime | None = None  # of a gap; None: since ever
-    end: datetime | None = None  # of a gap; None: still
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why there is no newer answer. Stands beside the last good frame when there is one."""
-
-    kind: str  # unreachable or rejected
-    source: str
-    what: str
-    hint: str
-    since: datetime  # the first failure in an unbroken row of them
-    retry_at: datetime | None  # None: not tried again by itself
-    parameter: str = ""  # of the question, when it is to blame and not the source
-
-    @classmethod
-    def from_error(cls, error: SourceError, since: datetime, retry_at: datetime | None) -> Self:
-        kind, parameter = ("rejected", error.parameter) if isinstance(error, QueryRejected) else ("unreachable", "")
-        return cls(kind, error.source, error.what, error.hint, since, retry_at, parameter)
 
 
 @dataclass(frozen=True, eq=False)  # a frame has no equality that is true or false

@@ -12,12 +12,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from data_sources import promql
-from data_sources.answer import Answer, Failure, Note
+from data_sources.answer import Answer
 from data_sources.blank import blank_frame, rejected
 from data_sources.config import Cluster, Settings
 from data_sources.errors import BadParameter, SourceError
+from data_sources.failure import Failure
 from data_sources.fetches import Fetches
 from data_sources.history import HistoryReader
+from data_sources.note import Note
 from data_sources.now import depths_answer, seconds_left, sources_answer, workers_answer
 from data_sources.poller import Reading
 from data_sources.prometheus import PrometheusFacts

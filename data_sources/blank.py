@@ -6,14 +6,13 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from data_sources.answer import Answer, Failure
+from data_sources.answer import Answer
+from data_sources.failure import Failure
 from data_sources.history_facets import FACET_COLUMNS
 from data_sources.history_rows import ONE_TASK_COLUMNS, task_frame
 from data_sources.inspect_frames import inspect_frame
-from data_sources.now import source_frame
-from data_sources.presence import worker_frame
+from data_sources.now_frames import depth_frame, source_frame, worker_frame
 from data_sources.query import METHODS, Depths, Inspect, Query, Signal, Sources, Workers
-from data_sources.queue_frame import depth_frame
 from data_sources.range_frame import empty_frame
 from data_sources.task_query import Facets, Task, Tasks
 
@@ -24,7 +23,7 @@ def blank_frame(query: Query) -> pd.DataFrame:
         case Workers():
             return worker_frame()
         case Depths():
-            return depth_frame([])
+            return depth_frame()
         case Sources():
             return source_frame()
         case Inspect(method=method) if method in METHODS:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from data_sources.broker_errors import no_answer
 from data_sources.config import Broker
-from data_sources.queue_frame import DepthReading
+from data_sources.queue_depths import DepthReading
 
 MAX_GIVEN_UP = 3  # threads
 

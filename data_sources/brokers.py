@@ -8,7 +8,7 @@ from typing import Protocol
 from data_sources.bounded_reader import BoundedReader
 from data_sources.config import Cluster
 from data_sources.kombu_broker import KombuBroker
-from data_sources.queue_frame import DepthReading
+from data_sources.queue_depths import DepthReading
 from data_sources.rabbitmq_broker import RabbitmqBroker
 from data_sources.redis_broker import RedisBroker
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from data_sources.celery_messages import Answer, Request
 from data_sources.mask import mask, mask_text
+from data_sources.note import Note, listed
 
 BEAT = "celerybeat@"  # celery beat may answer ping under this name (celery/beat.py, BeatPidbox), and only ping
 
@@ -57,6 +58,17 @@ class Snapshot:
     def values(self, method: str) -> list[tuple[str, Any]]:
         """(worker, value) for each good reply to `method`."""
         return [(reply.worker, reply.value) for reply in self.replies if reply.method == method]
+
+
+def notes_of(snapshot: Snapshot) -> tuple[Note, ...]:
+    """What workers sent and we could not use."""
+    failed = [f"{worker} to {method}: {text[:200]}" for worker, method, text in snapshot.errors]
+    notes = []
+    if failed:
+        notes.append(Note(f"Answered with an error: {listed(failed)}", "warning"))
+    if snapshot.unreadable:
+        notes.append(Note(f"Answers left out: {listed(snapshot.unreadable)}", "warning"))
+    return tuple(notes)
 
 
 @dataclass

@@ -9,16 +9,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from data_sources import promql
-from data_sources.answer import Answer, Note
+from data_sources.answer import Answer
 from data_sources.blank import blank_frame, rejected
+from data_sources.celery_snapshot import notes_of
 from data_sources.errors import SourceUnreachable
 from data_sources.flights import Flights
 from data_sources.history import HistoryReader, facets_answer, series_answer, task_answer, tasks_answer
-from data_sources.inspect_frames import inspect_frame, notes_of
+from data_sources.inspect_frames import inspect_frame
 from data_sources.latest import RecorderState
+from data_sources.note import Note, listed
 from data_sources.poller import Reading
 from data_sources.query import History, Inspect, PromQL, Query
-from data_sources.queue_frame import listed
 from data_sources.range_frame import empty_frame
 from data_sources.scope import Scope, Window, floor_time
 from data_sources.task_query import Facets, Task, Tasks

@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from data_sources.answer import Answer, Failure
+from data_sources.answer import Answer
 from data_sources.errors import QueryRejected, SourceError
+from data_sources.failure import Failure
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from data_sources.answer import Answer, Note
+from data_sources.answer import Answer
 from data_sources.errors import QueryRejected, SourceUnreachable
 from data_sources.history_facets import read_facets
 from data_sources.history_gaps import read_gaps
@@ -24,6 +24,7 @@ from data_sources.history_rows import FAMILY, ONE_TASK_COLUMNS, UNITS, read_fami
 from data_sources.history_series import read_series
 from data_sources.history_tasks import read_page
 from data_sources.microseconds import MICROSECOND, microseconds, moment
+from data_sources.note import Note
 from data_sources.query import History
 from data_sources.schema import latest
 from data_sources.scope import Scope, Window

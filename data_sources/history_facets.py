@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, func, select
 
-from data_sources.answer import Note
 from data_sources.history_filter import Wanted, wanted
 from data_sources.history_order import Order
 from data_sources.history_rollups import APART, HOUR, Key, ended, stretches
 from data_sources.history_rows import name_texts
 from data_sources.history_search import search
+from data_sources.note import Note
 from data_sources.schema import IS_LIVE, KINDS, STATES, tasks
 from data_sources.task_query import TaskFilter
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from data_sources.answer import Note
 from data_sources.microseconds import moment
+from data_sources.note import Note
 from data_sources.schema import gaps, latest, meta
 
 MOST = 200  # gaps told one by one

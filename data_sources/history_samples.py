@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, select
 
-from data_sources.answer import Note
+from data_sources.note import Note
 from data_sources.range_frame import tidy_frame
 from data_sources.samples import RATE_WINDOW, last_values, rates
 from data_sources.schema import SAMPLE_LEVELS, samples, series

@@ -12,11 +12,11 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Row, bindparam, or_, select
 
-from data_sources.answer import Note
 from data_sources.history_filter import Wanted
 from data_sources.history_order import Order, Place, by_time
 from data_sources.history_rollups import APART
 from data_sources.microseconds import moment
+from data_sources.note import Note
 from data_sources.schema import KINDS, names, tasks, texts
 from data_sources.task_query import Cursor
 

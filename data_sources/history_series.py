@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import Connection, exists, select
 
-from data_sources.answer import Note
 from data_sources.bucket_counts import Whole
 from data_sources.errors import BadParameter
 from data_sources.history_gaps import covered, read_gaps
@@ -25,6 +24,7 @@ from data_sources.history_rollups import APART, ended, stretches
 from data_sources.history_rows import name_texts
 from data_sources.history_samples import SERIES, read_samples
 from data_sources.microseconds import SECOND_US, microseconds
+from data_sources.note import Note
 from data_sources.range_frame import empty_frame, tidy_frame
 from data_sources.schema import STATES, rollups, sketches, tasks
 from data_sources.scope import Window

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from data_sources.answer import Note
 from data_sources.history_filter import Wanted, wanted
 from data_sources.history_order import Order, Place, by_duration, by_time
 from data_sources.history_rows import Row, read_rows
 from data_sources.history_search import Found, search
+from data_sources.note import Note
 from data_sources.task_query import Cursor, Tasks
 
 SORTED_BY = {

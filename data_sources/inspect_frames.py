@@ -9,9 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from data_sources.answer import Note
 from data_sources.celery_snapshot import Snapshot
-from data_sources.queue_frame import listed
 from data_sources.worker_facts import concurrency, pool_name, task_totals, whole
 
 Row = Mapping[str, Any]
@@ -97,17 +95,6 @@ def inspect_frame(method: str, snapshot: Snapshot | None = None) -> pd.DataFrame
             for name, kind in COLUMNS[method].items()
         }
     )
-
-
-def notes_of(snapshot: Snapshot) -> tuple[Note, ...]:
-    """What workers sent and we could not use."""
-    failed = [f"{worker} to {method}: {text[:200]}" for worker, method, text in snapshot.errors]
-    notes = []
-    if failed:
-        notes.append(Note(f"Answered with an error: {listed(failed)}", "warning"))
-    if snapshot.unreadable:
-        notes.append(Note(f"Answers left out: {listed(snapshot.unreadable)}", "warning"))
-    return tuple(notes)
 
 
 def task_row(task: Any) -> Row:

@@ -9,11 +9,11 @@ from typing import Any
 
 from kombu.transport import virtual
 
-from data_sources.answer import Note
 from data_sources.broker_errors import explain
 from data_sources.celery_connection import connect
 from data_sources.config import Broker
-from data_sources.queue_frame import DepthReading, depth_frame, total
+from data_sources.note import Note
+from data_sources.queue_depths import DepthReading, depth_rows, total
 
 
 class KombuBroker:
@@ -38,14 +38,14 @@ class KombuBroker:
             self._channel = None
             raise explain(exc, self._broker) from exc
         latency = timedelta(seconds=(time.monotonic() - began) / max(1, len(queues)))
-        frame = depth_frame(queues) if sizes is None else depth_frame(queues, ready=sizes)
+        rows = depth_rows(queues) if sizes is None else depth_rows(queues, ready=sizes)
         name = self._broker.transport
         notes = [Note(f"Celery's {name} transport tells only how much is ready, of queues that workers consume")]
         if sizes is None:
             notes = [Note(f"Celery's {name} transport cannot tell how much waits in a queue")]
-        totals = {"ready": total(frame, "ready"), "unacked": None}
+        totals = {"ready": total(rows, "ready"), "unacked": None}
         origin = f"{name} at {self._broker.address}"
-        return DepthReading(frame, totals, tuple(notes), origin, latency, measured_at)
+        return DepthReading(rows, totals, tuple(notes), origin, latency, measured_at)
 
     def close(self) -> None:
         if self._channel is not None:

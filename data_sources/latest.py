@@ -5,23 +5,25 @@ A row of `schema.latest` is one kind: `workers`, `queues`, `recorder` (and `coun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 import orjson
-import pandas as pd
 
-from data_sources.answer import Failure, Note
+from data_sources.failure import Failure
 from data_sources.microseconds import MICROSECOND, microseconds, moment
+from data_sources.note import Note
 from data_sources.poller import Reading
 from data_sources.presence import COLUMNS as WORKER_COLUMNS
 from data_sources.presence import WorkersReading
-from data_sources.queue_frame import COLUMNS as QUEUE_COLUMNS
-from data_sources.queue_frame import DepthReading
+from data_sources.queue_depths import COLUMNS as QUEUE_COLUMNS
+from data_sources.queue_depths import DepthReading
 
 T = TypeVar("T")
+
+MILLISECOND_US = 1_000
 
 
 class Row(Protocol):
@@ -103,18 +105,18 @@ def reading(row: Row | None, read: Callable[[str], T]) -> Reading[T]:
 
 
 def workers_to_json(value: WorkersReading) -> str:
-    return dump({"frame": columns(value.frame), "answered": value.answered, "notes": notes(value.notes)})
+    return dump({"frame": columns(value.rows, WORKER_COLUMNS), "answered": value.answered, "notes": notes(value.notes)})
 
 
 def workers_from_json(text: str) -> WorkersReading:
     given = orjson.loads(text)
-    return WorkersReading(frame(given["frame"], WORKER_COLUMNS), given["answered"], read_notes(given["notes"]))
+    return WorkersReading(rows(given["frame"], WORKER_COLUMNS), given["answered"], read_notes(given["notes"]))
 
 
 def depths_to_json(value: DepthReading) -> str:
     return dump(
         {
-            "frame": columns(value.frame),
+            "frame": columns(value.rows, QUEUE_COLUMNS),
             "totals": dict(value.totals),
             "notes": notes(value.notes),
             "origin": value.origin,
@@ -127,7 +129,7 @@ def depths_to_json(value: DepthReading) -> str:
 def depths_from_json(text: str) -> DepthReading:
     given = orjson.loads(text)
     return DepthReading(
-        frame=frame(given["frame"], QUEUE_COLUMNS),
+        rows=rows(given["frame"], QUEUE_COLUMNS),
         totals=given["totals"],
         notes=read_notes(given["notes"]),
         origin=given["origin"],
@@ -148,29 +150,26 @@ def failure_from_json(text: str) -> Failure:
 
 
 def dump(body: Mapping[str, Any]) -> str:
-    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    return orjson.dumps(body).decode()
 
 
-def columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
-    """A frame's values by column: times as milliseconds since 1970, what is missing as None."""
-    plain = {
-        name: values.astype("int64") if isinstance(values.dtype, pd.DatetimeTZDtype) else values.astype(object)
-        for name, values in frame.items()
-    }
-    return {
-        str(name): values.astype(object).where(frame[name].notna(), None).tolist() for name, values in plain.items()
-    }
+def columns(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> dict[str, list[Any]]:
+    """The values of `rows` by column: times as milliseconds since 1970."""
+    return {name: [plain(row[name]) for row in rows] for name in kinds}
 
 
-def frame(values: Mapping[str, list[Any]], kinds: Mapping[str, str]) -> pd.DataFrame:
-    """A frame of the columns `kinds` promises, from what `columns` gave."""
-    return pd.DataFrame({name: series(values[name], kind) for name, kind in kinds.items()})
+def rows(values: Mapping[str, list[Any]], kinds: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The rows that `columns` took apart, with the columns `kinds` promises."""
+    read = [map(time, values[name]) if kind.startswith("datetime64") else values[name] for name, kind in kinds.items()]
+    return [dict(zip(kinds, row, strict=True)) for row in zip(*read, strict=True)]
 
 
-def series(values: list[Any], kind: str) -> pd.Series[Any]:
-    if not kind.startswith("datetime64"):
-        return pd.Series(values, dtype=kind)
-    return pd.to_datetime(pd.Series(values, dtype="Int64"), unit="ms", utc=True).astype(kind)
+def plain(value: Any) -> Any:
+    return microseconds(value) // MILLISECOND_US if isinstance(value, datetime) else value
+
+
+def time(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else moment(milliseconds * MILLISECOND_US)
 
 
 def notes(values: tuple[Note, ...]) -> list[list[str]]:

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
 
-from data_sources.answer import Answer, Failure
+from data_sources.answer import Answer
+from data_sources.failure import Failure
+from data_sources.now_frames import SOURCE_COLUMNS, depth_frame, source_frame, worker_frame
 from data_sources.poller import Reading
 from data_sources.presence import UNITS as WORKER_UNITS
-from data_sources.presence import worker_frame
+from data_sources.presence import WorkersReading
 from data_sources.query import Depths, Sources, Workers
-from data_sources.queue_frame import depth_frame
+from data_sources.queue_depths import DepthReading
 from data_sources.watch import Watch
 
-SOURCE_COLUMNS = {
-    "source": "str",
-    "state": "str",  # ok, failing, pending or off
-    "since": "datetime64[ms, UTC]",  # of a failure
-    "latency_ms": "Float64",
-    "version": "str",
-    "what": "str",
-    "hint": "str",
-    "retry_at": "datetime64[ms, UTC]",
-}
+RECENT = 32  # readings whose frame is kept: more than there are clusters
 
 
 def workers_answer(query: Workers, watch: Watch, wait_seconds: float) -> Answer:
     reading = watch.workers(wait_seconds)
-    frame = reading.value.frame if reading.value else worker_frame()
     return Answer(
-        frame=chosen(frame, "worker", query.workers),
+        frame=chosen(frame_of_workers(reading.value), "worker", query.workers),
         query=query,
         units=WORKER_UNITS,
         origin=f"Celery at {watch.cluster.broker.address}",
@@ -47,7 +40,7 @@ def workers_answer(query: Workers, watch: Watch, wait_seconds: float) -> Answer:
 def depths_answer(query: Depths, watch: Watch, wait_seconds: float) -> Answer:
     """The broker's own reading; consumers, where the broker cannot tell, are the answering workers'."""
     reading = watch.queues(wait_seconds)
-    frame, notes = (reading.value.frame, reading.value.notes) if reading.value else (depth_frame([]), ())
+    frame, notes = frame_of_depths(reading.value), reading.value.notes if reading.value else ()
     workers = watch.workers()
     counted = workers.value.consumers() if workers.value and not workers.failure else None
     if counted is not None:
@@ -66,6 +59,18 @@ def depths_answer(query: Depths, watch: Watch, wait_seconds: float) -> Answer:
         totals=reading.value.totals if reading.value else {},
         failure=reading.failure,
     )
+
+
+@lru_cache(RECENT)
+def frame_of_workers(reading: WorkersReading | None) -> pd.DataFrame:
+    """One for all who ask; without a reading it is empty."""
+    return worker_frame(reading.rows if reading else ())
+
+
+@lru_cache(RECENT)
+def frame_of_depths(reading: DepthReading | None) -> pd.DataFrame:
+    """One for all who ask; without a reading it is empty."""
+    return depth_frame(reading.rows if reading else ())
 
 
 def chosen(frame: pd.DataFrame, column: str, names: Sequence[str]) -> pd.DataFrame:
@@ -103,13 +108,6 @@ def sources_answer(query: Sources, watch: Watch, wait_seconds: float) -> Answer:
 def seconds_left(ends: float) -> float:
     """Until `ends` on the monotonic clock, never less than none."""
     return max(0.0, ends - time.monotonic())
-
-
-def source_frame(rows: Sequence[Mapping[str, object]] = ()) -> pd.DataFrame:
-    """The columns of SOURCE_COLUMNS, also when there is no row."""
-    return pd.DataFrame(
-        {name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in SOURCE_COLUMNS.items()}
-    )
 
 
 def source_row(name: str, reading: Reading[Any], latency_seconds: float | None) -> dict[str, object]:

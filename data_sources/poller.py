@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
-from data_sources.answer import Failure
 from data_sources.errors import SourceError
+from data_sources.failure import Failure
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -6,10 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-import pandas as pd
-
-from data_sources.answer import Note
+from data_sources.note import Note
 from data_sources.worker_facts import WorkerFacts
 
 GONE_AFTER = timedelta(minutes=10)
@@ -33,6 +32,7 @@ COLUMNS = {
 }
 UNITS = {"uptime": "s"}
 
+Row = Mapping[str, Any]  # a worker: all of COLUMNS, None where unknown
 Key = tuple[str, int | None]  # a worker's name and process: two processes of one name are two
 
 
@@ -66,22 +66,26 @@ class Taken:
     span_seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is one of its own, so that its frame is made once
 class WorkersReading:
-    """`frame` as `Presence.frame` promises it; `answered`: how many workers answered this round, beats not counted."""
+    """`rows` as `Presence.rows` promises them; `answered`: how many workers answered this round, beats not counted."""
 
-    frame: pd.DataFrame
+    rows: Sequence[Row]
     answered: int
     notes: tuple[Note, ...]
 
     @property
     def expected(self) -> tuple[str, ...]:
         """The names that should answer when asked: whoever is not silent."""
-        return tuple(dict.fromkeys(self.frame.loc[self.frame["silent_since"].isna(), "worker"]))
+        return tuple(dict.fromkeys(row["worker"] for row in self.answering()))
+
+    def answering(self) -> list[Row]:
+        """Those that are not silent."""
+        return [row for row in self.rows if row["silent_since"] is None]
 
     def consumers(self) -> Counter[str] | None:
         """How many answering workers consume each queue; None while one of them has not said what it consumes."""
-        consumed = self.frame.loc[self.frame["silent_since"].isna(), "queues"].tolist()
+        consumed = [row["queues"] for row in self.answering()]
         if None in consumed:
             return None
         return Counter(queue for queues in consumed for queue in queues)
@@ -149,10 +153,10 @@ class Presence:
         """Every queue that a worker on the roster consumes."""
         return frozenset(queue for seen in self._seen.values() for queue in seen.facts.queues or ())
 
-    def frame(self, now: datetime) -> pd.DataFrame:
-        """One row a worker, see COLUMNS; what a worker did not say is missing, never 0."""
+    def rows(self, now: datetime) -> list[Row]:
+        """One row a worker, see COLUMNS; what a worker did not say is None, never 0."""
         by_name = sorted(self._seen.items(), key=lambda item: (item[0][0], item[0][1] or 0))
-        return worker_frame([row(seen, now) for _, seen in by_name])
+        return [row(seen, now) for _, seen in by_name]
 
 
 def accepted_between(
@@ -182,13 +186,7 @@ def accepted_between(
     return {task: count * span / elapsed for task, count in grown.items()}
 
 
-def worker_frame(rows: Sequence[Mapping[str, object]] = ()) -> pd.DataFrame:
-    """The columns of COLUMNS, also when there is no row."""
-    columns = {name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in COLUMNS.items()}
-    return pd.DataFrame(columns)
-
-
-def row(seen: Seen, now: datetime) -> dict[str, object]:
+def row(seen: Seen, now: datetime) -> Row:
     facts, silent = seen.facts, seen.silent_since is not None
     return {
         "worker": facts.worker,

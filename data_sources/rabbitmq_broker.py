@@ -9,11 +9,11 @@ from dataclasses import replace
 from kombu.utils.url import parse_url
 
 from data_sources.amqp_broker import AmqpBroker
-from data_sources.answer import Note
 from data_sources.bounded_reader import BoundedReader
 from data_sources.config import Broker, Cluster
 from data_sources.errors import SourceError
-from data_sources.queue_frame import DepthReading
+from data_sources.note import Note
+from data_sources.queue_depths import DepthReading
 from data_sources.rabbitmq_management import RabbitmqManagement
 
 MANAGEMENT_SHARE = 0.6  # of the deadline: AMQP must still have time to answer

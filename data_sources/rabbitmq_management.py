@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 import orjson
 
-from data_sources.answer import Note
 from data_sources.config import HttpEndpoint
 from data_sources.errors import QueryRejected, SourceError, SourceUnreachable
 from data_sources.http import HttpClient, Reply
-from data_sources.queue_frame import DepthReading, depth_frame, total
+from data_sources.note import Note
+from data_sources.queue_depths import DepthReading, depth_rows, total
 
 SOURCE = "RabbitMQ management"
 COLUMNS = "name,exclusive,messages_ready,messages_unacknowledged,consumers,head_message_timestamp"
@@ -45,7 +45,7 @@ class RabbitmqManagement:
             overview, _ = self._ask("/api/overview", ends, columns="rabbitmq_version")
             self._version = str(overview.get("rabbitmq_version", ""))[:30]
         items, count, latency = self._queues(ends, deadline_seconds)
-        frame = depth_frame(
+        rows = depth_rows(
             [item["name"] for item in items],
             exclusive=frozenset(item["name"] for item in items if item.get("exclusive") is True),
             ready=[whole(item.get("messages_ready")) for item in items],
@@ -54,9 +54,9 @@ class RabbitmqManagement:
             oldest=[age(item.get("head_message_timestamp"), measured_at) for item in items],
         )
         cut = len(items) < count
-        totals = {column: None if cut else total(frame, column) for column in ("ready", "unacked")}
+        totals = {column: None if cut else total(rows, column) for column in ("ready", "unacked")}
         notes = (Note(f"Showing {len(items):,} of {count:,} queues", "cut"),) if cut else ()
-        return DepthReading(frame, totals, notes, f"RabbitMQ {self._version} at {self._address}", latency, measured_at)
+        return DepthReading(rows, totals, notes, f"RabbitMQ {self._version} at {self._address}", latency, measured_at)
 
     def close(self) -> None:
         self._http.close()

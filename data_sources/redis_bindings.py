@@ -15,7 +15,7 @@ from typing import Any
 import redis
 from redis.exceptions import NoPermissionError
 
-from data_sources.answer import Note
+from data_sources.note import Note
 
 SEARCH_EVERY_SECONDS = 300.0
 READ_EVERY_SECONDS = 30.0

@@ -14,18 +14,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import redis
 from redis.exceptions import NoPermissionError
 from redis.utils import str_if_bytes
 
-from data_sources.answer import Note
 from data_sources.broker_errors import translated
 from data_sources.celery_connection import connect
 from data_sources.config import Broker
-from data_sources.queue_frame import DepthReading, depth_frame, listed, total
+from data_sources.note import Note, listed
+from data_sources.queue_depths import DepthReading, depth_rows, total
 from data_sources.redis_bindings import Bindings
 from data_sources.redis_unacked import UnackedCount
 
@@ -83,14 +80,14 @@ class RedisBroker:
         unacked = held if isinstance(held, int) else None
         ready, priorities = self._ready(lengths)
         self._unacked_count.refresh(self._client, unacked, self._bindings)
-        frame = depth_frame(
+        rows = depth_rows(
             [name.decode(errors="backslashreplace") for name in queues],
             ready=ready,
             unacked=[self._unacked_count.of(name) for name in queues],
             priorities=priorities,
         )
         totals = {
-            "ready": None if cut else total(frame, "ready"),
+            "ready": None if cut else total(rows, "ready"),
             "unacked": unacked,
             "oldest_unacked": age(oldest, measured_at),
         }
@@ -101,7 +98,7 @@ class RedisBroker:
             *self._refusals(queues, [held, oldest], lengths),
             *role_notes(server),
         )
-        return DepthReading(frame, totals, notes, f"{product(server)} at {self._broker.address}", latency, measured_at)
+        return DepthReading(rows, totals, notes, f"{product(server)} at {self._broker.address}", latency, measured_at)
 
     def _queues(self, known: set[bytes]) -> tuple[list[bytes], list[Note]]:
         """Those that workers consume first, so that they are the last to be cut."""
@@ -125,18 +122,16 @@ class RedisBroker:
             replies += pipeline.execute(raise_on_error=False)
         return replies
 
-    def _ready(self, lengths: Sequence[Reply]) -> tuple[pd.arrays.IntegerArray, list[str | None]]:
+    def _ready(self, lengths: Sequence[Reply]) -> tuple[list[int | None], list[str | None]]:
         """Per queue the sum of its lists, and the JSON of each; unknown when one of them is."""
-        sizes = np.array([size if type(size) is int else -1 for size in lengths], dtype=np.int64)
-        table: npt.NDArray[np.int64] = sizes.reshape(-1, len(self._steps))
-        unknown = table.min(axis=1) < 0
-        ready = pd.arrays.IntegerArray(table.sum(axis=1), unknown)
-        if len(self._steps) == 1:
-            return ready, [None] * len(table)
+        steps = len(self._steps)
+        lists = [tuple(lengths[start : start + steps]) for start in range(0, len(lengths), steps)]
+        known = [all(type(size) is int for size in sizes) for sizes in lists]
+        ready = [sum(sizes) if good else None for sizes, good in zip(lists, known, strict=True)]
+        if steps == 1:
+            return ready, [None] * len(lists)
         template = "{" + ", ".join(f'"{step}": %d' for step in self._steps) + "}"
-        return ready, [
-            None if bad else template % tuple(row) for row, bad in zip(table.tolist(), unknown.tolist(), strict=True)
-        ]
+        return ready, [template % sizes if good else None for sizes, good in zip(lists, known, strict=True)]
 
     def _refusals(self, queues: Sequence[bytes], totals: Sequence[Reply], lengths: Sequence[Reply]) -> Iterator[Note]:
         """Why some of the replies are no numbers: what is forbidden to this user, what is no list or no hash."""
@@ -145,7 +140,7 @@ class RedisBroker:
             return
         for what in sorted({denied(error) for error in errors if isinstance(error, NoPermissionError)}):
             yield Note(f"Redis refused {what}: allow it to this user by ACL", "warning")
-        names = [self._unacked_key, self._unacked_index_key, *np.repeat(np.array(queues, object), len(self._steps))]
+        names = [self._unacked_key, self._unacked_index_key, *(name for name in queues for _ in self._steps)]
         wrong = [
             name.decode(errors="backslashreplace")
             for name, reply in zip(names, (*totals, *lengths), strict=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import redis
 
-from data_sources.answer import Note
+from data_sources.note import Note
 from data_sources.redis_bindings import Bindings
 
 EVERY_SECONDS = 30.0

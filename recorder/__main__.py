@@ -19,9 +19,7 @@ import threading
 from data_sources import settings
 from data_sources.config import Settings
 from data_sources.errors import ConfigError
-from data_sources.history import HistoryReader
 from data_sources.history_place import place
-from recorder.metrics import serve
 from recorder.run import END_SECONDS, Recorder
 
 log = logging.getLogger(__name__)
@@ -43,7 +41,7 @@ def main() -> int:
         configured = settings.load()
         recorder = Recorder(configured)
         if options.metrics is not None:
-            serve(options.metrics, readers(configured))
+            serve_metrics(options.metrics, configured)
     except ConfigError as error:
         log.critical("it does not start: %s", error)
         return WRONG_SETTINGS
@@ -60,9 +58,13 @@ def main() -> int:
     return 0
 
 
-def readers(configured: Settings) -> dict[str, HistoryReader]:
-    """Of the histories, by cluster: whoever records them, this process or another."""
-    return {one.name: HistoryReader(place(configured.history_url, one)) for one in configured.clusters}
+def serve_metrics(address: str, configured: Settings) -> None:
+    """Of the histories, by cluster: whoever records them, this process or another. Raises ConfigError."""
+    # Reading a history takes frames, which take longer to import than all that records: who killed it waits for it.
+    from data_sources.history import HistoryReader
+    from recorder.metrics import serve
+
+    serve(address, {one.name: HistoryReader(place(configured.history_url, one)) for one in configured.clusters})
 
 
 def end_with_parent(recorder: Recorder) -> None:

@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-import pandas as pd
 from prometheus_client import Metric
 
 from data_sources.latest import RecorderState
 from data_sources.microseconds import moment
-from data_sources.queue_frame import DepthReading
+from data_sources.presence import WorkersReading
+from data_sources.queue_depths import DepthReading
 from recorder.counters import BUCKETS, KINDS, MOST_QUEUES, OTHER, Cell, Histogram, Labels
 
 FRESH = timedelta(seconds=30)  # answers come every 5 s
@@ -82,7 +82,7 @@ class Known:
     """What a cluster's recorder says now. None, or no cells: nothing that is fresh."""
 
     cells: Mapping[Labels, Cell] = field(default_factory=dict)
-    workers: pd.DataFrame | None = None  # as Presence.frame promises it
+    workers: WorkersReading | None = None
     queues: DepthReading | None = None
     state: RecorderState | None = None
     up: Mapping[str, bool] = field(default_factory=dict)  # by source: whether its last round was answered
@@ -128,8 +128,8 @@ def told(one: Known, now: datetime) -> Iterator[Told]:
 
 
 def simple(family: str, labels: dict[str, str], value: Any) -> Told:
-    """A family of one sample for each labels; NA is unknown."""
-    return family, SAMPLE_SUFFIX.get(FAMILIES[family][0], ""), labels, None if pd.isna(value) else float(value)
+    """A family of one sample for each labels; None is unknown."""
+    return family, SAMPLE_SUFFIX.get(FAMILIES[family][0], ""), labels, None if value is None else float(value)
 
 
 def cell_told(labels: Labels, cell: Cell) -> Iterator[Told]:
@@ -167,12 +167,12 @@ def workers_told(one: Known, now: datetime) -> Iterator[Told]:
     heartbeats = one.state.workers if one.state else {}
     last_sign = {name: moment(beat.at_us) for name, beat in heartbeats.items()}
     answering = set()
-    rows = [] if one.workers is None else one.workers.to_dict("records")
+    rows = one.workers.rows if one.workers else ()
     processes = Counter(row["worker"] for row in rows)
     for row in rows:
         name = row["worker"]
         last_sign[name] = max(row["last_seen"], last_sign.get(name, row["last_seen"]))
-        if pd.isna(row["silent_since"]):
+        if row["silent_since"] is None:
             answering.add(name)
             labels = worker_labels(name)
             yield simple("celery_worker_tasks_active", labels, row["active"])
@@ -189,8 +189,7 @@ def workers_told(one: Known, now: datetime) -> Iterator[Told]:
 
 
 def queues_told(reading: DepthReading) -> Iterator[Told]:
-    work = reading.frame[~reading.frame["internal"]]
-    for place, row in enumerate(work.to_dict("records")):
+    for place, row in enumerate(reading.work()):
         labels = {"queue_name": clean(row["queue"]) if place < MOST_QUEUES else OTHER}
         yield simple("celery_queue_length", labels, row["ready"])
         yield simple("celery_active_consumer_count", labels, row["consumers"])
@@ -201,21 +200,21 @@ def queues_told(reading: DepthReading) -> Iterator[Told]:
     yield simple("celery_notebook_oldest_unacked_age_seconds", {}, reading.totals.get("oldest_unacked"))
 
 
-def consumers_told(reading: DepthReading, workers: pd.DataFrame | None) -> Iterator[Told]:
+def consumers_told(reading: DepthReading, workers: WorkersReading | None) -> Iterator[Told]:
     """Who consumes each queue, if every worker that answers has said so."""
     if workers is None:
         return
-    answering = workers[workers["silent_since"].isna()]
-    if any(queues is None for queues in answering["queues"]):
+    answering = workers.answering()
+    if any(row["queues"] is None for row in answering):
         return
     consumers: Counter[str] = Counter()
     slots: dict[str, int | None] = {}
-    for queues, concurrency in zip(answering["queues"], answering["concurrency"], strict=True):
-        for queue in set(queues):
+    for row in answering:
+        for queue in set(row["queues"]):
             consumers[queue] += 1
-            known_slots = slots.get(queue, 0)
-            slots[queue] = None if pd.isna(concurrency) or known_slots is None else known_slots + concurrency
-    for queue in reading.frame.loc[~reading.frame["internal"], "queue"][:MOST_QUEUES]:
+            concurrency, known_slots = row["concurrency"], slots.get(queue, 0)
+            slots[queue] = None if concurrency is None or known_slots is None else known_slots + concurrency
+    for queue in (row["queue"] for row in reading.work()[:MOST_QUEUES]):
         yield simple("celery_active_worker_count", {"queue_name": clean(queue)}, consumers[queue])
         yield simple("celery_active_process_count", {"queue_name": clean(queue)}, slots.get(queue, 0))
 

@@ -46,7 +46,7 @@ def known(reader: LatestReader, now: datetime) -> Known:
     asked = {"workers": not workers.pending, "queues": not queues.pending}
     return Known(
         cells=counters.value if counters.value and is_fresh(counters.measured_at) else {},
-        workers=workers.value.frame if workers.value and is_fresh(workers.measured_at) else None,
+        workers=workers.value if is_fresh(workers.measured_at) else None,
         queues=queues.value if is_fresh(queues.measured_at) else None,
         state=state.value if alive else None,
         up={source: failure is None for source, failure in sources.items() if alive and asked[source]},

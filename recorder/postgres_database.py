@@ -24,7 +24,7 @@ from recorder.database import (
     on_conflict,
     quoted,
 )
-from recorder.lease import SERVER_KEEPALIVES
+from recorder.postgres_lease import SERVER_KEEPALIVES
 
 STATEMENT_SECONDS = 30
 NAMESPACE = zlib.crc32(b"celery-notebook writer") - 2**31  # the first half of an advisory lock's key

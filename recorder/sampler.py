@@ -10,15 +10,15 @@ from itertools import groupby
 from typing import TypeVar
 
 from data_sources import latest
-from data_sources.answer import Note
 from data_sources.brokers import open_broker
 from data_sources.celery_inspect import CeleryInspector
+from data_sources.celery_snapshot import notes_of
 from data_sources.config import Cluster
-from data_sources.inspect_frames import notes_of
 from data_sources.microseconds import MICROSECOND, microseconds
+from data_sources.note import Note, listed
 from data_sources.poller import Poller, Reading
 from data_sources.presence import Presence, Taken, WorkersReading
-from data_sources.queue_frame import DepthReading, listed
+from data_sources.queue_depths import DepthReading
 from data_sources.schema import SAMPLE_LEVELS
 from data_sources.worker_facts import WorkerFacts, workers_facts
 from recorder.batch import Latest, Sample
@@ -79,7 +79,7 @@ class Sampler:
         taken = self._presence.update(facts, snapshot.late, at)
         self._samples = worker_samples(bucket(at), facts) + self._accepted.samples(bucket(at), taken)
         notes = notes_of(snapshot) + twin_notes(facts)
-        return WorkersReading(self._presence.frame(at), len(facts), notes)
+        return WorkersReading(self._presence.rows(at), len(facts), notes)
 
     def _read_queues(self) -> DepthReading:
         return self._reader.depths(self._presence.queues, deadline_seconds=DEADLINE_SECONDS)

@@ -14,8 +14,10 @@ import pytest
 import data_sources.ask
 import recorder.sampler
 from data_sources import settings
-from data_sources.answer import Answer, Failure, Note
+from data_sources.answer import Answer
 from data_sources.ask import Desk
+from data_sources.failure import Failure
+from data_sources.note import Note
 from data_sources.query import Depths, History, Inspect, PromQL, Signal, Workers
 from demo.servers import Redis, free_port, wait_until
 from recorder.run import Recorder

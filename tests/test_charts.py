@@ -20,7 +20,7 @@ from charts import theme
 from charts.rows import PlotLayer, PlotRow, rows_figure
 from charts.series import fold, split
 from charts.theme import DARK_OF, SERIES, STATES, Palette
-from data_sources.answer import Note
+from data_sources.note import Note
 from data_sources.range_frame import empty_frame, tidy_frame
 from data_sources.scope import Window
 

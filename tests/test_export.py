@@ -18,7 +18,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 import data_sources.ask
-from data_sources.answer import Answer, Failure, Note
+from data_sources.answer import Answer
+from data_sources.failure import Failure
+from data_sources.note import Note
 from data_sources.query import KINDS, METHODS, Depths, Inspect, PromQL, Query, Signal
 from data_sources.scope import Range, Scope, Window
 from data_sources.task_query import Cursor, TaskFilter, Tasks

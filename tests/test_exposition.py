@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,8 +18,8 @@ from data_sources.latest import (
     RecorderState,
 )
 from data_sources.microseconds import microseconds
-from data_sources.presence import worker_frame
-from data_sources.queue_frame import DepthReading, depth_frame
+from data_sources.presence import WorkersReading
+from data_sources.queue_depths import DepthReading, depth_rows
 from data_sources.task_record import TaskRecord
 from demo.servers import program
 from recorder.counters import Counters
@@ -35,7 +35,7 @@ Series = dict[str, float]
 
 
 def worker(name: str, seconds_ago: float = 1, **more: object) -> dict[str, object]:
-    """A row of Presence.frame: a worker that answered."""
+    """A row of Presence.rows: a worker that answered."""
     row: dict[str, object] = {
         "worker": name,
         "verdict": "working",
@@ -59,14 +59,14 @@ def silent(name: str, seconds_ago: float) -> dict[str, object]:
 
 
 def depths(**totals: int | None) -> DepthReading:
-    frame = depth_frame(
+    rows = depth_rows(
         ["celeryev.1", "mail", "slow"],
         ready=[1, 7, None],
         unacked=[None, 3, None],
         consumers=[1, None, 2],
-        oldest=[float("nan"), 12.5, float("nan")],
+        oldest=[None, 12.5, None],
     )
-    return DepthReading(frame, totals, (), "Redis", timedelta(0), NOW)
+    return DepthReading(rows, totals, (), "Redis", timedelta(0), NOW)
 
 
 def counters() -> Counters:
@@ -88,9 +88,13 @@ def state(**more: object) -> RecorderState:
     return RecorderState(**{**given, **more})  # type: ignore[arg-type]
 
 
+def answered(rows: Sequence[Mapping[str, object]]) -> WorkersReading:
+    return WorkersReading(rows, len(rows), ())
+
+
 EVERYTHING = Known(
     cells=counters().cells,
-    workers=worker_frame([worker("w1@h1")]),
+    workers=answered([worker("w1@h1")]),
     queues=depths(unacked=3, oldest_unacked=40),
     state=state(events=5, gaps=1, lag_seconds=0.1, last_event_us=microseconds(NOW)),
     up={"workers": True, "queues": False},
@@ -213,7 +217,7 @@ def test_a_worker_is_up_while_it_answers_or_its_heart_beats() -> None:
         silent("forgotten@h2", 3700),
     ]
     beating = {"busy@h2": Heartbeat(microseconds(NOW) - SECOND, active=3), "mute@h3": Heartbeat(microseconds(NOW))}
-    found = samples(Known(workers=worker_frame(rows), state=state(workers=beating)))
+    found = samples(Known(workers=answered(rows), state=state(workers=beating)))
 
     assert of(found, "celery_worker_up") == {
         "hostname=h1, worker=w1@h1": 1,
@@ -232,7 +236,7 @@ def test_a_worker_is_up_while_it_answers_or_its_heart_beats() -> None:
 
 
 def test_two_processes_of_one_name_are_added_up_where_that_has_a_meaning() -> None:
-    found = samples(Known(workers=worker_frame([worker("w1@h1", pid=1), worker("w1@h1", pid=2, processed=3)])))
+    found = samples(Known(workers=answered([worker("w1@h1", pid=1), worker("w1@h1", pid=2, processed=3)])))
 
     assert of(found, "celery_worker_up") == {"hostname=h1, worker=w1@h1": 1}
     assert of(found, "celery_worker_tasks_active") == {"hostname=h1, worker=w1@h1": 2}
@@ -253,7 +257,7 @@ def test_two_processes_of_one_name_are_added_up_where_that_has_a_meaning() -> No
 def test_consumers_are_told_when_every_worker_has_said_what_it_consumes(
     rows: list[dict[str, object]], workers: dict[str, float], slots: dict[str, float]
 ) -> None:
-    found = samples(Known(workers=worker_frame(rows), queues=depths()))
+    found = samples(Known(workers=answered(rows), queues=depths()))
 
     assert of(found, "celery_active_worker_count") == {f"queue_name={name}": n for name, n in workers.items()}
     assert of(found, "celery_active_process_count") == {f"queue_name={name}": n for name, n in slots.items()}
@@ -269,8 +273,8 @@ def test_clusters_are_told_apart_when_there_are_several() -> None:
 
 def test_queues_beyond_the_bound_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("recorder.exposition.MOST_QUEUES", 2)
-    frame = depth_frame(["a", "b", "c", "d"], ready=[1, 2, 3, 4], unacked=[1, 1, 1, None])
-    found = samples(Known(queues=DepthReading(frame, {}, (), "Redis", timedelta(0), NOW)))
+    rows = depth_rows(["a", "b", "c", "d"], ready=[1, 2, 3, 4], unacked=[1, 1, 1, None])
+    found = samples(Known(queues=DepthReading(rows, {}, (), "Redis", timedelta(0), NOW)))
 
     assert of(found, "celery_queue_length") == {"queue_name=a": 1, "queue_name=b": 2, "queue_name=(other)": 7}
     assert of(found, "celery_notebook_queue_unacked") == {"queue_name=a": 1, "queue_name=b": 1}
@@ -286,12 +290,12 @@ def test_any_name_survives(names: list[tuple[str, str, str]], accept: str) -> No
         task = TaskRecord("1", name=name, queue=queue)
         one.absorb([TaskEvent("succeeded", "1", 0, host, runtime_us=1)], [task])
     rows = [worker(host) for host in {host.encode(errors="replace").decode() for _, host, _ in names}]
-    found = samples(Known(cells=one.cells, workers=worker_frame(rows)), accept=accept)
+    found = samples(Known(cells=one.cells, workers=answered(rows)), accept=accept)
 
     assert sum(of(found, "celery_task_succeeded_total").values()) == len(names)
 
 
-def test_missing_values_are_read_from_any_frame() -> None:
-    frame = worker_frame([worker("w1@h1", active=pd.NA, processed=None)])
+def test_what_a_worker_did_not_say_is_left_out() -> None:
+    found = samples(Known(workers=answered([worker("w1@h1", active=None)])))
 
-    assert of(samples(Known(workers=frame)), "celery_worker_tasks_active") == {}
+    assert of(found, "celery_worker_tasks_active") == {}

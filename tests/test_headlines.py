@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_sources.answer import Answer, Failure
-from data_sources.presence import worker_frame
+from data_sources.answer import Answer
+from data_sources.failure import Failure
+from data_sources.now_frames import depth_frame, worker_frame
 from data_sources.query import Depths, Signal, Workers
-from data_sources.queue_frame import depth_frame
+from data_sources.queue_depths import depth_rows
 from data_sources.range_frame import tidy_frame
 from data_sources.scope import Window, floor_time
 from headlines.growth import growth
@@ -72,7 +73,7 @@ def total(name: str, *values: float) -> Answer:
 
 def answers(**changed: Answer) -> Answers:
     """Two workers, two queues, all in order; but for what is `changed`."""
-    queues = depth_frame(["images", "mail"], ready=[1, 2], unacked=[None, None])
+    queues = depth_frame(depth_rows(["images", "mail"], ready=[1, 2], unacked=[None, None]))
     return {
         "workers": workers(worker("celery@a"), worker("celery@b", active=2)),
         "queues": Answer(queues, Depths(), measured_at=NOW, totals={"ready": 3, "unacked": None}),
@@ -108,7 +109,7 @@ def test_all_is_well() -> None:
 def test_what_is_not_known_is_not_said() -> None:
     unknown = answers(
         workers=workers(worker("celery@a", active=None), worker("celery@b")),
-        queues=Answer(depth_frame([]), Depths(), measured_at=NOW, totals={"ready": None}),
+        queues=Answer(depth_frame(), Depths(), measured_at=NOW, totals={"ready": None}),
         depth=depth(),
         throughput=total("throughput"),
     )

@@ -12,7 +12,7 @@ from kombu.transport import memory, virtual
 from data_sources.brokers import open_broker
 from data_sources.config import Broker, Cluster
 from data_sources.errors import SourceError
-from data_sources.queue_frame import DepthReading
+from data_sources.queue_depths import DepthReading
 from tests.messages import send
 
 

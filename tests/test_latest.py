@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import orjson
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data_sources import latest
-from data_sources.answer import Failure, Note
+from data_sources.failure import Failure
 from data_sources.latest import Heartbeat, RecorderState
 from data_sources.microseconds import microseconds
+from data_sources.note import Note
 from data_sources.poller import Reading
 from data_sources.presence import Presence, WorkersReading
-from data_sources.queue_frame import DepthReading, depth_frame
+from data_sources.queue_depths import DepthReading, depth_rows
 from data_sources.worker_facts import WorkerFacts
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -51,9 +51,9 @@ def test_workers_read_back_as_they_were_told(first: list[WorkerFacts], then: lis
     presence = Presence()
     presence.update(first, (), AT)
     presence.update(then, (), AT + timedelta(seconds=5))
-    told = WorkersReading(presence.frame(AT + timedelta(seconds=5)), len(then), notes)  # type: ignore[arg-type]
+    told = WorkersReading(presence.rows(AT + timedelta(seconds=5)), len(then), notes)  # type: ignore[arg-type]
     read = latest.workers_from_json(latest.workers_to_json(told))
-    pd.testing.assert_frame_equal(read.frame, told.frame)
+    assert read.rows == told.rows
     assert (read.answered, read.notes, read.expected) == (told.answered, told.notes, told.expected)
     assert read.consumers() == told.consumers()
 
@@ -63,10 +63,10 @@ def test_queues_read_back_as_they_were_told(
     queues: dict[str, tuple[int | None, int | None, float | None]], notes: object
 ) -> None:
     ready, unacked, oldest = zip(*queues.values(), strict=True) if queues else ((), (), ())
-    frame = depth_frame([*queues], ready=ready, unacked=unacked, oldest=oldest)
-    told = DepthReading(frame, {"ready": 3, "unacked": None}, notes, "Redis", timedelta(milliseconds=2), AT)  # type: ignore[arg-type]
+    rows = depth_rows([*queues], ready=ready, unacked=unacked, oldest=oldest)
+    told = DepthReading(rows, {"ready": 3, "unacked": None}, notes, "Redis", timedelta(milliseconds=2), AT)  # type: ignore[arg-type]
     read = latest.depths_from_json(latest.depths_to_json(told))
-    pd.testing.assert_frame_equal(read.frame, told.frame)
+    assert read.rows == told.rows
     assert (read.totals, read.notes, read.origin, read.latency, read.measured_at) == (
         told.totals,
         told.notes,

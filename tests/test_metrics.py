@@ -17,13 +17,13 @@ from celery import Celery
 from starlette.requests import Request
 
 import data_sources.ask
-from data_sources.answer import Failure
 from data_sources.celery_events import TaskEvent
 from data_sources.config import HttpEndpoint
 from data_sources.errors import ConfigError, SourceUnreachable
+from data_sources.failure import Failure
 from data_sources.latest import Row, depths_to_json, failure_to_json, workers_to_json
 from data_sources.microseconds import microseconds
-from data_sources.presence import WorkersReading, worker_frame
+from data_sources.presence import WorkersReading
 from data_sources.prometheus import PrometheusClient
 from data_sources.promql import signal
 from data_sources.task_record import TaskRecord
@@ -46,7 +46,7 @@ class Rows:
         self.failure = failure
         self.counters = counters()
         self.bodies = {
-            "workers": workers_to_json(WorkersReading(worker_frame([worker_row("w1@h1")]), 1, ())),
+            "workers": workers_to_json(WorkersReading([worker_row("w1@h1")], 1, ())),
             "queues": depths_to_json(depths(unacked=3)),
             "recorder": state(events=5).to_json(),
         }

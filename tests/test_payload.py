@@ -20,12 +20,15 @@ from cells import controls, tables
 from cells.cell import Cell, over, row
 from cells.commands import by_hand
 from cells.payload import Figures, csv_link, headline_payload, plot_payload, row_payload, table_payload
-from data_sources.answer import Answer, Failure, Note
+from data_sources.answer import Answer
 from data_sources.ask import Desk
 from data_sources.blank import blank_frame
+from data_sources.failure import Failure
+from data_sources.note import Note
+from data_sources.now_frames import depth_frame
 from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
 from data_sources.query import from_fields as query_from_fields
-from data_sources.queue_frame import depth_frame
+from data_sources.queue_depths import depth_rows
 from data_sources.range_frame import tidy_frame
 from data_sources.scope import Range, Scope, Window, parse_duration
 from demo.servers import free_port
@@ -177,7 +180,7 @@ def test_any_values_are_json(values: list[float]) -> None:
     answer = over_time(values)
     payload = sent(plot_payload(CELL, [[answer, nothing(Signal("slots"))]], LIVE))
     assert json.loads(payload["figure"])["data"]
-    shown = tables.queues(depth_frame(["mail"], ready=[np.int64(3)], oldest=values[:1]), {"depth": answer})
+    shown = tables.queues(depth_frame(depth_rows(["mail"], ready=[np.int64(3)], oldest=values[:1])), {"depth": answer})
     assert sent(table_payload("queues", "t", "l", nothing(Depths()), shown, LIVE))
 
 

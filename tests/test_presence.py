@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_sources.now_frames import worker_frame
 from data_sources.presence import COLUMNS, FORGET_AFTER, GONE_AFTER, MOST_WORKERS, Presence, Taken, WorkersReading
 from data_sources.worker_facts import WorkerFacts
 
@@ -53,7 +53,7 @@ class Clock:
         return self.presence.update(answered, late, self.now)
 
     def rows(self) -> list[dict[str, Any]]:
-        return list(self.presence.frame(self.now).to_dict("records"))
+        return [dict(row) for row in self.presence.rows(self.now)]
 
     def verdicts(self) -> list[tuple[str, str]]:
         return [(row["worker"], row["verdict"]) for row in self.rows()]
@@ -68,7 +68,7 @@ def clock() -> Clock:
 
 
 def test_nobody_seen_is_an_empty_table_with_all_its_columns() -> None:
-    frame = Presence().frame(START)
+    frame = worker_frame(Presence().rows(START))
     assert {name: str(kind) for name, kind in frame.dtypes.items()} == COLUMNS
     assert len(frame) == 0
 
@@ -77,9 +77,7 @@ def test_all_that_a_worker_said_is_in_its_row(clock: Clock) -> None:
     clock.round(said(send=3, bulk=4))
     (row,) = clock.rows()
     assert row.pop("last_seen") == clock.now
-    assert {
-        name: None if value is None or value is pd.NaT or value is pd.NA else value for name, value in row.items()
-    } == {
+    assert row == {
         "worker": "mail@a",
         "verdict": "idle",
         "pool": "prefork",
@@ -100,7 +98,7 @@ def test_what_a_worker_did_not_say_is_missing_and_not_zero(clock: Clock) -> None
     (row,) = clock.rows()
     assert row["verdict"] == "unknown"
     assert row["queues"] is None
-    assert all(pd.isna(row[name]) for name in ("active", "concurrency", "processed", "prefetch", "uptime", "pid"))
+    assert all(row[name] is None for name in ("active", "concurrency", "processed", "prefetch", "uptime", "pid"))
 
 
 def test_a_worker_that_runs_something_is_working(clock: Clock) -> None:
@@ -117,8 +115,8 @@ def test_a_worker_that_does_not_answer_is_silent_since_the_first_round_without_i
     assert clock.verdicts() == [("bulk@a", "idle"), ("mail@a", "silent")]
     row = clock.rows()[1]
     assert (row["silent_since"], row["last_seen"]) == (silent_since, answered_at)
-    assert pd.isna(row["active"])
-    assert pd.isna(row["uptime"])
+    assert row["active"] is None
+    assert row["uptime"] is None
     assert clock.presence.expected == ("bulk@a",)
 
 
@@ -127,7 +125,7 @@ def test_a_silent_worker_that_answers_again_is_there_again(clock: Clock) -> None
     clock.round()
     clock.round(said())
     assert clock.verdicts() == [("mail@a", "idle")]
-    assert clock.rows()[0]["silent_since"] is pd.NaT
+    assert clock.rows()[0]["silent_since"] is None
 
 
 def test_silent_becomes_gone_after_ten_minutes_and_is_forgotten_after_a_day(clock: Clock) -> None:
@@ -149,8 +147,8 @@ def test_a_worker_that_always_answers_just_too_late_is_alive(clock: Clock) -> No
         clock.round(late=["mail@a"])
     (row,) = clock.rows()
     assert row["verdict"] == "unknown"  # alive, and what it does now it has not said
-    assert pd.isna(row["active"])
-    assert (row["last_seen"], row["silent_since"]) == (clock.now, pd.NaT)
+    assert row["active"] is None
+    assert (row["last_seen"], row["silent_since"]) == (clock.now, None)
     assert clock.presence.expected == ("mail@a",)
 
 
@@ -204,7 +202,7 @@ def test_a_reply_that_lacks_its_stats_is_no_restart(clock: Clock) -> None:
 def test_a_name_alone_does_not_tell_which_of_two_answered(clock: Clock) -> None:
     clock.round(said(pid=1), said(pid=2))
     clock.round(without_stats())
-    assert {row["verdict"] for row in clock.rows() if not pd.isna(row["pid"])} <= {"silent", "idle"}
+    assert {row["verdict"] for row in clock.rows() if row["pid"] is not None} <= {"silent", "idle"}
     clock.round(said(pid=1), said(pid=2))
     assert {1, 2} <= {row["pid"] for row in clock.rows() if row["verdict"] == "idle"}
 
@@ -318,7 +316,7 @@ def test_what_a_worker_accepts_while_it_answers_is_counted_to_the_last_task(life
 
 
 def reading(clock: Clock) -> WorkersReading:
-    return WorkersReading(clock.presence.frame(clock.now), 0, ())
+    return WorkersReading(clock.presence.rows(clock.now), 0, ())
 
 
 def test_consumers_are_the_answering_workers_and_queues_those_of_all(clock: Clock) -> None:
@@ -340,11 +338,11 @@ def test_while_one_worker_has_not_said_what_it_consumes_nobody_is_said_to_consum
 def test_an_endless_stream_of_new_names_keeps_the_newest_and_stays_quick(clock: Clock) -> None:
     clock.round(*(said(f"w{n:05}@a") for n in range(MOST_WORKERS)))
     clock.round(*(said(f"x{n:05}@a") for n in range(MOST_WORKERS - 1)))
-    names = set(clock.presence.frame(clock.now)["worker"])
+    names = {row["worker"] for row in clock.rows()}
     assert len(names) == MOST_WORKERS
     assert {f"x{n:05}@a" for n in range(MOST_WORKERS - 1)} < names
     clock.round(*(said(f"y{n:05}@a") for n in range(10 * MOST_WORKERS)))
-    assert len(clock.presence.frame(clock.now)) == MOST_WORKERS
+    assert len(clock.rows()) == MOST_WORKERS
 
 
 def test_others_read_while_a_round_is_taken_in(clock: Clock) -> None:
@@ -352,7 +350,7 @@ def test_others_read_while_a_round_is_taken_in(clock: Clock) -> None:
     ended = threading.Event()
 
     def read(presence: Presence) -> Iterable[object]:
-        return presence.queues, presence.expected, presence.frame(START)
+        return presence.queues, presence.expected, presence.rows(START)
 
     def reader() -> None:
         while not ended.is_set():

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_sources.queue_frame import DepthReading, depth_frame, is_internal, listed, total
+from data_sources.note import listed
+from data_sources.now_frames import depth_frame
+from data_sources.queue_depths import DepthReading, depth_rows, is_internal, total
 
 PROMISED = {
     "queue": "str",
@@ -25,23 +27,24 @@ PROMISED = {
 
 @pytest.mark.parametrize("queues", [[], ["mail"]])
 def test_the_columns_are_promised_also_when_there_are_no_queues(queues: list[str]) -> None:
-    frame = depth_frame(queues)
+    frame = depth_frame(depth_rows(queues))
     assert {name: str(kind) for name, kind in frame.dtypes.items()} == PROMISED
     assert len(frame) == len(queues)
 
 
 def test_what_is_not_known_is_not_zero() -> None:
-    frame = depth_frame(["mail", "images"], ready=[0, None])
+    rows = depth_rows(["mail", "images"], ready=[0, None])
+    frame = depth_frame(rows)
     assert frame["queue"].tolist() == ["images", "mail"]
     assert frame["ready"].tolist() == [pd.NA, 0]
     assert frame[["unacked", "scheduled", "consumers", "oldest", "priorities"]].isna().all(axis=None)
-    assert total(frame, "ready") is None
+    assert total(rows, "ready") is None
 
 
 def test_totals_and_series_leave_celerys_own_queues_out() -> None:
-    frame = depth_frame(["mail", "celeryev.1", "mine"], ready=[1, 2, 4], exclusive=frozenset({"mine"}))
-    reading = DepthReading(frame, {}, (), "", timedelta(0), datetime.now(UTC))
-    assert total(frame, "ready") == 1
+    rows = depth_rows(["mail", "celeryev.1", "mine"], ready=[1, 2, 4], exclusive=frozenset({"mine"}))
+    reading = DepthReading(rows, {}, (), "", timedelta(0), datetime.now(UTC))
+    assert total(rows, "ready") == 1
     assert reading.per_queue("ready") == {"mail": 1}
     assert reading.per_queue("oldest") == {"mail": None}
 
@@ -73,7 +76,7 @@ def test_an_exclusive_queue_is_one_clients_alone() -> None:
 @settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=())), unique=True, max_size=5))
 def test_any_name_fits_into_the_frame(names: list[str]) -> None:
-    assert len(depth_frame(names, ready=range(len(names)))) == len(names)
+    assert len(depth_frame(depth_rows(names, ready=range(len(names))))) == len(names)
 
 
 def test_a_few_names_are_listed_once_and_the_rest_counted() -> None:

@@ -20,7 +20,8 @@ from data_sources import rabbitmq_broker, rabbitmq_management
 from data_sources.brokers import QueueReader, open_broker
 from data_sources.config import Broker, Cluster, HttpEndpoint
 from data_sources.errors import QueryRejected, SourceError, SourceUnreachable
-from data_sources.queue_frame import DepthReading
+from data_sources.now_frames import depth_frame
+from data_sources.queue_depths import DepthReading
 from data_sources.rabbitmq_management import RabbitmqManagement
 from demo.servers import RabbitMQ, free_port, wait_until
 from tests.impostor import Behaviour, drip, hang, impostor, say_json
@@ -86,7 +87,7 @@ def test_nineteen_of_four_priorities_and_four_held_show_as_19_ready_and_4_unacke
         wait_until(lambda: row(reader.depths([], deadline_seconds=3), "mail") == expected, "the statistics", 15)
         reading = reader.depths([], deadline_seconds=3)
     assert reading.totals == {"ready": 19, "unacked": 4}
-    assert reading.frame["priorities"].isna().all()
+    assert {row["priorities"] for row in reading.rows} == {None}
     assert reading.origin.startswith("RabbitMQ 3.")
     assert reading.origin.endswith(vhost.split("@")[1])
     assert not reading.notes
@@ -111,7 +112,7 @@ def test_celerys_own_queues_and_exclusive_ones_are_flagged(vhost: str, reader: Q
     declare(vhost, "mail", "celery@host.celery.pidbox", "celeryev.1", "celery_delayed_27")
     with Connection(vhost) as connection:
         Queue("mine", exclusive=True)(connection).declare()
-        frame = reader.depths([], deadline_seconds=3).frame
+        frame = depth_frame(reader.depths([], deadline_seconds=3).rows)
     assert frame.set_index("queue")["internal"].to_dict() == {
         "celery@host.celery.pidbox": True,
         "celery_delayed_27": True,
@@ -124,10 +125,10 @@ def test_celerys_own_queues_and_exclusive_ones_are_flagged(vhost: str, reader: Q
 def test_all_pages_are_read_and_a_cut_is_said(vhost: str, reader: QueueReader, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(vhost, "a", "b", "c", "d", "e")
     monkeypatch.setattr(rabbitmq_management, "PAGE_SIZE", 2)
-    assert reader.depths([], deadline_seconds=3).frame["queue"].tolist() == ["a", "b", "c", "d", "e"]
+    assert [row["queue"] for row in reader.depths([], deadline_seconds=3).rows] == ["a", "b", "c", "d", "e"]
     monkeypatch.setattr(rabbitmq_management, "MAX_PAGES", 2)
     reading = reader.depths([], deadline_seconds=3)
-    assert reading.frame["queue"].tolist() == ["a", "b", "c", "d"]
+    assert [row["queue"] for row in reading.rows] == ["a", "b", "c", "d"]
     assert "Showing 4 of 5 queues" in text(reading)
     assert reading.totals["ready"] is None
 
@@ -138,7 +139,7 @@ def test_a_vhost_of_any_name_is_one_part_of_the_path(rabbitmq: RabbitMQ) -> None
     url = f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}/{name}"
     declare(url, "within")
     with closing(open_reader(url, rabbitmq.management_url)) as broker:
-        assert broker.depths([], deadline_seconds=3).frame["queue"].tolist() == ["within"]
+        assert [row["queue"] for row in broker.depths([], deadline_seconds=3).rows] == ["within"]
 
 
 def test_each_refusal_of_the_management_api_has_its_own_advice(rabbitmq: RabbitMQ) -> None:
@@ -174,7 +175,7 @@ def test_something_else_on_the_management_port_is_said_to_be_no_management_api(b
 def test_a_strange_answer_is_never_a_wrong_number(item: str) -> None:
     body = f'{{"items": [{item}], "page_count": null, "rabbitmq_version": null}}'
     with impostor(say_json("200 OK", body)) as port, closing(management(port)) as strange:
-        frame = strange.depths([], deadline_seconds=3).frame
+        frame = depth_frame(strange.depths([], deadline_seconds=3).rows)
     assert frame[["ready", "unacked", "consumers", "oldest"]].isna().all(axis=None)
 
 

@@ -24,7 +24,8 @@ from data_sources import redis_bindings, redis_broker, redis_unacked
 from data_sources.brokers import QueueReader, open_broker
 from data_sources.config import Broker, Cluster
 from data_sources.errors import SourceError, SourceUnreachable
-from data_sources.queue_frame import DepthReading
+from data_sources.now_frames import depth_frame
+from data_sources.queue_depths import DepthReading
 from demo.servers import Process, Redis, accepts, free_port, redis_program, wait_until
 from tests.impostor import Behaviour, close, drip, hang, impostor, say
 from tests.messages import holding, send
@@ -70,7 +71,7 @@ def test_nineteen_of_four_priorities_and_four_held_show_as_19_ready_and_4_unacke
         send(redis_server.url, "mail", [0, 3, 6, 9] * 4 + [0, 3, 9])
         reading = depths(redis_server.url)
     assert numbers(reading) == {"mail": (19, 4)}
-    assert reading.frame["priorities"].tolist() == ['{"0": 5, "3": 5, "6": 4, "9": 5}']
+    assert [row["priorities"] for row in reading.rows] == ['{"0": 5, "3": 5, "6": 4, "9": 5}']
     assert reading.totals["ready"] == 19
     assert reading.totals["unacked"] == 4
     assert 0 <= (reading.totals["oldest_unacked"] or 0) < 60
@@ -84,7 +85,7 @@ def test_a_queue_without_a_worker_is_found_and_an_empty_one_is_zero(redis_server
 
 
 def test_consumers_oldest_and_scheduled_are_unknown_to_redis(redis_server: Redis) -> None:
-    frame = depths(redis_server.url, "mail").frame
+    frame = depth_frame(depths(redis_server.url, "mail").rows)
     assert frame[["consumers", "oldest", "scheduled"]].isna().all(axis=None)
 
 
@@ -95,7 +96,7 @@ def test_prefix_separator_steps_and_key_names_are_the_apps(redis_server: Redis) 
     with holding(redis_server.url, mail, 1, **options):
         reading = depths(redis_server.url, transport_options=options)
     assert numbers(reading) == {"mail": (2, 1)}
-    assert reading.frame["priorities"].tolist() == ['{"0": 0, "5": 2}']
+    assert [row["priorities"] for row in reading.rows] == ['{"0": 0, "5": 2}']
     assert numbers(depths(redis_server.url)) == {}
 
 
@@ -128,7 +129,7 @@ def test_celerys_own_queues_are_flagged(redis_server: Redis) -> None:
         raw.sadd("_kombu.binding.reply.celery.pidbox", "\x06\x16".join(("x", "", "x.reply.celery.pidbox")))
         raw.lpush("x.reply.celery.pidbox", "orphan")
         reading = depths(redis_server.url, "mail")
-    assert dict(zip(reading.frame["queue"], reading.frame["internal"], strict=True)) == {
+    assert {row["queue"]: row["internal"] for row in reading.rows} == {
         "mail": False,
         "x.reply.celery.pidbox": True,
     }

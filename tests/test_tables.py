@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cells.tables import MOST_ROWS, SPARK_POINTS, Table, queues, sparklines, workers
+from cells.table import MOST_ROWS, SPARK_POINTS, Table, sparklines
+from cells.views.queues import queues
+from cells.views.workers import workers
 from data_sources.answer import Answer
-from data_sources.presence import worker_frame
+from data_sources.now_frames import depth_frame, worker_frame
 from data_sources.query import Signal
-from data_sources.queue_frame import depth_frame
+from data_sources.queue_depths import depth_rows
 from data_sources.range_frame import tidy_frame
 from data_sources.scope import Window
 
@@ -78,7 +80,7 @@ def test_an_uptime_that_is_no_number_is_not_known(absurd: object) -> None:
 
 def test_a_queue_of_which_nothing_is_known_has_empty_fields_and_an_empty_queue_zeros() -> None:
     frame = depth_frame(
-        ["known", "unknown"], ready=[0, None], unacked=[0, None], consumers=[0, None], oldest=[0.0, NAN]
+        depth_rows(["known", "unknown"], ready=[0, None], unacked=[0, None], consumers=[0, None], oldest=[0.0, NAN])
     )
     rows = by_name(queues(frame, {}))
     assert rows["unknown"] == {**dict.fromkeys(rows["unknown"]), "queue": "unknown"}
@@ -86,19 +88,19 @@ def test_a_queue_of_which_nothing_is_known_has_empty_fields_and_an_empty_queue_z
 
 
 def test_queues_stand_by_name_and_celerys_own_apart() -> None:
-    table = queues(depth_frame(["reports", "celery@a.celery.pidbox", "mail", "celeryev.1"]), {})
+    table = queues(depth_frame(depth_rows(["reports", "celery@a.celery.pidbox", "mail", "celeryev.1"])), {})
     assert [row[0] for row in table.rows] == ["mail", "reports"]
     assert [row[0] for row in table.apart] == ["celery@a.celery.pidbox", "celeryev.1"]
 
 
 def test_rows_beyond_the_most_are_counted_and_not_silently_gone() -> None:
-    table = queues(depth_frame([f"q{place:05}" for place in range(MOST_ROWS + 7)]), {})
+    table = queues(depth_frame(depth_rows([f"q{place:05}" for place in range(MOST_ROWS + 7)])), {})
     assert (len(table.rows), table.left_out) == (MOST_ROWS, 7)
     assert workers(worker_frame([worker("a")]), {}).left_out == 0
 
 
 def test_an_empty_table_teaches_what_to_do() -> None:
-    nothing = workers(worker_frame(), {}), queues(depth_frame([]), {})
+    nothing = workers(worker_frame(), {}), queues(depth_frame(), {})
     assert [table.rows for table in nothing] == [[], []]
     assert "$ celery -A yourapp worker" in nothing[0].empty
     assert "global_keyprefix" in nothing[1].empty[1]

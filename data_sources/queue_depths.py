@@ -1,15 +1,15 @@
-"""Queues as a frame: the promised columns, what belongs to Celery itself, and one reading of a broker."""
+"""What a broker says of its queues: the promised columns, what belongs to Celery itself, and one reading."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Any
 
-import pandas as pd
-
-from data_sources.answer import Note
+from data_sources.note import Note
 
 COLUMNS = {
     "queue": "str",
@@ -27,38 +27,47 @@ COLUMNS = {
 INTERNAL = re.compile(r"celeryev(\..*)?|.*\.pidbox|celery_delayed_\d+|amq\.gen-.*", re.DOTALL)
 
 
-@dataclass(frozen=True)
+Row = Mapping[str, Any]  # a queue: all of COLUMNS, None where unknown
+
+
+@dataclass(frozen=True, eq=False)  # each is one of its own, so that its frame is made once
 class DepthReading:
     """What a broker said of its queues at one moment.
 
-    `frame` has the columns of COLUMNS, sorted by queue; unknown is NA, never 0, and a note says why. `totals`
+    `rows` have the columns of COLUMNS, sorted by queue; unknown is None, never 0, and a note says why. `totals`
     covers the queues that are not internal: `ready`, `unacked` and, where the broker tells, `oldest_unacked`
     (seconds since the oldest of them was delivered).
     """
 
-    frame: pd.DataFrame
+    rows: Sequence[Row]
     totals: Mapping[str, int | None]
     notes: tuple[Note, ...]
     origin: str  # "Redis 7.0.15 at host:6379/0"
     latency: timedelta  # of one small round trip
     measured_at: datetime
 
+    def work(self) -> list[Row]:
+        """The queues that are not internal."""
+        return [row for row in self.rows if not row["internal"]]
+
     def per_queue(self, column: str) -> dict[str, float | None]:
         """A column of numbers by queue, without the internal ones; None: unknown."""
-        work = self.frame[~self.frame["internal"]]
-        values = work[column].astype(object).where(work[column].notna(), None)
-        return dict(zip(work["queue"], values, strict=True))
+        return {row["queue"]: row[column] for row in self.work()}
 
 
-def depth_frame(
-    queues: Sequence[str], *, exclusive: frozenset[str] = frozenset(), **columns: Sequence[object]
-) -> pd.DataFrame:
-    """One row a queue, sorted by name, with all of COLUMNS; a column that is not given is NA throughout."""
-    nothing = [None] * len(queues)
-    names = [name.encode(errors="backslashreplace").decode() for name in queues]  # a lone surrogate fits no column
-    given = {"queue": names, "internal": [is_internal(name, name in exclusive) for name in queues], **columns}
-    frame = pd.DataFrame({name: pd.array(given.get(name, nothing), dtype=kind) for name, kind in COLUMNS.items()})
-    return frame.sort_values("queue", ignore_index=True)
+def depth_rows(
+    queues: Sequence[str], *, exclusive: Collection[str] = frozenset(), **columns: Sequence[object]
+) -> list[Row]:
+    """One row a queue, sorted by name, with all of COLUMNS; a column that is not given is unknown throughout."""
+    nothing = dict.fromkeys(COLUMNS)
+    rows = [
+        # a lone surrogate fits neither JSON nor a frame
+        nothing
+        | {"queue": name.encode(errors="backslashreplace").decode(), "internal": is_internal(name, name in exclusive)}
+        | dict(zip(columns, values, strict=True))
+        for name, *values in zip(queues, *columns.values(), strict=True)
+    ]
+    return sorted(rows, key=itemgetter("queue"))
 
 
 def is_internal(name: str, exclusive: bool = False) -> bool:
@@ -66,13 +75,7 @@ def is_internal(name: str, exclusive: bool = False) -> bool:
     return exclusive or INTERNAL.fullmatch(name) is not None
 
 
-def total(frame: pd.DataFrame, column: str) -> int | None:
+def total(rows: Iterable[Row], column: str) -> int | None:
     """The sum over the queues that are not internal; None as soon as one of them is unknown."""
-    values = frame.loc[~frame["internal"], column]
-    return None if values.isna().any() else int(values.sum())
-
-
-def listed(names: Iterable[str], most: int = 3) -> str:
-    """The first few names, for a note, and how many more there are."""
-    once = list(dict.fromkeys(names))
-    return ", ".join(once[:most]) + (f" and {len(once) - most:,} more" if len(once) > most else "")
+    values = [row[column] for row in rows if not row["internal"]]
+    return None if None in values else sum(values)

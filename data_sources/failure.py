@@ -1,0 +1,27 @@
+"""Why there is no newer answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from data_sources.errors import QueryRejected, SourceError
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Stands beside the last good value when there is one."""
+
+    kind: str  # unreachable or rejected
+    source: str
+    what: str
+    hint: str
+    since: datetime  # the first failure in an unbroken row of them
+    retry_at: datetime | None  # None: not tried again by itself
+    parameter: str = ""  # of the question, when it is to blame and not the source
+
+    @classmethod
+    def from_error(cls, error: SourceError, since: datetime, retry_at: datetime | None) -> Self:
+        kind, parameter = ("rejected", error.parameter) if isinstance(error, QueryRejected) else ("unreachable", "")
+        return cls(kind, error.source, error.what, error.hint, since, retry_at, parameter)
