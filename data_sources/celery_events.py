@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-import orjson
+import msgspec
 
 from data_sources.event_stream import MAX_MESSAGE_BYTES, Message
 from data_sources.mask import mask_text
@@ -24,7 +24,7 @@ LIMITS = {"args": 2_000, "kwargs": 2_000, "result": 2_000, "exception": 1_000, "
 MARGIN = 2_000  # read beyond a limit, so that a secret which the cut would split is seen whole and masked
 MAX_EVENTS = 10_000  # in one message; Celery's own buffer holds 24
 
-MAX_SKEW_US = 60_000_000  # a clock further off than this is wrong, and what it says is no time
+MAX_SKEW = 60.0  # seconds; a clock further off than this is wrong, and what it says is no time
 MAX_INTEGER = 2**31 - 1
 MAX_SECONDS = 10 * 366 * 86_400
 
@@ -35,8 +35,38 @@ TASK_KINDS = {
 WORKER_KINDS = {f"worker-{kind}": kind for kind in ("online", "heartbeat", "offline")}
 
 
-@dataclass(slots=True)
-class TaskEvent:
+class Said(msgspec.Struct, gc=False):
+    """The fields of an event that are read, as they came: anything may stand in them. The others are never made."""
+
+    type: Any
+    hostname: Any = None
+    timestamp: Any = None
+    uuid: Any = None
+    name: Any = None
+    args: Any = None
+    kwargs: Any = None
+    retries: Any = None
+    eta: Any = None
+    root_id: Any = None
+    parent_id: Any = None
+    queue: Any = None
+    exchange: Any = None
+    routing_key: Any = None
+    runtime: Any = None
+    result: Any = None
+    exception: Any = None
+    traceback: Any = None
+    requeue: Any = None
+    pid: Any = None
+    freq: Any = None
+    active: Any = None
+    processed: Any = None
+    loadavg: Any = None
+    sw_ident: Any = None
+    sw_ver: Any = None
+
+
+class TaskEvent(msgspec.Struct, gc=False):
     """One event of a task. Unknown is None, a text is never empty; masked and cut.
 
     `at_us`: microseconds since 1970, by the clock of who said it, or when it was heard if that clock is wrong.
@@ -93,6 +123,10 @@ class Heard:
     other: int = 0  # events of other kinds: an application's own
 
 
+FIELDS = frozenset(Said.__struct_fields__) - {"type"}
+read_events = msgspec.json.Decoder(list[Said] | Said).decode
+
+
 class Poison(ValueError):
     """A message or an event that cannot be read, and why."""
 
@@ -122,8 +156,11 @@ def count_poison(heard: Heard, poison: Poison) -> None:
     heard.reason = heard.reason or mask_text(str(poison))[:200]
 
 
-def parse(message: Message) -> list[Any]:
-    """The events of a message, of any JSON type yet. JSON and nothing else: a pickle runs code when it is read."""
+def parse(message: Message) -> Sequence[Any]:
+    """The events of a message: Said, or any JSON where that could only be read leniently.
+
+    JSON and nothing else: a pickle runs code when it is read.
+    """
     if message.fault:
         raise Poison(message.fault)
     if message.content_type != "application/json":
@@ -131,8 +168,8 @@ def parse(message: Message) -> list[Any]:
     if len(message.body) > MAX_MESSAGE_BYTES:
         raise Poison(f"a message of {len(message.body):,} bytes, over {MAX_MESSAGE_BYTES:,}")
     try:
-        body = orjson.loads(message.body)
-    except ValueError:
+        body = read_events(message.body)
+    except (ValueError, RecursionError):
         body = parse_leniently(message.body)
     events = body if isinstance(body, list) else [body]
     if len(events) > MAX_EVENTS:
@@ -150,73 +187,76 @@ def parse_leniently(body: bytes) -> Any:
 
 def hear(event: Any, heard: Heard, heard_us: int, hide_arguments: bool) -> None:
     """Adds one event to what was heard. Raises Poison."""
-    if not isinstance(event, dict):
-        raise Poison(f"an event that is no object but {type(event).__name__}")
-    kind = event.get("type")
-    if not isinstance(kind, str):
+    said = event if isinstance(event, Said) else said_in(event)
+    if not isinstance(said.type, str):
         raise Poison("an event without a type")
-    if task_kind := TASK_KINDS.get(kind):
-        heard.tasks.append(task_event(task_kind, event, heard_us, hide_arguments))
-    elif worker_kind := WORKER_KINDS.get(kind):
-        heard.workers.append(worker_event(worker_kind, event, heard_us))
+    if kind := TASK_KINDS.get(said.type):
+        heard.tasks.append(task_event(kind, said, heard_us, hide_arguments))
+    elif kind := WORKER_KINDS.get(said.type):
+        heard.workers.append(worker_event(kind, said, heard_us))
     else:
         heard.other += 1
 
 
-def task_event(kind: str, event: dict[str, Any], heard_us: int, hide_arguments: bool) -> TaskEvent:
-    task_id = identifier(event.get("uuid"))
-    if task_id is None:
+def said_in(event: Any) -> Said:
+    if not isinstance(event, dict):
+        raise Poison(f"an event that is no object but {type(event).__name__}")
+    return Said(event.get("type"), **{name: event[name] for name in FIELDS & event.keys()})
+
+
+def task_event(kind: str, said: Said, heard_us: int, hide_arguments: bool) -> TaskEvent:
+    id = identifier(said.uuid)
+    if id is None:
         raise Poison(f"task-{kind} without a task's id")
-    at_us = timestamp(event.get("timestamp"), heard_us)
-    if kind == "sent":
-        said = TaskEvent(kind, task_id, at_us)
-        said.queue = name(event.get("queue"))
-        said.exchange = name(event.get("exchange"))
-        said.routing_key = name(event.get("routing_key"))
-    else:
-        worker = name(event.get("hostname"))
-        if worker is None:
-            raise Poison(f"task-{kind} without a worker's name")
-        said = TaskEvent(kind, task_id, at_us, worker)
-
-    if kind in ("sent", "received"):
-        said.name = name(event.get("name"))
-        said.retries = count(event.get("retries"))
-        said.eta_us = moment(event.get("eta"))
-        if event.get("root_id") != task_id:
-            said.root = identifier(event.get("root_id"))
-        said.parent = identifier(event.get("parent_id"))
+    worker = None if kind == "sent" else name(said.hostname)
+    if worker is None and kind != "sent":
+        raise Poison(f"task-{kind} without a worker's name")
+    event = TaskEvent(kind, id, timestamp(said.timestamp, heard_us), worker)
+    if kind == "sent" or kind == "received":
+        take_request(event, said)
         if not hide_arguments:
-            said.args = text(event.get("args"), "args", said)
-            said.kwargs = text(event.get("kwargs"), "kwargs", said)
+            event.args = text(said.args, "args", event)
+            event.kwargs = text(said.kwargs, "kwargs", event)
     elif kind == "succeeded":
-        said.runtime_us = duration(event.get("runtime"))
+        event.runtime_us = duration(said.runtime)
         if not hide_arguments:
-            said.result = text(event.get("result"), "result", said)
-    elif kind in ("failed", "retried"):
-        said.exception = text(event.get("exception"), "exception", said)
-        said.traceback = text(event.get("traceback"), "traceback", said)
+            event.result = text(said.result, "result", event)
+    elif kind == "failed" or kind == "retried":
+        event.exception = text(said.exception, "exception", event)
+        event.traceback = text(said.traceback, "traceback", event)
     elif kind == "rejected":
-        said.requeue = event.get("requeue") is True
-    return said
+        event.requeue = said.requeue is True
+    return event
 
 
-def worker_event(kind: str, event: dict[str, Any], heard_us: int) -> WorkerEvent:
-    worker = name(event.get("hostname"))
+def take_request(event: TaskEvent, said: Said) -> None:
+    event.name = name(said.name)
+    event.retries = count(said.retries)
+    event.eta_us = moment(said.eta)
+    event.root = identifier(said.root_id) if said.root_id != event.id else None
+    event.parent = identifier(said.parent_id)
+    if event.kind == "sent":
+        event.queue = name(said.queue)
+        event.exchange = name(said.exchange)
+        event.routing_key = name(said.routing_key)
+
+
+def worker_event(kind: str, said: Said, heard_us: int) -> WorkerEvent:
+    worker = name(said.hostname)
     if worker is None:
         raise Poison(f"worker-{kind} without a worker's name")
     return WorkerEvent(
         kind,
         worker,
-        timestamp(event.get("timestamp"), heard_us),
+        timestamp(said.timestamp, heard_us),
         heard_us,
-        pid=count(event.get("pid")),
-        freq=number(event.get("freq")),
-        active=count(event.get("active")),
-        processed=count(event.get("processed")),
-        loadavg=load_average(event.get("loadavg")),
-        sw_ident=name(event.get("sw_ident")),
-        sw_ver=name(event.get("sw_ver")),
+        pid=count(said.pid),
+        freq=number(said.freq),
+        active=count(said.active),
+        processed=count(said.processed),
+        loadavg=load_average(said.loadavg),
+        sw_ident=name(said.sw_ident),
+        sw_ver=name(said.sw_ver),
     )
 
 
@@ -235,14 +275,14 @@ def interned(value: str) -> str:
     return cleaned(value)[:MAX_NAME]
 
 
-def text(value: Any, what: str, said: TaskEvent) -> str | None:
-    """`value`, masked, and cut to the limit of `what`; then `said.cut` tells its true length."""
+def text(value: Any, what: str, event: TaskEvent) -> str | None:
+    """`value`, masked, and cut to the limit of `what`; then `event.cut` tells its true length."""
     if not isinstance(value, str) or not value:
         return None
     limit, length = LIMITS[what], len(value)
     if length <= limit:
         return cleaned(value)
-    said.cut = {**(said.cut or {}), what: length}
+    event.cut = {**(event.cut or {}), what: length}
     seen = cleaned(value[: limit + MARGIN])
     return seen[: min(limit, max(1, len(seen) - MARGIN))] if length > limit + MARGIN else seen[:limit]
 
@@ -255,8 +295,10 @@ def cleaned(value: str) -> str:
 
 def timestamp(value: Any, heard_us: int) -> int:
     """Microseconds since 1970 of Celery's `timestamp`, UNIX time wherever the worker is; else the hearing's."""
-    if (type(value) is float or type(value) is int) and abs(value - heard_us / 1e6) * 1e6 <= MAX_SKEW_US:
-        return int(value * 1_000_000)
+    if type(value) is float or type(value) is int:
+        heard = heard_us / 1e6
+        if heard - MAX_SKEW <= value <= heard + MAX_SKEW:
+            return int(value * 1_000_000)
     return heard_us
 
 

@@ -7,14 +7,13 @@ microseconds a message, which is more than all the rest.
 
 from __future__ import annotations
 
-import binascii
 import re
 import ssl
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
-import orjson
+import msgspec
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -29,6 +28,7 @@ READ_BYTES = 2**18
 MOST_BYTES = 2**22  # in one reading
 GATHER_SECONDS = 0.1  # after the first message: to be woken for each costs more than to decode it
 SILENCE_SECONDS = 10.0  # then it is asked whether it is there; a Redis that vanished says nothing, for ever
+NO_ENVELOPE = "not in an envelope of kombu's"
 
 
 class RedisEvents:
@@ -127,15 +127,45 @@ def topics(channel: Any, exchange: str) -> list[bytes]:
     return [re.sub(rb"([\\*?\[\]])", rb"\\\1", name.encode(errors="surrogatepass")) + rest for name in names]
 
 
+class Base64(msgspec.Struct):
+    body_encoding: Literal["base64"]
+
+
+class Wrapped(msgspec.Struct, rename={"content_type": "content-type"}):
+    """The part of an envelope that is read."""
+
+    content_type: Any
+    properties: Base64
+    body: bytes  # from base64
+
+
+class Bare(msgspec.Struct, rename={"content_type": "content-type"}):
+    """One without `body_encoding` has its body as it stands (virtual.Channel)."""
+
+    content_type: Any
+    properties: dict[str, Any]
+    body: str
+
+
+read_wrapped, read_bare = msgspec.json.Decoder(Wrapped).decode, msgspec.json.Decoder(Bare).decode
+
+
 def unwrap(payload: bytes | int) -> Message:
-    """The message in an envelope; one without `body_encoding` has its body as it stands (virtual.Channel)."""
+    """The message in an envelope."""
     if isinstance(payload, int):
         return Message(b"", fault=f"a message of {payload:,} bytes")
     try:
-        envelope = orjson.loads(payload)
-        body = envelope["body"]
-        if envelope["properties"]["body_encoding"] == "base64":
-            return Message(binascii.a2b_base64(body, strict_mode=True), envelope["content-type"])
-        return Message(body.encode(), envelope["content-type"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return Message(b"", fault="not in an envelope of kombu's")
+        wrapped = read_wrapped(payload)
+        return Message(wrapped.body, wrapped.content_type)
+    except (ValueError, RecursionError):
+        return unwrap_bare(payload)
+
+
+def unwrap_bare(payload: bytes) -> Message:
+    try:
+        bare = read_bare(payload)
+    except (ValueError, RecursionError):
+        return Message(b"", fault=NO_ENVELOPE)
+    if bare.properties.get("body_encoding", "base64") == "base64":
+        return Message(b"", fault=NO_ENVELOPE)
+    return Message(bare.body.encode(), bare.content_type)

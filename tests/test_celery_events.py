@@ -123,7 +123,7 @@ def test_a_timestamp_is_unix_time_whatever_the_workers_zone() -> None:
 
 @pytest.mark.parametrize(
     "timestamp",
-    ["now", None, float("nan"), float("inf"), 1e308, -1.0, 0, True, [1], NOW - 60.1, NOW + 60.1, 10**40],
+    ["now", None, float("nan"), float("inf"), 1e308, -1.0, 0, True, [1], NOW - 60.1, NOW + 60.1, 10**40, 10**400],
 )
 def test_a_clock_that_is_wrong_is_not_believed(timestamp: object) -> None:
     assert heard_task("task-started", timestamp=timestamp).at_us == NOW_US
@@ -269,6 +269,13 @@ def test_a_poisoned_message_is_counted_with_its_reason_and_the_next_is_heard(nam
     heard = decode([unwrap(POISON[name]()), unwrap(GOOD)], NOW_US)
     assert heard.poisoned == 1
     assert 5 < len(heard.reason or "") <= 200
+    assert [task.kind for task in heard.tasks] == ["started"]
+
+
+def test_a_body_that_is_not_encoded_is_read_as_it_stands() -> None:
+    body = json.dumps(event("task-started"))
+    properties: dict[str, Any] = {"body_encoding": None, "delivery_mode": 1}
+    heard = decode([unwrap(wrapped({}, body=body, properties=properties))], NOW_US)
     assert [task.kind for task in heard.tasks] == ["started"]
 
 
