@@ -28,5 +28,5 @@ _mount = st.components.v2.component(
 
 
 def draw(kind: str, *, key: str, data: dict[str, Any], **callbacks: Any) -> Any:
-    """Draws `data` as `kind`: controls, headline or cell. Triggers come back as attributes, given on_<name>_change."""
+    """Draws `data` as `kind`, one of those in draw.js. Triggers come back as attributes, given on_<name>_change."""
     return _mount(key=key, data={**data, "kind": kind}, **callbacks)

@@ -6,21 +6,27 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeVar
 
 import streamlit as st
 
 from cells import component
 from data_sources import ask
 from data_sources.errors import BadParameter
+from data_sources.fields import MAX_NAME, MAX_NAMES, Fields
+from data_sources.query import Query
 from data_sources.scope import Range, Scope, format_duration, parse_duration
 
 REFRESH = timedelta(seconds=5)
 # A browser counts milliseconds in 32 bits: above 24 days it would refresh without pause.
 SHORTEST_REFRESH, LONGEST_REFRESH = timedelta(seconds=1), timedelta(hours=1)
 OLDEST = timedelta(minutes=1)  # who opens a page with a long refresh wants to see now all the same
-KNOWN = ("range", "from", "to", "refresh", "cluster")
+SHARED = ("range", "from", "to", "refresh", "cluster")  # by all pages; what else is in the URL is one page's own
 ZONES = ("Europe/London", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Kolkata", "Asia/Tokyo")
 FIRST_WAIT_SECONDS = 0.3  # a page waits this long for its first answers, all together; then it shows what is pending
+
+
+Asked = TypeVar("Asked", bound=Query)
 
 
 @dataclass(frozen=True)
@@ -32,16 +38,29 @@ class View:
     notices: tuple[str, ...]
 
 
-def draw() -> View:
-    """Draws the controls and makes their values the page's; a rejected value is named and its default taken."""
-    view = read({name: st.query_params[name] for name in KNOWN if name in st.query_params}, ask.clusters())
+@dataclass(frozen=True)
+class Target:
+    """A page that was asked for by a click on a link, and its parameters."""
+
+    path: str
+    params: tuple[tuple[str, str], ...]
+
+
+def draw(menu: Sequence[tuple[str, str]], here: str) -> Target | None:
+    """Draws the menu (path and title of each page) and the controls, and makes their values the page's.
+
+    A rejected value is named and its default taken. Returns the page to go to, when a link to one was followed.
+    """
+    view = read({name: st.query_params[name] for name in SHARED if name in st.query_params}, ask.clusters())
     st.session_state["cn_view"] = view
     st.session_state["cn_wait_until"] = time.monotonic() + FIRST_WAIT_SECONDS
     span, scope = view.scope.range, view.scope
-    component.draw(
+    sent = component.draw(
         "controls",
         key="cn_controls",
         data={
+            "menu": list(menu),
+            "here": here,
             "range": format_duration(span.span) if span.span else None,
             "from": span.start.timestamp() * 1000 if span.start else None,
             "to": span.end.timestamp() * 1000 if span.end else None,
@@ -52,8 +71,40 @@ def draw() -> View:
             "notices": list(view.notices),
         },
         on_change_change=_changed,
+        on_go_change=lambda: None,
     )
-    return view
+    return read_target(sent.go)
+
+
+def read_target(sent: object) -> Target | None:
+    """What the browser says, read with suspicion."""
+    match sent:
+        case {"path": str(path), "params": [*pairs]}:
+            return Target(path, tuple((str(pair[0]), str(pair[1])) for pair in pairs if is_pair(pair)))
+    return None
+
+
+def is_pair(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2
+
+
+def fields() -> Fields:
+    """The URL's parameters, every value of each."""
+    return {name: tuple(st.query_params.get_all(name)) for name in st.query_params}
+
+
+def asked(kind: type[Asked]) -> Asked:
+    """The query of this kind that the URL asks for; what it cannot mean is named, and the plain one taken."""
+    try:
+        return kind.from_fields(fields())
+    except BadParameter as error:
+        notice(f"{error.name} {error.message}")
+        return kind.from_fields({})
+
+
+def notice(text: str) -> None:
+    """A line that says what of the URL could not be used."""
+    component.draw("notice", key=f"cn_notice_{text[:80]}", data={"text": text})
 
 
 def current() -> View:
@@ -97,11 +148,15 @@ def read_refresh(text: str) -> timedelta | None:
     return refresh
 
 
-def set_params(change: Mapping[str, str]) -> None:
-    """Writes into the URL, in one go. A new stretch of time replaces the old one, and the zoom in it."""
+def set_params(change: Mapping[str, str | Sequence[str]]) -> None:
+    """Writes into the URL, in one go; an empty value takes a parameter out.
+
+    A new stretch of time replaces the old one, and the zoom in it.
+    """
     replaced = {"range", "from", "to", "zoom"} if {"range", "from", "to"} & change.keys() else set()
-    kept = {name: st.query_params.get_all(name) for name in st.query_params if name not in replaced}
-    st.query_params.from_dict(kept | {name: [value] for name, value in change.items() if name in KNOWN})
+    kept = {name: list(values) for name, values in fields().items() if name not in replaced}
+    new = {name: [value] if isinstance(value, str) else list(value) for name, value in change.items()}
+    st.query_params.from_dict({name: values for name, values in (kept | new).items() if any(values)})
 
 
 def link_params(view: View) -> dict[str, str]:
@@ -110,11 +165,21 @@ def link_params(view: View) -> dict[str, str]:
     return view.scope.range.to_params() | {"cluster": view.scope.cluster, "refresh": refresh}
 
 
+def said(change: object, names: Sequence[str]) -> dict[str, str | list[str]]:
+    """Which of the parameters `names` a component in the browser wants to set; whatever else it says is left out."""
+    if not isinstance(change, dict):
+        return {}
+    known = {name: change[name] for name in names if name in change}
+    return {
+        name: [str(one)[:MAX_NAME] for one in value[:MAX_NAMES]] if isinstance(value, list) else str(value)[:MAX_NAME]
+        for name, value in known.items()
+    }
+
+
 def _changed() -> None:
     # A run that overtakes the change's own brings the trigger alone, without the component.
-    change = st.session_state.get("cn_controls", {}).get("change")
-    if isinstance(change, dict):
-        set_params({str(name): str(value)[:100] for name, value in change.items()})
+    if change := said(st.session_state.get("cn_controls", {}).get("change"), SHARED):
+        set_params(change)
 
 
 def frozen(view: View) -> View:

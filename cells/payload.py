@@ -18,7 +18,8 @@ import plotly.io
 from cells import controls
 from cells.cell import Cell, Row
 from cells.commands import by_hand
-from cells.tables import Table
+from cells.facts import Facts
+from cells.table import Table
 from charts.rows import PlotLayer, PlotRow, rows_figure
 from charts.theme import DARK_OF
 from data_sources import ask
@@ -62,6 +63,18 @@ def table_payload(
         "pending": answer.pending,
         "table": None if answer.pending else table.to_dict(),
         "rows": [row_payload(row, [answer], view)],
+    }
+
+
+def facts_payload(
+    name: str, title: str, line: str, answers: Mapping[str, Answer], facts: Facts, view: controls.View
+) -> dict[str, Any]:
+    """`answers`: the one that is shown, and those beside it; each may fail, and has its file."""
+    return {
+        **frame_payload(name, title, line, view),
+        "pending": answers["rows"].pending,
+        "facts": None if answers["rows"].pending else facts.to_dict(),
+        "rows": [row_payload(Row("", ()), [answer], view) for answer in answers.values()],
     }
 
 

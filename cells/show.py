@@ -10,8 +10,9 @@ import streamlit as st
 
 from cells import component, controls
 from cells.cell import Cell, Row
-from cells.payload import headline_payload, plot_payload, table_payload
-from cells.tables import View
+from cells.facts import FactsView
+from cells.payload import facts_payload, headline_payload, plot_payload, table_payload
+from cells.table import View
 from data_sources import ask
 from data_sources.answer import Answer
 from data_sources.query import Query, Sources
@@ -62,6 +63,18 @@ def table(name: str, title: str, line: str, query: Query, view: View, **beside: 
     live({"rows": query, **beside}, draw)
 
 
+def facts(name: str, title: str, line: str, query: Query, view: FactsView, **beside: Query) -> None:
+    """What the answer says of one thing, as `view` lays it out; `beside` holds further answers that it reads."""
+
+    def draw(answers: Mapping[str, Answer]) -> None:
+        shown = view(answers["rows"].frame, {key: answers[key] for key in beside})
+        component.draw(
+            "cell", key=f"cn_{name}", data=facts_payload(name, title, line, answers, shown, controls.current())
+        )
+
+    live({"rows": query, **beside}, draw)
+
+
 def live(queries: Mapping[str, Query], draw: Callable[[Mapping[str, Answer]], None]) -> None:
     """Draws now and at every refresh; each second, even with refresh off, until the first answers are there."""
     refresh = controls.current().refresh
@@ -74,7 +87,8 @@ def live(queries: Mapping[str, Query], draw: Callable[[Mapping[str, Answer]], No
     def panel() -> None:
         answers = next(at_hand, None) or answers_to(queries, TICK_WAIT_SECONDS)
         draw(answers)
-        if pending and all(map(is_current, answers.values())):
+        settled = all(map(is_current, answers.values()))
+        if settled if pending else any(answer.pending for answer in answers.values()):
             st.rerun(scope="app")  # the full run gives this panel its proper rhythm
 
     st.fragment(panel, run_every=timedelta(seconds=1) if pending else refresh)()

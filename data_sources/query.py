@@ -1,6 +1,6 @@
 """Questions as values: each can be written into a URL and read back.
 
-The kinds are the URL's `source=`; `from_params` is the one way in. A query says what is asked, the `Scope`
+The kinds are the URL's `source=`; `from_fields` is the one way in. A query says what is asked, the `Scope`
 where and when.
 """
 
@@ -37,7 +37,12 @@ class Query(Protocol):
     kind: ClassVar[str]
 
     def to_params(self) -> Params:
-        """The query as URL parameters, `source` first; `from_params` reads them back to an equal query."""
+        """The query as URL parameters, `source` first; `from_fields` reads them back to an equal query."""
+        ...
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        """Raises BadParameter."""
         ...
 
 

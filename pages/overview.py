@@ -1,8 +1,8 @@
 """Overview: is it healthy, since when, what is the cause?"""
 
-from cells import tables
 from cells.cell import over, row
 from cells.show import headline, plot, table
+from cells.views import queues, workers
 from data_sources.query import Depths, History, Signal, Workers
 from headlines.overview import overview
 
@@ -26,7 +26,7 @@ table(
     "Who works",
     "A worker that answers but takes nothing while its queue grows is the one to look at first.",
     Workers(),
-    tables.workers,
+    workers.workers,
     throughput=History("throughput", "worker"),
 )
 
@@ -35,6 +35,6 @@ table(
     "What waits",
     "Unacked messages are held by a worker; they come back to the queue if it dies.",
     Depths(),
-    tables.queues,
+    queues.queues,
     depth=depth,
 )

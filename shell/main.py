@@ -7,10 +7,20 @@ import streamlit as st
 from cells import controls
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ROOT / "pages"
 ICON = str(ROOT / "cells" / "browser" / "icon.svg")
+MENU = {"overview": "Overview", "workers": "Workers", "tasks": "Tasks", "queues": "Queues", "schedule": "Schedule"}
+ONE_OF = {"worker": "workers", "task": "tasks", "queue": "queues"}  # pages of one thing, and where they are found
 
 st.set_page_config(page_title="Celery Notebook", page_icon=ICON, layout="wide")
-page = st.navigation([st.Page(PAGES / "overview.py", title="Overview", default=True)], position="hidden")
-controls.draw()
+titles = MENU | {name: name.capitalize() for name in ONE_OF}
+pages = {
+    name: st.Page(ROOT / "pages" / f"{name}.py", title=title, default=name == "overview")
+    for name, title in titles.items()
+}
+page = st.navigation(list(pages.values()), position="hidden")
+here = page.url_path
+target = controls.draw([(pages[name].url_path, title) for name, title in MENU.items()], ONE_OF.get(here, here))
+if target:
+    wanted = next((page for page in pages.values() if page.url_path == target.path), page)
+    st.switch_page(wanted, query_params=target.params)
 page.run()

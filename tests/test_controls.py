@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from cells import controls
-from cells.controls import View, link_params, read
+from cells.controls import View, link_params, read, said
+from data_sources.fields import MAX_NAME
 from data_sources.scope import MAX_RANGE, Range, Scope
 
 CLUSTERS = ("shop", "mail")
@@ -37,7 +38,7 @@ def test_from_and_to_freeze_the_view_and_stand_before_range() -> None:
 
 
 def test_empty_parameters_are_the_defaults() -> None:
-    assert read(dict.fromkeys(controls.KNOWN, ""), CLUSTERS) == read({}, CLUSTERS)
+    assert read(dict.fromkeys(controls.SHARED, ""), CLUSTERS) == read({}, CLUSTERS)
 
 
 @pytest.mark.parametrize("off", ["0", "off"])
@@ -76,7 +77,7 @@ def test_each_wrong_parameter_is_named_and_the_right_ones_still_count() -> None:
     assert view.scope.cluster == "mail"
 
 
-@pytest.mark.parametrize("name", controls.KNOWN)
+@pytest.mark.parametrize("name", controls.SHARED)
 def test_a_huge_hostile_value_makes_a_short_notice(name: str) -> None:
     (notice,) = read({"from": "1", "to": "2", name: HOSTILE} if name == "to" else {name: HOSTILE}, CLUSTERS).notices
     assert name in notice
@@ -86,7 +87,7 @@ def test_a_huge_hostile_value_makes_a_short_notice(name: str) -> None:
 texts = st.text(max_size=12) | st.sampled_from(["5m", "1e9", "-1", "0", "٣h", "nan", "99999999999", "2026-03-01"])
 
 
-@given(st.dictionaries(st.sampled_from(controls.KNOWN), texts))
+@given(st.dictionaries(st.sampled_from(controls.SHARED), texts))
 def test_any_url_gives_a_view_within_its_bounds_that_its_own_link_gives_again(params: dict[str, str]) -> None:
     view = read(params, CLUSTERS)
     assert timedelta(0) < view.scope.range.length <= MAX_RANGE
@@ -137,5 +138,32 @@ def test_what_belongs_to_others_stays_also_when_it_is_given_more_than_once() -> 
     assert page({"cluster": "mail"}, before) == before | {"cluster": "mail"}
 
 
-def test_what_the_browser_makes_up_is_not_written() -> None:
-    assert page({"range": "6h", "admin": "1"}, {}) == {"range": "6h"}
+def test_an_empty_value_takes_a_parameter_out() -> None:
+    assert page({"cluster": ""}, {"cluster": "mail", "range": "6h"}) == {"range": "6h"}
+
+
+@pytest.mark.parametrize("change", [None, "range=6h", 3, []])
+def test_a_change_that_is_no_object_changes_nothing(change: object) -> None:
+    assert said(change, controls.SHARED) == {}
+
+
+def test_what_the_browser_makes_up_is_not_taken() -> None:
+    assert said({"range": "6h", "admin": "1", "from": "x" * 10_000}, controls.SHARED) == {
+        "range": "6h",
+        "from": "x" * MAX_NAME,
+    }
+
+
+def test_a_link_that_is_followed_names_a_page_and_its_parameters() -> None:
+    target = controls.read_target({"path": "task", "params": [["id", "7"], ["name", "a"], ["name", "b"]]})
+    assert target == controls.Target("task", (("id", "7"), ("name", "a"), ("name", "b")))
+
+
+@pytest.mark.parametrize("sent", [None, "task", {"path": 3, "params": []}, {"path": "x", "params": 3}, {"path": "x"}])
+def test_what_is_no_link_is_not_followed(sent: object) -> None:
+    assert controls.read_target(sent) is None
+
+
+@pytest.mark.parametrize("pair", [3, None, [], ["a"], ["a", "b", "c"]])
+def test_parameters_that_are_no_pairs_are_left_out(pair: object) -> None:
+    assert controls.read_target({"path": "x", "params": [pair, ["a", "b"]]}) == controls.Target("x", (("a", "b"),))

@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import data_sources.ask
-from cells import controls, tables
+from cells import controls
 from cells.cell import Cell, over, row
 from cells.commands import by_hand
 from cells.payload import Figures, csv_link, headline_payload, plot_payload, row_payload, table_payload
+from cells.views import queues, workers
 from data_sources.answer import Answer
 from data_sources.ask import Desk
 from data_sources.blank import blank_frame
@@ -180,7 +181,7 @@ def test_any_values_are_json(values: list[float]) -> None:
     answer = over_time(values)
     payload = sent(plot_payload(CELL, [[answer, nothing(Signal("slots"))]], LIVE))
     assert json.loads(payload["figure"])["data"]
-    shown = tables.queues(depth_frame(depth_rows(["mail"], ready=[np.int64(3)], oldest=values[:1])), {"depth": answer})
+    shown = queues.queues(depth_frame(depth_rows(["mail"], ready=[np.int64(3)], oldest=values[:1])), {"depth": answer})
     assert sent(table_payload("queues", "t", "l", nothing(Depths()), shown, LIVE))
 
 
@@ -198,7 +199,7 @@ def test_while_all_is_pending_there_is_no_figure_and_no_file() -> None:
     assert (payload["pending"], payload["figure"], payload["rows"][0]["csv"]) == (True, None, [])
     assert payload["rows"][0]["measured_at"] is None
     assert (
-        sent(table_payload("workers", "t", "l", nothing(Workers()), tables.workers(blank_frame(Workers()), {}), LIVE))[
+        sent(table_payload("workers", "t", "l", nothing(Workers()), workers.workers(blank_frame(Workers()), {}), LIVE))[
             "table"
         ]
         is None
@@ -228,7 +229,7 @@ def test_nothing_found_says_so_and_nothing_known_does_not() -> None:
 
 def test_a_table_that_failed_from_the_start_does_not_teach_how_to_start_a_worker() -> None:
     failed = nothing(Workers()).failed(FAILURE)
-    shown = table_payload("workers", "t", "l", failed, tables.workers(failed.frame, {}), LIVE)
+    shown = table_payload("workers", "t", "l", failed, workers.workers(failed.frame, {}), LIVE)
     assert shown["table"]["empty"] == ()
 
 
@@ -261,7 +262,7 @@ def test_no_credential_is_in_any_payload(desk: Desk) -> None:
     for query in (PromQL("up"), Inspect("ping"), Workers(), Depths(), Sources(), DEPTH):
         answer = desk.ask(query, LIVE.scope)
         assert SECRET not in json.dumps(row_payload(CELL.rows[0], [answer, answer], LIVE))
-        shown = tables.workers(blank_frame(Workers()), {})
+        shown = workers.workers(blank_frame(Workers()), {})
         assert SECRET not in json.dumps(table_payload("t", "t", "l", answer, shown, LIVE))
 
 

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cells.tables import MOST_ROWS, SPARK_POINTS, Table, queues, sparklines, workers
+from cells.table import MOST_ROWS, SPARK_POINTS, Table, sparklines
+from cells.views.queues import queues
+from cells.views.workers import workers
 from data_sources.answer import Answer
 from data_sources.now_frames import depth_frame, worker_frame
 from data_sources.query import Signal

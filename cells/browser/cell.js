@@ -3,6 +3,7 @@
 
 import { clock, duration, zone } from "./format.js";
 import { copy, element, redraw } from "./dom.js";
+import { drawFacts } from "./facts.js";
 import { drawPlot, summaryTable } from "./plot.js";
 import { drawTable } from "./table.js";
 
@@ -39,6 +40,7 @@ function drawBody(root, setTriggerValue) {
   body.setAttribute("aria-busy", String(data.pending));
   if (data.figure) drawPlot(body, data, setTriggerValue);
   else if (data.table) drawTable(body, data);
+  else if (data.facts) drawFacts(body, data);
 }
 
 function frame(parent) {

@@ -3,6 +3,7 @@
 
 import { element, redraw } from "./dom.js";
 import { clock, zone } from "./format.js";
+import { followLinks, pageLink } from "./links.js";
 
 const RANGES = ["5m", "15m", "1h", "6h", "24h", "7d", "30d"];
 const REFRESH = [["0", "off"], ["5s", "5 s"], ["10s", "10 s"], ["30s", "30 s"], ["60s", "60 s"]];
@@ -11,6 +12,7 @@ export function draw({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".cn-root");
   root.cell = data;
   root.send = (change) => setTriggerValue("change", change);
+  followLinks((page) => setTriggerValue("go", page));
   root.again ??= () => redraw(root, JSON.stringify([root.cell, zone()]), () => build(root.cell, (change) => root.send(change)));
   document.addEventListener("cn-zone", root.again);
   root.again();
@@ -19,6 +21,8 @@ export function draw({ data, parentElement, setTriggerValue }) {
 
 function build(data, send) {
   return [
+    element("nav", { class: "cn-menu", "aria-label": "Pages" }, ...data.menu.map(([path, title]) =>
+      pageLink(`/${path}`, { "aria-current": path === data.here ? "page" : null, "data-focus": `page-${path}` }, title))),
     element("div", { class: "cn-controls" },
       rangeButtons(data, send), rangeSelect(data, send), custom(data, send),
       choice("Refresh", "refresh", REFRESH, data.refresh, send),

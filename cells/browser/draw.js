@@ -3,8 +3,9 @@
 import { draw as cell } from "./cell.js";
 import { draw as controls } from "./controls.js";
 import { draw as headline } from "./headline.js";
+import { draw as notice } from "./notice.js";
 
-const kinds = { cell, controls, headline };
+const kinds = { cell, controls, headline, notice };
 
 export function draw(component) {
   return kinds[component.data.kind](component);

@@ -2,6 +2,7 @@
 
 import { clock, duration, zone } from "./format.js";
 import { element, redraw } from "./dom.js";
+import { pageLink } from "./links.js";
 
 export function draw({ data, parentElement }) {
   const root = parentElement.querySelector(".cn-root");
@@ -41,5 +42,7 @@ function part(one) {
   if (typeof one === "string") return one;
   const text = one.moment !== undefined ? clock(one.moment, zone()) : one.seconds !== undefined ? duration(one.seconds) : one.text;
   const shown = one.code ? element("code", {}, text) : text;
-  return one.href ? element("a", { href: one.href, "data-focus": one.href }, shown) : element("span", {}, shown);
+  if (!one.href) return element("span", {}, shown);
+  const focus = { "data-focus": one.href };
+  return one.href.startsWith("/") ? pageLink(one.href, focus, shown) : element("a", { href: one.href, ...focus }, shown);
 }

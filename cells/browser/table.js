@@ -1,8 +1,9 @@
-// A table cell: real table markup, numbers on the right, verdicts as coloured words, slots as a gauge.
+// A table cell: real table markup, numbers on the right.
 // Sorting is the viewer's: it lives in the URL, and a click never asks the server.
 
-import { amount, clock, duration, zone } from "./format.js";
+import { amount, zone } from "./format.js";
 import { element } from "./dom.js";
+import { bare, drawValue, numeric } from "./values.js";
 
 const FIRST = 50; // rows drawn at once; the rest a click away
 
@@ -17,11 +18,11 @@ export function drawTable(body, data) {
     return;
   }
   const again = () => drawTable(body, data);
-  const matches = (row) => !state.text || row.some((cell) => typeof cell === "string" && cell.toLowerCase().includes(state.text));
+  const matches = (row) => !state.text || row.some((value, place) => String(bare(value, columns[place]) ?? "").toLowerCase().includes(state.text));
   const sorted = sort(rows.filter(matches), columns, state.sort);
   const head = () => element("thead", {}, element("tr", {}, ...columns.map((column, place) => header(column, place, state, data, again))));
   const table = (shown) => element("div", { class: "cn-scroll" }, element("table", { class: "cn-table" }, head(),
-    element("tbody", {}, ...shown.map((row) => element("tr", {}, ...columns.map((column, place) => cell(row[place], column)))))));
+    element("tbody", {}, ...shown.map((row) => element("tr", {}, ...columns.map((column, place) => drawValue(element("td"), row[place], column)))))));
   const focused = body.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
   const scrolled = body.querySelector(".cn-scroll")?.scrollLeft ?? 0;
   body.replaceChildren(...[
@@ -41,7 +42,7 @@ export function drawTable(body, data) {
   }
 }
 
-function paragraph(text) {
+export function paragraph(text) {
   return text.startsWith("$ ") ? element("pre", {}, text.slice(2)) : element("p", {}, text);
 }
 
@@ -63,14 +64,12 @@ function header(column, place, state, data, again) {
     } }, column.label, direction === "none" ? "" : down ? " ↓" : " ↑"));
 }
 
-const numeric = (column) => ["number", "bytes", "seconds", "gauge"].includes(column.kind);
-
 function sort(rows, columns, order) {
   const place = order ? columns.findIndex((column) => column.name === order[0]) : -1;
   if (place < 0) return rows;
   const sign = order[1] ? -1 : 1;
   const missing = (value) => value === null || value === undefined;
-  const value = (row) => columns[place].kind === "gauge" ? row[place]?.[0] : row[place];
+  const value = (row) => bare(row[place], columns[place]);
   return [...rows].sort((a, b) => {
     const [x, y] = [value(a), value(b)];
     if (missing(x) || missing(y)) return missing(x) - missing(y); // unknown stands last, whichever way
@@ -87,53 +86,4 @@ function sortToUrl(data, [name, down]) {
   const url = new URL(location.href);
   url.searchParams.set(`${data.name}.sort`, (down ? "-" : "") + name);
   history.replaceState(history.state, "", url);
-}
-
-function cell(value, column) {
-  const node = element("td", { class: numeric(column) ? "cn-number" : `cn-${column.kind}` });
-  if (value === null || value === undefined) {
-    node.append(element("span", { class: "cn-muted", title: column.unknown ?? "not known" }, "–"));
-  } else {
-    node.append(...[draws[column.kind](value, column)].flat());
-  }
-  return node;
-}
-
-const draws = {
-  text: (value) => value,
-  number: (value) => amount(value, ""),
-  bytes: (value) => amount(value, "bytes"),
-  seconds: (value) => duration(value),
-  names: (value) => value.map((name) => element("span", { class: "cn-chip" }, name)),
-  verdict: (value) => element("span", { class: `cn-verdict cn-is-${value}` }, value.replaceAll("_", " ")),
-  moment: (value) => {
-    const ago = (Date.now() - value) / 1000;
-    return element("span", { title: `${clock(value, "UTC", true)} UTC` }, ago < 10 ? "now" : ago < 86400 ? `${duration(ago)} ago` : clock(value, zone(), true));
-  },
-  gauge: ([used, all]) => [
-    element("span", { class: "cn-gauge", "aria-hidden": "true" }, element("i", { style: `width:${all ? Math.min(100, (100 * used) / all) : 0}%` })),
-    `${amount(used, "")} / ${all === null ? "–" : amount(all, "")}`,
-  ],
-  spark: (value) => spark(value),
-};
-
-function spark(values) {
-  const known = values.filter((value) => value !== null);
-  const high = Math.max(...known, 0), space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  svg.setAttribute("viewBox", "0 0 100 20");
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("class", "cn-spark");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `up to ${amount(high, "1/s")}`);
-  const line = document.createElementNS(space, "path");
-  let drawn = "", pen = "M";
-  values.forEach((value, k) => {
-    if (value === null) { pen = "M"; return; }
-    drawn += `${pen}${((100 * k) / Math.max(1, values.length - 1)).toFixed(1)} ${(19 - (high ? (18 * value) / high : 0)).toFixed(1)}`;
-    pen = "L";
-  });
-  line.setAttribute("d", drawn);
-  svg.append(line);
-  return svg;
 }

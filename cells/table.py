@@ -1,0 +1,85 @@
+"""A table as a value: its columns, its rows as plain values, and what an empty one teaches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pandas as pd
+
+from charts.series import Values, split
+from data_sources.answer import Answer
+
+MOST_ROWS = 2_000
+SPARK_POINTS = 60
+
+
+@dataclass(frozen=True)
+class Column:
+    """`kind`: how a value is drawn, see cells/browser/values.js: text, number, rate, percent, bytes, seconds, names,
+    code, verdict, state, moment, gauge (used, all), spark or flags (texts with a tone and a title).
+    """
+
+    name: str
+    label: str
+    kind: str = "text"
+    help: str = ""
+    unknown: str = "not known"
+
+
+@dataclass(frozen=True)
+class Table:
+    """`apart` holds rows that few look for, a click away under the label `apart_label`; `left_out` counts those
+    that stand in the CSV alone.
+    """
+
+    columns: tuple[Column, ...]
+    rows: list[list[Any]]
+    empty: tuple[str, ...]
+    apart: list[list[Any]] = field(default_factory=list)
+    apart_label: str = ""
+    left_out: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def linked(value: Any, page: str, **params: str | list[str]) -> dict[str, Any]:
+    """A value that leads to the page `page`, with these parameters; the browser adds what all pages share."""
+    return {"value": value, "href": f"{page}?{urlencode(params, doseq=True)}" if params else page}
+
+
+View = Callable[[pd.DataFrame, Mapping[str, Answer]], Table]
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The first MOST_ROWS rows as plain values; what is missing, or a number that JSON cannot write, is None."""
+    plain = frame.head(MOST_ROWS).astype(object)
+    return [
+        {str(name): None if is_missing(value) else value for name, value in row.items()}
+        for row in plain.to_dict("records")
+    ]
+
+
+def is_missing(value: object) -> bool:
+    return value is pd.NaT or (isinstance(value, float) and not math.isfinite(value))
+
+
+@lru_cache(maxsize=64)  # one answer is shown to many viewers
+def sparklines(answer: Answer | None) -> dict[str, list[float | None]]:
+    """Each series of a range answer in few points; None where nothing is known."""
+    if answer is None or answer.window is None:
+        return {}
+    return {one.name: thinned(one.y) for one in split(answer.frame, answer.window)}
+
+
+def thinned(y: Values) -> list[float | None]:
+    """The mean of what is known in each of SPARK_POINTS stretches, to six digits."""
+    parts = np.array_split(y.astype(np.float64), min(SPARK_POINTS, len(y)))
+    means = [part[known].mean() if (known := np.isfinite(part)).any() else None for part in parts]
+    return [None if mean is None else float(f"{mean:.6g}") for mean in means]

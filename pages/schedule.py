@@ -1,0 +1,1 @@
+"""Schedule: what is due, was it on time?"""

@@ -1,0 +1,1 @@
+"""Tasks: what ran, failed, waits?"""
