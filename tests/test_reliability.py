@@ -6,7 +6,7 @@ from tests.reliability import floods, kills
 
 
 def test_killed_under_load_it_loses_nothing_it_acknowledged_and_counts_nothing_twice() -> None:
-    counted = kills.run(10, settle=False)
+    counted = kills.run(10, to_the_last=False)
 
     assert counted.acknowledged > 0
     assert counted.buckets > 0

@@ -38,7 +38,7 @@ def main() -> int:
     proofs: dict[str, Callable[[], bool]] = {
         "a flood": lambda: flood(1_700 if short else 16_700, 12_500),
         "2,000 events a second": lambda: flood(7_000 if short else 200_000, 2_000),
-        "kill -9": lambda: killed(10, settle=False) if short else killed(200),
+        "kill -9": lambda: killed(10, to_the_last=False) if short else killed(200),
         "faults": faults,
     }
     missed = [name for name, proof in proofs.items() if proof()]
@@ -52,8 +52,8 @@ def flood(tasks: int, rate: float) -> bool:
     return counted.missed
 
 
-def killed(times: int, settle: bool = True) -> bool:
-    counted = kills.run(times, settle=settle)
+def killed(times: int, to_the_last: bool = True) -> bool:
+    counted = kills.run(times, to_the_last=to_the_last)
     say(f"kill -9 at {times} random moments under load", asdict(counted))
     return counted.missed
 
