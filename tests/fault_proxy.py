@@ -23,12 +23,12 @@ class FaultProxy:
 
     def behave(self, behaviour: Behaviour | None) -> None:
         """Ends all connections, as a server that is replaced does, and meets the next ones in the new way."""
-        if self._listener:
-            end(self._listener)
+        listener, self._listener = self._listener, None
+        if listener:
+            end(listener)
         for connection in self._connections:
             end(connection)
         self._connections.clear()
-        self._listener = None
         if behaviour:
             self._listener = bound(self.port)
             self._listener.listen()
@@ -39,6 +39,8 @@ class FaultProxy:
             while True:
                 connection = listener.accept()[0]
                 self._connections.append(connection)
+                if listener is not self._listener:  # it came while all were ended
+                    end(connection)
                 threading.Thread(target=serve, args=(connection, behaviour), daemon=True).start()
 
     def close(self) -> None:

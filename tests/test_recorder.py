@@ -213,7 +213,15 @@ def test_a_dashboard_brings_its_recorder_and_leaves_one_alone_that_is_there(redi
 
 def recorders(dashboard: Dashboard) -> list[psutil.Process]:
     children = psutil.Process(dashboard.pid).children()
-    return [child for child in children if child.status() != psutil.STATUS_ZOMBIE and "recorder" in child.cmdline()]
+    return [child for child in children if "recorder" in command_of(child)]
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """Empty once it has ended, which it may at any moment."""
+    try:
+        return list(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []
 
 
 def test_a_folder_that_cannot_be_written_ends_it_with_3_and_the_path(redis_server: Redis, tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ def web_page(connection: socket.socket) -> None:
     """What answers is a web server, which shows its log-in page whatever it is asked."""
     connection.recv(65536)
     connection.sendall(PAGE)
+    connection.shutdown(socket.SHUT_WR)
+    while connection.recv(65536):  # closed over a request that came in two parts, it would be reset
+        pass
 
 
 @dataclass(frozen=True)
