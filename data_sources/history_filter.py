@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, TextClause, select
 
-from data_sources.bucket_counts import Whole
+from data_sources.history_counts import Whole
 from data_sources.history_rollups import APART, ENDED
 from data_sources.schema import IS_UNSUCCESSFUL, KINDS, STATES, meta, names, tasks
 from data_sources.task_query import TaskFilter

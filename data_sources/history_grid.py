@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Table, func, select
 
-from data_sources.bucket_counts import Whole
+from data_sources.history_counts import Whole
 from data_sources.microseconds import SECOND_US
 from data_sources.schema import LEVELS, rollups
 from data_sources.scope import EPOCH, Window

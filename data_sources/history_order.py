@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
-from data_sources.bucket_counts import Whole
+from data_sources.history_counts import Whole
 from data_sources.history_filter import Conditions, Wanted
 from data_sources.history_rollups import APART, ENDED, HOUR, ROWS, ended, stretches
 from data_sources.microseconds import SECOND_US

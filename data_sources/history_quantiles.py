@@ -7,12 +7,13 @@ from collections import defaultdict
 import numpy as np
 from sqlalchemy import Connection, literal, select
 
-from data_sources.bucket_counts import Whole
+from data_sources.history_counts import Whole
 from data_sources.history_grid import Grid
 from data_sources.history_rollups import ROWS, Stretch, stretches
+from data_sources.history_sketches import quantile_of_each
 from data_sources.microseconds import SECOND_US
 from data_sources.schema import LEVELS, cells, sketches, tasks
-from data_sources.sketch import packed, quantile_of_each
+from data_sources.sketch import packed
 
 Line = tuple[Whole, np.ndarray[tuple[int], np.dtype[np.float64]]]  # places of points in the grid, and their values
 

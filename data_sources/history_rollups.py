@@ -13,7 +13,7 @@ from itertools import groupby
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Table, func, select
 
-from data_sources.bucket_counts import Whole, unpacked
+from data_sources.history_counts import Whole, unpacked
 from data_sources.microseconds import SECOND_US
 from data_sources.schema import FINAL, STATES, cells, counts, dirty, tasks
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import Connection, exists, select
 
-from data_sources.bucket_counts import Whole
 from data_sources.errors import BadParameter
+from data_sources.history_counts import Whole
 from data_sources.history_gaps import covered, read_gaps
 from data_sources.history_grid import Grid, plan_grid
 from data_sources.history_quantiles import Line, read_quantiles

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_sources import bucket_counts, schema
+from data_sources import schema
 from data_sources.config import Cluster, Secret
+from data_sources.history_counts import unpacked
 from data_sources.history_place import place
 from data_sources.schema import STATES
 from data_sources.sketch import packed
@@ -69,7 +70,7 @@ def of_buckets(store: Store, level: int) -> Sums:
         (level,),
     )
     arrays = store.database.query("SELECT counts.at, counts.cells, counts.counts FROM counts WHERE level = ?", (level,))
-    counted = zip(*(column.tolist() for column in bucket_counts.unpacked(arrays)), strict=True)
+    counted = zip(*(column.tolist() for column in unpacked(arrays)), strict=True)
     plain = store.database.query("SELECT at, cell, count FROM rollups WHERE level = ?", (level,))
     assert sorted(counted) == sorted(plain)
     return {tuple(row[:5]): list(row[5:]) for row in rows}
