@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,8 +12,9 @@ from data_sources.answer import Answer
 from data_sources.blank import blank_frame, rejected
 from data_sources.celery_snapshot import notes_of
 from data_sources.errors import SourceUnreachable
-from data_sources.flights import Flights
-from data_sources.history import HistoryReader, facets_answer, series_answer, task_answer, tasks_answer
+from data_sources.flights import Fetch, Flights
+from data_sources.history import facets_answer, series_answer, task_answer, tasks_answer
+from data_sources.history_reader import HistoryReader
 from data_sources.inspect_frames import inspect_frame
 from data_sources.latest import RecorderState
 from data_sources.note import Note, listed
@@ -56,7 +56,7 @@ class Fetches:
         stretch = window if isinstance(query, History) else None
         blank = Answer(blank_frame(query), query, window=stretch, origin="History")
 
-        def fetch() -> Answer:
+        def fetch(_waited_seconds: float) -> Answer:
             return history_answer(watch.history, query, scope, window)
 
         answer = over_time(self._histories, query, scope, window, fetch, blank, wait_seconds)
@@ -81,10 +81,11 @@ class Fetches:
             return rejected(query, "source", "no Prometheus is configured; set PROMETHEUS_URL", source="Prometheus")
         labels, units = (named.labels, {"value": named.unit}) if named else ((), {})
         stretch = None if query.instant else window
-        ends = time.monotonic() + DEADLINE_SECONDS  # of the time in line too, or nobody is told while others time out
 
-        def fetch() -> Answer:
-            seconds = round(ends - time.monotonic(), 1)
+        def fetch(waited_seconds: float) -> Answer:
+            # The deadline is of the time in line too, or nobody is told while others time out. No try has a shorter one
+            # because the last had failed: a question that takes its time would not be answered any more.
+            seconds = round(DEADLINE_SECONDS - waited_seconds, 1)
             if seconds <= 0:
                 raise SourceUnreachable(*NO_TURN)
             if query.instant:
@@ -112,7 +113,7 @@ class Fetches:
         sampled = watch.workers()
         expected = sampled.value.expected if sampled.value and not sampled.failure else ()
 
-        def fetch() -> Answer:
+        def fetch(_waited_seconds: float) -> Answer:
             snapshot = watch.inspector.snapshot(
                 (query.method,),
                 workers=query.workers or None,
@@ -142,7 +143,7 @@ def over_time(
     query: Query,
     scope: Scope,
     window: Window,
-    fetch: Callable[[], Answer],
+    fetch: Fetch,
     blank: Answer,
     wait_seconds: float,
 ) -> Answer:

@@ -21,8 +21,20 @@ log = logging.getLogger(__name__)
 # What is kept; the answer not asked for longest goes first.
 MOST_QUESTIONS = 256
 MOST_BYTES = 256 * 2**20
-FIRST_REST, LAST_REST = timedelta(seconds=2), timedelta(seconds=4)  # under a refresh of 5 s: each one tries
+REST = timedelta(seconds=2)  # after a failure; with it and a refresh of 5 s, a source that is back shows within 10 s
 REST_AFTER_REJECTION = timedelta(seconds=30)
+WANTED_SECONDS = 10.0  # since somebody asked: pages ask every 5 s unless told otherwise
+
+Fetch = Callable[[float], Answer]  # told how many seconds it waited for its turn
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for last: of which moment, how to fetch it, and in which line it waits for its turn."""
+
+    slot: float
+    fetch: Fetch
+    lane: Hashable
 
 
 @dataclass
@@ -30,30 +42,36 @@ class Flight:
     """One question: its last answer, the slot the last good one was fetched for, and whether a fetch is under way."""
 
     answer: Answer
+    wish: Wish
     slot: float = -math.inf
     under_way: bool = False
-    rest: timedelta = timedelta(0)  # after a failure; longer with each in an unbroken row
-    rests_until: float = 0.0  # on the monotonic clock
+    rests_until: float = 0.0  # after a failure; on the monotonic clock
+    asked_at: float = -math.inf  # last; on the monotonic clock
     size_bytes: int = 0
 
-    def is_due(self, slot: float) -> bool:
-        old = self.slot < slot or self.answer.failure is not None
+    @property
+    def is_due(self) -> bool:
+        old = self.slot < self.wish.slot or self.answer.failure is not None
         return old and not self.under_way and time.monotonic() >= self.rests_until
 
+    @property
+    def rests(self) -> bool:
+        """Whether it is to be tried again by itself. What was refused will be refused again, most likely."""
+        failure = self.answer.failure
+        wanted = time.monotonic() - self.asked_at < WANTED_SECONDS
+        return wanted and not self.under_way and failure is not None and failure.kind != "rejected"
+
     def land(self, answer: Answer, slot: float) -> None:
-        self.answer, self.slot, self.rest = answer, slot, timedelta(0)
+        self.answer, self.slot = answer, slot
         self.size_bytes = int(answer.frame.memory_usage(index=False).sum())
 
     def fail(self, error: SourceError) -> None:
         """Keeps the last good answer beside what went wrong, and rests before the next try."""
-        if isinstance(error, QueryRejected):
-            self.rest = REST_AFTER_REJECTION
-        else:
-            self.rest = min(max(FIRST_REST, 2 * self.rest), LAST_REST)
+        rest = REST_AFTER_REJECTION if isinstance(error, QueryRejected) else REST
         now, before = datetime.now(UTC), self.answer.failure
-        failure = Failure.from_error(error, before.since if before else now, now + self.rest)
+        failure = Failure.from_error(error, before.since if before else now, now + rest)
         self.answer = self.answer.failed(failure)
-        self.rests_until = time.monotonic() + self.rest.total_seconds()
+        self.rests_until = time.monotonic() + rest.total_seconds()
 
 
 class Flights:
@@ -66,12 +84,13 @@ class Flights:
         self._landed = threading.Condition()
         self._flights: OrderedDict[Hashable, Flight] = OrderedDict()
         self._closed = False
+        self._alarm: threading.Timer | None = None  # one for all that rest: each rests as long
 
     def ask(
         self,
         question: Hashable,
         slot: float,
-        fetch: Callable[[], Answer],
+        fetch: Fetch,
         blank: Answer,
         wait_seconds: float,
         lane: Hashable = None,
@@ -79,15 +98,15 @@ class Flights:
         """The newest answer to `question`, fetched when none is there for `slot` or later; `blank` while there is none.
 
         Waits up to `wait_seconds` for a fetch under way; then the last good answer, or `blank`, comes back.
-        `fetch` bounds its own waiting and raises SourceError.
+        `fetch` bounds its own waiting and raises SourceError. After one it is tried again while somebody asks: a page
+        that had to ask first would see what came of that only a refresh later.
         """
         with self._landed:
-            flight = self._flights.setdefault(question, Flight(blank))
+            wish = Wish(slot, fetch, lane)
+            flight = self._flights.setdefault(question, Flight(blank, wish))
             self._flights.move_to_end(question)
-            if flight.is_due(slot) and not self._closed:
-                flight.under_way = True
-                self._lanes[lane].submit(self._fly, flight, slot, fetch)
-                self._forget()
+            flight.wish, flight.asked_at = wish, time.monotonic()
+            self._begin(flight)
             self._landed.wait_for(lambda: self._closed or not flight.under_way, wait_seconds)
             return flight.answer
 
@@ -99,10 +118,32 @@ class Flights:
         for lane in self._lanes.values():
             lane.shutdown(wait=False, cancel_futures=True)
 
-    def _fly(self, flight: Flight, slot: float, fetch: Callable[[], Answer]) -> None:
+    def _begin(self, flight: Flight) -> None:
+        """Puts it in line, unless there is nothing to fetch by now; holding the lock."""
+        if flight.is_due and not self._closed:
+            flight.under_way = True
+            self._lanes[flight.wish.lane].submit(self._fly, flight, flight.wish, time.monotonic())
+            self._forget()
+
+    def _try_again(self) -> None:
+        with self._landed:
+            self._alarm = None
+            for flight in [flight for flight in self._flights.values() if flight.rests]:
+                self._begin(flight)
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """For the end of the next rest; holding the lock."""
+        ends = [flight.rests_until for flight in self._flights.values() if flight.rests]
+        if ends and not self._alarm and not self._closed:
+            self._alarm = threading.Timer(max(0.0, min(ends) - time.monotonic()), self._try_again)
+            self._alarm.daemon = True
+            self._alarm.start()
+
+    def _fly(self, flight: Flight, wish: Wish, in_line_since: float) -> None:
         outcome: Answer | SourceError
         try:
-            outcome = fetch()
+            outcome = wish.fetch(time.monotonic() - in_line_since)
         except SourceError as error:
             outcome = error
         except Exception as error:
@@ -110,10 +151,11 @@ class Flights:
             outcome = SourceError.unexpected("Celery Notebook", error)
         with self._landed:
             if isinstance(outcome, Answer):
-                flight.land(outcome, slot)
+                flight.land(outcome, wish.slot)
             else:
                 flight.fail(outcome)
             flight.under_way = False
+            self._set_alarm()
             self._forget()
             self._landed.notify_all()
 

@@ -16,7 +16,7 @@ import pytest
 from data_sources import flights as module
 from data_sources.answer import Answer
 from data_sources.errors import QueryRejected, SourceUnreachable
-from data_sources.flights import MOST_QUESTIONS, Flight, Flights
+from data_sources.flights import MOST_QUESTIONS, Flight, Flights, Wish
 from data_sources.query import PromQL
 from demo.servers import wait_until
 
@@ -41,7 +41,7 @@ class Source:
         if open:
             self.opened.set()
 
-    def __call__(self) -> Answer:
+    def __call__(self, waited_seconds: float) -> Answer:
         self.asked += 1
         self.opened.wait(20)
         if self.error:
@@ -58,7 +58,7 @@ def flights() -> Iterator[Flights]:
 
 @pytest.fixture
 def short_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_REST", timedelta(milliseconds=50))
+    monkeypatch.setattr(module, "REST", timedelta(milliseconds=50))
 
 
 def many(count: int, ask: Callable[[], Answer]) -> list[Answer]:
@@ -151,12 +151,31 @@ def test_a_failure_stands_beside_the_last_good_answer_until_it_heals(flights: Fl
     assert value(flights.ask("q", 2, source, BLANK, 5)) == source.asked
 
 
+@pytest.mark.usefixtures("short_rest")
+def test_what_failed_is_tried_again_by_itself_while_somebody_asks(
+    flights: Flights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source()
+    source.error = SourceUnreachable("Prometheus", "refuses connections")
+    flights.ask("q", 1, source, BLANK, 5)
+    wait_until(lambda: source.asked > 2, "another try", 5)
+    source.error = None
+    wait_until(lambda: flights._flights["q"].answer.failure is None, "healing before anybody asks", 5)
+
+    monkeypatch.setattr(module, "WANTED_SECONDS", 0.0)
+    source.error = SourceUnreachable("Prometheus", "refuses connections")
+    asked = source.asked
+    flights.ask("q", 2, source, BLANK, 5)
+    time.sleep(0.2)  # four rests
+    assert source.asked == asked + 1
+
+
 @pytest.mark.parametrize("hours", [0, 1, 24])
 def test_however_long_the_outage_the_next_try_is_within_ten_seconds(hours: int) -> None:
-    flight = Flight(answer(1))
+    flight = Flight(answer(1), Wish(1, Source(), None))
     flight.fail(SourceUnreachable("Prometheus", "refuses connections"))
     began = flight.answer.failure
-    for _ in range(hours * 450):  # every eight seconds
+    for _ in range(hours * 1_800):  # every two seconds
         flight.fail(SourceUnreachable("Prometheus", "refuses connections"))
     assert 2 <= flight.rests_until - time.monotonic() + 0.1 <= 10
     failure = flight.answer.failure
@@ -202,7 +221,7 @@ def test_large_answers_are_forgotten_before_memory_runs_out(flights: Flights, mo
     monkeypatch.setattr(module, "MOST_BYTES", 3_500_000)
     megabyte = replace(answer(0), frame=pd.DataFrame({"value": [0.0] * 125_000}))
     for question in range(10):
-        assert len(flights.ask(question, 1, lambda: megabyte, BLANK, 5).frame) == 125_000
+        assert len(flights.ask(question, 1, lambda waited_seconds: megabyte, BLANK, 5).frame) == 125_000
     assert list(flights._flights) == [7, 8, 9]
 
 
