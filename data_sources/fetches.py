@@ -13,7 +13,8 @@ from data_sources.blank import blank_frame, rejected
 from data_sources.celery_snapshot import notes_of
 from data_sources.errors import SourceUnreachable
 from data_sources.flights import Fetch, Flights
-from data_sources.history import HistoryReader, facets_answer, series_answer, task_answer, tasks_answer
+from data_sources.history import facets_answer, series_answer, task_answer, tasks_answer
+from data_sources.history_reader import HistoryReader
 from data_sources.inspect_frames import inspect_frame
 from data_sources.latest import RecorderState
 from data_sources.note import Note, listed

@@ -12,8 +12,8 @@ from data_sources.celery_inspect import CeleryInspector
 from data_sources.config import Cluster, Secret
 from data_sources.errors import SourceUnreachable
 from data_sources.failure import Failure
-from data_sources.history import HistoryReader
 from data_sources.history_place import place
+from data_sources.history_reader import HistoryReader
 from data_sources.latest import RecorderState, depths_from_json, reading, workers_from_json
 from data_sources.microseconds import moment
 from data_sources.poller import Poller, Reading

@@ -121,8 +121,8 @@ class Recording:
         )
         self._sampler = Sampler(cluster, inbox, gaps)
         self._writer.follower = self._follower
+        self._follower.start()  # first: what is not heard is lost
         self._writer.start()
-        self._follower.start()
         self._sampler.start()
 
     def stop(self) -> None:

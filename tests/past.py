@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, insert,
 
 from data_sources import bucket_counts, schema
 from data_sources.config import Secret
-from data_sources.history import HistoryReader
 from data_sources.history_place import Place, PostgresPlace, SqlitePlace
+from data_sources.history_reader import HistoryReader
 from data_sources.scope import EPOCH, Range, Scope, Window
 from data_sources.sketch import packed
 

@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from data_sources import history, history_order, history_search
+from data_sources import history_order, history_reader, history_search
 from data_sources.errors import QueryRejected, SourceUnreachable
-from data_sources.history import HistoryReader, facets_answer, series_answer, task_answer, tasks_answer
+from data_sources.history import facets_answer, series_answer, task_answer, tasks_answer
 from data_sources.history_facets import read_facets
 from data_sources.history_place import SqlitePlace
+from data_sources.history_reader import HistoryReader, LatestRow
 from data_sources.history_rows import ONE_TASK_COLUMNS, TASK_COLUMNS
 from data_sources.query import SIGNALS, History
 from data_sources.scope import EPOCH
@@ -401,14 +402,14 @@ def test_what_is_purged_is_neither_listed_nor_counted(past: Past, reader: Histor
 def test_the_answer_of_the_moment(past: Past, reader: HistoryReader) -> None:
     past.put("latest", {"kind": "workers", "measured_us": 5, "took_us": 7, "failure": None, "body": "{}"})
 
-    assert reader.latest("workers") == history.LatestRow("workers", 5, 7, None, "{}")
+    assert reader.latest("workers") == LatestRow("workers", 5, 7, None, "{}")
     assert reader.latest("queues") is None
 
 
 def test_what_takes_too_long_is_refused_and_says_what_to_do(
     past: Past, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "READ_SECONDS", 0.05)
+    monkeypatch.setattr(history_reader, "READ_SECONDS", 0.05)
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
     if not isinstance(past.place, SqlitePlace):
         endless = "SELECT set_config('statement_timeout', '50', true); SELECT pg_sleep(60)"
