@@ -1,0 +1,78 @@
+"""From page to page: what all pages share comes along, and nothing is loaded anew."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Site, Visit
+
+HERE = "nav a[aria-current=page]"
+SHARED = {"range": "6h", "refresh": "10s", "cluster": "default", "tz": "UTC"}
+
+
+def open_overview(visit: Visit, site: Site) -> Page:
+    visit.page.goto(f"{site.url}/?{urllib.parse.urlencode(SHARED)}")
+    visit.page.wait_for_selector("#queues .cn-table")
+    visit.page.evaluate("window.here = true")
+    return visit.page
+
+
+def go(page: Page, title: str) -> None:
+    page.locator("nav.cn-menu").get_by_text(title, exact=True).click()
+    expect(page.locator(HERE)).to_have_text(title)
+
+
+def params(page: Page) -> dict[str, str]:
+    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(page.url).query))
+
+
+def test_the_range_the_rhythm_the_cluster_and_the_zone_come_along(visit: Visit, site: Site) -> None:
+    page = open_overview(visit, site)
+    go(page, "Workers")
+
+    page.wait_for_url(re.compile("/workers"))
+    assert params(page) == SHARED
+    assert page.evaluate("window.here")  # the same document
+    assert visit.errors == []
+
+
+def test_what_belongs_to_one_page_stays_there(visit: Visit, site: Site) -> None:
+    page = open_overview(visit, site)
+    page.locator("#queues th button").first.click()
+    assert "queues.sort" in params(page)
+    go(page, "Queues")
+
+    page.wait_for_url(re.compile("/queues"))
+    assert params(page) == SHARED
+
+
+def test_the_way_back_is_the_browsers(visit: Visit, site: Site) -> None:
+    page = open_overview(visit, site)
+    go(page, "Queues")
+    page.wait_for_url(re.compile("/queues"))
+    page.go_back()
+
+    expect(page.locator(HERE)).to_have_text("Overview")
+    page.wait_for_selector("#cockpit")
+
+
+def test_a_link_is_whole_for_another_tab_after_the_range_changed(visit: Visit, site: Site) -> None:
+    page = open_overview(visit, site)
+    page.locator("label:has(input[name=cn-range][value='24h'])").click()
+    page.wait_for_url(re.compile("range=24h"))
+    link = page.locator("nav.cn-menu").get_by_text("Queues", exact=True)
+    link.focus()
+
+    assert dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(link.get_attribute("href") or "").query)) == {
+        **SHARED,
+        "range": "24h",
+    }
+
+
+def test_the_page_of_one_thing_marks_where_it_is_found(visit: Visit, site: Site) -> None:
+    visit.page.goto(f"{site.url}/worker?name=w1%40shop")
+
+    expect(visit.page.locator(HERE)).to_have_text("Workers")
