@@ -5,8 +5,9 @@ Each rule takes the greatest, or the least, of what was said, so neither order n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar
+
+import msgspec
 
 from data_sources.celery_events import TaskEvent
 from data_sources.schema import FINAL, STATES
@@ -39,8 +40,7 @@ OUTCOME_TEXTS = ("result", "exception", "traceback")
 Value = TypeVar("Value", int, str)
 
 
-@dataclass(slots=True)
-class TaskRecord:
+class TaskRecord(msgspec.Struct, gc=False):
     """One task. Unknown is None. Times are microseconds since 1970; `state` is a place in `schema.STATES`.
 
     Sent, received and ETA are those of the last attempt, which `retries` numbers. `finished_us` and `runtime_us` are

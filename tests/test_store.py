@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from data_sources import schema
 from data_sources.config import Broker, Cluster, Secret
@@ -121,7 +122,7 @@ records = st.builds(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(st.lists(records, max_size=25, unique_by=lambda record: record.id))
 def test_what_is_written_is_known(store: Store, written: list[TaskRecord]) -> None:
-    written = [replace(record, id=f"{record.id}{uuid4()}") for record in written]  # of an example of its own
+    written = [structs.replace(record, id=f"{record.id}{uuid4()}") for record in written]  # of an example of its own
     store.write(Batch(written))
 
     assert store.known([record.id for record in written]) == {record.id: record for record in written}
@@ -180,7 +181,7 @@ def test_what_is_older_than_what_is_kept_is_refused_and_counted(store: Store) ->
 
 
 def test_a_value_that_no_column_takes_costs_its_own_record_alone(store: Store) -> None:
-    poisoned = [replace(succeeded("big"), eta_us=2**70), replace(succeeded("half"), name="\ud800")]
+    poisoned = [structs.replace(succeeded("big"), eta_us=2**70), structs.replace(succeeded("half"), name="\ud800")]
 
     store.write(Batch([succeeded("a"), *poisoned, succeeded("b")], gaps=[Gap("events", 1, None, "lost")]))
 
@@ -207,7 +208,7 @@ def test_a_batch_that_fails_leaves_nothing(store: Store, monkeypatch: pytest.Mon
 def test_names_are_bounded_and_what_comes_after_is_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(names.MOST, names.QUEUE, 2)
 
-    store.write(Batch([replace(succeeded(f"id{number}"), queue=f"queue{number}") for number in range(4)]))
+    store.write(Batch([structs.replace(succeeded(f"id{number}"), queue=f"queue{number}") for number in range(4)]))
 
     found = store.known([f"id{number}" for number in range(4)])
     assert [found[f"id{number}"].queue for number in range(4)] == ["queue0", "queue1", "(other)", "(other)"]
