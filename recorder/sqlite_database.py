@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
@@ -49,6 +49,9 @@ ERRORS = {
     sqlite3.SQLITE_NOTADB: StoreCorrupt,
     sqlite3.SQLITE_TOOBIG: ValueRefused,
 }
+# Without an adapter sqlite3 makes an AttributeError for each None, and drops it: ten for a task. This one is no Python.
+NONE_IS_NONE: Callable[[None], None] = {None: None}.get
+sqlite3.register_adapter(type(None), NONE_IS_NONE)
 # What a file system says that other machines share: their locks and shared memory do not hold WAL together.
 NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "fuse.glusterfs", "afs"}
 
