@@ -20,7 +20,7 @@ from data_sources.failure import Failure
 from data_sources.fetches import Fetches
 from data_sources.history_reader import HistoryReader
 from data_sources.note import Note
-from data_sources.now import depths_answer, seconds_left, sources_answer, workers_answer
+from data_sources.now import chosen, depths_answer, seconds_left, sources_answer, workers_answer
 from data_sources.poller import Reading
 from data_sources.prometheus import PrometheusFacts
 from data_sources.query import SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
@@ -118,9 +118,10 @@ class Desk:
         window = self.window(scope)
         named = self._named(signal, reading.value, watch, window) if reading.value else None
         if named is not None:
-            return self._fetches.promql(PromQL(named.text), watch, scope, window, seconds_left(ends), named)
+            answer = self._fetches.promql(PromQL(named.text), watch, scope, window, seconds_left(ends), named)
+            return replace(answer, frame=chosen(answer.frame, signal.by, [signal.of])) if signal.of else answer
         if is_recorded(signal):
-            return self._history(History(signal.name, signal.by), watch, scope, seconds_left(ends))
+            return self._history(History(signal.name, signal.by, signal.of), watch, scope, seconds_left(ends))
         blank = Answer(blank_frame(signal), signal, origin="Prometheus")
         if reading.failure and watch.has_prometheus:
             return blank.failed(reading.failure)

@@ -83,7 +83,7 @@ def series_answer(reader: HistoryReader, query: History, window: Window) -> Answ
     """A range result with the label `query.by`. Raises SourceError."""
 
     def read(connection: Connection) -> Answer:
-        found = read_series(connection, query.name, query.by, window)
+        found = read_series(connection, query.name, query.by, window, query.of)
         return Answer(found.frame, query, {"value": found.unit}, window, notes=found.notes)
 
     return answered(reader, read)

@@ -17,9 +17,10 @@ COUNTED = "accepted"  # the measure of which a sample is what was counted since 
 
 
 def read_samples(
-    connection: Connection, measure: str, by: str, window: Window
+    connection: Connection, measure: str, by: str, window: Window, of: str = ""
 ) -> tuple[pd.DataFrame, tuple[Note, ...]]:
-    """Tidy, with the label `by`: the last value by each point; of what is counted, how much a second.
+    """Tidy, with the label `by` (`of`: its one value that is wanted): the last value by each point; of what is
+    counted, how much a second.
 
     A hole where the last sample is older than the step and than three samples.
     """
@@ -27,7 +28,7 @@ def read_samples(
     start, end = ((moment - EPOCH).total_seconds() for moment in (window.start, window.end))
     behind = max(step, 3 * SAMPLE_LEVELS[-1], RATE_WINDOW.total_seconds())
     named = select(series.c.id, series.c.text).where(series.c.measure == measure, series.c.label == by)
-    texts = dict(connection.execute(named).all())
+    texts = dict(connection.execute(named.where(series.c.text == of) if of else named).all())
     read = [
         row
         for level in SAMPLE_LEVELS

@@ -7,7 +7,7 @@ bucket. Workers and queues were sampled: a point tells of the last sample.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,16 +49,18 @@ class Series:
     notes: tuple[Note, ...]
 
 
-def read_series(connection: Connection, name: str, by: str, window: Window) -> Series:
-    """The measurement `name` of `query.SIGNALS`, split by its label `by`. Raises BadParameter for one not recorded."""
+def read_series(connection: Connection, name: str, by: str, window: Window, of: str = "") -> Series:
+    """The measurement `name` of `query.SIGNALS`, split by its label `by`; `of`: the one value of it that is wanted.
+
+    Raises BadParameter for one not recorded.
+    """
     if name in SAMPLED:
-        frame, notes = read_samples(connection, name, by, window)
+        frame, notes = read_samples(connection, name, by, window, of)
         return Series(frame, "", notes + gaps_in(connection, window, SAMPLED[name]))
-    if name in COUNTED:
-        return counted(connection, name, by, window)
-    if name in MEASURED:
-        return measured(connection, name, by, window)
-    raise BadParameter("q", f"{name} is not recorded; Prometheus may have it")
+    if name not in COUNTED and name not in MEASURED:
+        raise BadParameter("q", f"{name} is not recorded; Prometheus may have it")
+    read = (counted if name in COUNTED else measured)(connection, name, by, window)
+    return replace(read, frame=read.frame[read.frame[by] == of].reset_index(drop=True)) if of else read
 
 
 def counted(connection: Connection, name: str, by: str, window: Window) -> Series:

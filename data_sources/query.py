@@ -155,14 +155,19 @@ SIGNALS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Signal:
-    """A named measurement over time, from whichever source knows it best (`ask` resolves it)."""
+    """A named measurement over time, from whichever source knows it best (`ask` resolves it).
+
+    `by` splits it by a label, `of` is the one value of that label to look at; empty: all.
+    """
 
     kind: ClassVar[str] = "signal"
     name: str
     by: str = ""
+    of: str = ""
 
     def to_params(self) -> Params:
-        return [("source", self.kind), ("q", self.name), *([("by", self.by)] if self.by else [])]
+        split = [("by", self.by)] if self.by else []
+        return [("source", self.kind), ("q", self.name), *split, *([(self.by, self.of)] if self.of else [])]
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Self:
@@ -171,7 +176,7 @@ class Signal:
             raise BadParameter("q", f"must be one of {', '.join(SIGNALS)}")
         if by not in SIGNALS[name]:
             raise BadParameter("by", f"of {name} must be one of {', '.join(filter(None, SIGNALS[name]))}")
-        return cls(name, by)
+        return cls(name, by, one(fields, by) if by else "")
 
 
 @dataclass(frozen=True)

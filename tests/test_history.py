@@ -101,6 +101,8 @@ def test_a_chart_counts_every_task_once_whatever_is_rolled_up(
             if count
         }
         assert got == expected
+        mail = series_answer(reader, History(name, "name", "shop.mail"), asked).frame
+        assert mail.equals(frame[frame["name"] == "shop.mail"].reset_index(drop=True))
         total = series_answer(reader, History(name), asked).frame["value"].sum() * step
         assert round(float(total), 6) == expected.total()
 
@@ -307,6 +309,8 @@ def test_samples_read_back_at_every_thinness_and_a_hole_stays_a_hole(past: Past,
     answer = series_answer(reader, History("depth", "queue"), window(600, 1200, 60))
 
     assert answer.frame["value"].tolist() == [5, 6, 3, 0, 0, 0]
+    for of, count in (("mail", 6), ("images", 0)):
+        assert len(series_answer(reader, History("depth", "queue", of), window(600, 1200, 60)).frame) == count
     assert list(answer.frame.columns) == ["time", "queue", "value"]
 
 

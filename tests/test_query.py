@@ -51,10 +51,11 @@ queries: st.SearchStrategy[Query] = st.one_of(
     st.just(Sources()),
     signals.map(lambda signal: Signal(*signal)),
     signals.map(lambda signal: History(*signal)),
+    st.builds(lambda signal, of: History(*signal, of), signals.filter(lambda signal: bool(signal[1])), text),
 )
 FIELDS = (
     *("source", "q", "by", "instant", "worker", "queue", "id"),
-    *("name", "state", "search", "sort", "limit", "after"),
+    *("name", "state", "search", "sort", "limit", "after", "container"),
 )
 hostile = st.dictionaries(
     st.sampled_from(FIELDS) | text,
