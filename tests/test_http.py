@@ -196,7 +196,7 @@ def test_a_body_of_just_the_cap_is_taken(peer: Callable[..., Peer]) -> None:
     [
         (b"gzip", gzip.compress(b"x" * (2**20 + 1)), "more than 1 MB"),
         (b"gzip", gzip.compress(b"x" * 100 * 2**20), "more than 1 MB"),
-        (b"gzip", gzip.compress(b"hello")[:-9], "breaks off"),
+        (b"gzip", gzip.compress(b"hello", mtime=0)[:-9], "breaks off"),
         (b"gzip", b"hello", "cannot be unpacked"),
         (b"br", b"hello", "unknown way"),
     ],
