@@ -24,6 +24,7 @@ from data_sources.now import chosen, depths_answer, seconds_left, sources_answer
 from data_sources.poller import Reading
 from data_sources.prometheus import PrometheusFacts
 from data_sources.query import SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
+from data_sources.run_query import Held
 from data_sources.scope import Scope, Window
 from data_sources.task_query import Facets, Task, Tasks
 from data_sources.watch import Watch
@@ -31,6 +32,7 @@ from data_sources.watch import Watch
 log = logging.getLogger(__name__)
 
 RECORDED = {name: by for name, by in SIGNALS.items() if "container" not in by}  # those Prometheus alone knows
+HIDDEN = Note("HISTORY_HIDE_ARGUMENTS keeps arguments and results out of the history", "absent")
 FINEST = timedelta(seconds=5)  # a step: as often as workers and queues are asked
 
 
@@ -94,8 +96,12 @@ class Desk:
                 return sources_answer(query, watch, wait_seconds)
             case History():
                 return self._history(query, watch, scope, wait_seconds)
+            case Held():
+                return self._fetches.held(query, watch, scope, self.window(scope), wait_seconds)
             case Tasks() | Facets() | Task():
-                return self._fetches.history(query, watch, scope, self.window(scope), wait_seconds)
+                answer = self._fetches.history(query, watch, scope, self.window(scope), wait_seconds)
+                hidden = self.settings.history_hide_arguments and isinstance(query, Task)
+                return replace(answer, notes=(*answer.notes, HIDDEN)) if hidden else answer
             case Signal():
                 return self._signal(query, watch, scope, wait_seconds)
             case PromQL():

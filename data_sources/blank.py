@@ -14,6 +14,7 @@ from data_sources.inspect_frames import inspect_frame
 from data_sources.now_frames import depth_frame, source_frame, worker_frame
 from data_sources.query import METHODS, Depths, Inspect, Query, Signal, Sources, Workers
 from data_sources.range_frame import empty_frame
+from data_sources.run_query import Held
 from data_sources.task_query import Facets, Task, Tasks
 
 
@@ -28,6 +29,8 @@ def blank_frame(query: Query) -> pd.DataFrame:
             return source_frame()
         case Inspect(method=method) if method in METHODS:
             return inspect_frame(method, None)
+        case Held():
+            return inspect_frame("query_task", None)
         case Tasks():
             return task_frame(())
         case Task():

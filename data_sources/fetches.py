@@ -21,8 +21,10 @@ from data_sources.note import Note, listed
 from data_sources.poller import Reading
 from data_sources.query import History, Inspect, PromQL, Query
 from data_sources.range_frame import empty_frame
+from data_sources.run_query import Held
 from data_sources.scope import Scope, Window, floor_time
 from data_sources.task_query import Facets, Task, Tasks
+from data_sources.task_run import TaskRun
 from data_sources.watch import Watch
 
 Recorded = History | Tasks | Facets | Task  # the kinds that the history answers
@@ -59,12 +61,33 @@ class Fetches:
         def fetch(_waited_seconds: float) -> Answer:
             return history_answer(watch.history, query, scope, window)
 
-        answer = over_time(self._histories, query, scope, window, fetch, blank, wait_seconds)
+        if isinstance(query, Task):  # one that is looked at is as it is now, whatever the range
+            question, due = (scope.cluster, query), slot(steady_now(), scope.max_age)
+            answer = self._histories.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)
+        else:
+            answer = over_time(self._histories, query, scope, window, fetch, blank, wait_seconds)
         recorder = watch.recorder()
         answer = replace(answer, notes=answer.notes + quiet_notes(recorder.value))
         sampled = of_the_moment(query, watch) if scope.range.is_live else recorder
         failure = recorder.failure or sampled.failure
         return answer.failed(failure) if failure and answer.measured_at and not answer.failure else answer
+
+    def held(self, query: Held, watch: Watch, scope: Scope, window: Window, wait_seconds: float) -> Answer:
+        """What is said now of a task that has not ended, by the worker that has it as far as is recorded, else by all.
+
+        The answer's query is what was asked; of a task that ended it stays as it is.
+        """
+        ends = time.monotonic() + wait_seconds
+        recorded = self.history(Task(query.id), watch, scope, window, wait_seconds)
+        blank = replace(recorded, frame=blank_frame(query), query=query, units={}, notes=())
+        if recorded.pending:
+            return blank
+        run = next(iter(TaskRun.all_of(recorded.frame)), None)
+        if run and run.ended:
+            return blank
+        whom = (run.worker,) if run and run.worker else ()
+        asked = Inspect("query_task", whom, (query.id,))
+        return self.inspect(asked, watch, scope, max(0.0, ends - time.monotonic()))
 
     def promql(
         self,

@@ -11,14 +11,16 @@ from sqlalchemy import Connection
 
 from data_sources.answer import Answer
 from data_sources.history_facets import read_facets
+from data_sources.history_family import FAMILY, read_compared, read_family, read_runs
 from data_sources.history_gaps import read_gaps
 from data_sources.history_reader import HistoryReader, read_latest
-from data_sources.history_rows import FAMILY, ONE_TASK_COLUMNS, UNITS, read_family, read_task, task_frame
+from data_sources.history_rows import ONE_TASK_COLUMNS, UNITS, read_task, task_frame
 from data_sources.history_series import read_series
 from data_sources.history_tasks import read_page
 from data_sources.microseconds import MICROSECOND, microseconds, moment
 from data_sources.note import Note
 from data_sources.query import History
+from data_sources.run_query import Compared, Runs
 from data_sources.scope import Scope, Window
 from data_sources.task_query import Facets, Family, Task, Tasks
 
@@ -58,20 +60,22 @@ def facets_answer(reader: HistoryReader, query: Facets, scope: Scope) -> Answer:
 
 
 def task_answer(reader: HistoryReader, query: Task) -> Answer:
-    """A row, columns `history_rows.ONE_TASK_COLUMNS`, or none and a note; of a Family a row each.
-
-    Raises SourceError.
+    """A row, columns `history_rows.ONE_TASK_COLUMNS`, or none and a note; of a Family and of Runs a row each, of two
+    Compared the task itself first. Raises SourceError.
     """
 
     def read(connection: Connection) -> Answer:
-        cut = False
-        if isinstance(query, Family):
-            rows, cut = read_family(connection, query.id)
-        else:
-            rows = read_task(connection, query.id)
         notes: tuple[Note, ...] = ()
-        if cut:
-            notes += (Note(f"Of its family {FAMILY:,} are shown, there are more", "cut"),)
+        match query:
+            case Family():
+                rows, cut = read_family(connection, query.id)
+                notes = (Note(f"Of its family {FAMILY:,} are shown, there are more", "cut"),) if cut else ()
+            case Runs():
+                rows = read_runs(connection, query.id)
+            case Compared():
+                rows = read_compared(connection, query.id, query.other)
+            case _:
+                rows = read_task(connection, query.id)
         if not rows:
             notes += (Note("No task of that id is recorded: it ran before, is not kept any more, or never", "absent"),)
         return Answer(task_frame(rows, ONE_TASK_COLUMNS), query, UNITS, notes=notes)

@@ -7,11 +7,10 @@ from typing import Any
 
 import orjson
 import pandas as pd
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, select
 
 from data_sources.schema import KINDS, STATES, names, tasks, texts
 
-FAMILY = 1_000  # tasks of one root that are read
 CHUNK = 5_000  # rows asked for at once: databases take some 30,000 parameters
 
 Row = dict[str, Any]  # a row of `tasks` with its `texts`; name, queue and worker as text
@@ -43,8 +42,9 @@ TASK_COLUMNS = {
     "parent": "str",
     "group": "str",
 }
-# Of one task also: `cut`, a mapping of the texts that were cut to their true lengths, by column.
-ONE_TASK_COLUMNS = {**TASK_COLUMNS, "traceback": "str", "cut": "object"}
+# Of one task also: `since`, when it came into its state, and `cut`, a mapping of the texts that were cut to their true
+# lengths, by column.
+ONE_TASK_COLUMNS = {**TASK_COLUMNS, "since": "datetime64[us, UTC]", "traceback": "str", "cut": "object"}
 UNITS = {"wait": "s", "runtime": "s"}
 
 
@@ -77,20 +77,6 @@ def read_task(connection: Connection, id: str) -> list[Row]:
     return read_rows(connection, connection.execute(select(tasks.c.seq).where(tasks.c.id == id)).scalars().all())
 
 
-def read_family(connection: Connection, id: str) -> tuple[list[Row], bool]:
-    """The tasks of its root, itself among them, the first sent first; and whether there are more than are read."""
-    root = connection.execute(select(tasks.c.root).where(tasks.c.id == id)).scalar() or id
-    query = select(tasks.c.seq).where(or_(tasks.c.root == root, tasks.c.id == root)).limit(FAMILY + 1)
-    found = connection.execute(query).scalars().all()
-    rows = read_rows(connection, found[:FAMILY])
-    return sorted(rows, key=began), len(found) > FAMILY
-
-
-def began(row: Row) -> tuple[int, int]:
-    known = (row[column] for column in ("sent_us", "received_us", "started_us", "last_us"))
-    return next(moment for moment in known if moment is not None), row["seq"]
-
-
 def task_frame(rows: Sequence[Row], columns: dict[str, str] = TASK_COLUMNS) -> pd.DataFrame:
     """One row a task; `columns` with their dtypes, also when there is none."""
     return pd.DataFrame({name: column(rows, name, kind) for name, kind in columns.items()})
@@ -99,11 +85,14 @@ def task_frame(rows: Sequence[Row], columns: dict[str, str] = TASK_COLUMNS) -> p
 def column(rows: Sequence[Row], name: str, kind: str) -> Any:
     match name, kind:
         case _, "datetime64[us, UTC]":
-            return pd.array([row[f"{name}_us"] for row in rows], dtype="Int64").astype("datetime64[us, UTC]")
+            source = "state_us" if name == "since" else f"{name}_us"
+            return pd.array([row[source] for row in rows], dtype="Int64").astype("datetime64[us, UTC]")
         case (("wait" | "runtime"), _):
             return pd.Series([row[f"{name}_us"] for row in rows], dtype="float64") / 1e6
         case "state", _:
             return pd.array([STATES[row["state"]] for row in rows], dtype="str")
+        case "parent", _:  # what retries itself is its own parent in Celery's messages
+            return pd.array([row["parent"] if row["parent"] != row["id"] else None for row in rows], dtype="str")
         case "cut", _:
             return pd.Series([orjson.loads(row["cut"]) if row["cut"] else None for row in rows], dtype="object")
     return pd.array([row[name] for row in rows], dtype=kind)

@@ -7,10 +7,11 @@ where and when.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, get_args
 
 from data_sources.errors import BadParameter
 from data_sources.fields import Fields, Params, names, one
+from data_sources.run_query import Compared, Held, Runs
 from data_sources.task_query import Facets, Family, Task, Tasks
 
 MAX_PROMQL = 4096  # bytes; parsing is outside Prometheus's own time limit: 16 KB cost it 3 s
@@ -186,11 +187,23 @@ class History(Signal):
     kind: ClassVar[str] = "history"
 
 
-Kind = PromQL | Inspect | Workers | Depths | Sources | Signal | History | Tasks | Facets | Task | Family
-KINDS: dict[str, type[Kind]] = {
-    kind.kind: kind
-    for kind in (PromQL, Inspect, Workers, Depths, Sources, Signal, History, Tasks, Facets, Task, Family)
-}
+Kind = (
+    PromQL
+    | Inspect
+    | Workers
+    | Depths
+    | Sources
+    | Signal
+    | History
+    | Tasks
+    | Facets
+    | Task
+    | Family
+    | Runs
+    | Compared
+    | Held
+)
+KINDS: dict[str, type[Kind]] = {kind.kind: kind for kind in get_args(Kind)}
 
 
 def from_fields(fields: Fields) -> Query:

@@ -25,6 +25,7 @@ from data_sources.query import (
     Workers,
     from_fields,
 )
+from data_sources.run_query import Compared, Held, Runs
 from data_sources.schema import STATES
 from data_sources.task_query import MAX_ROWS, SORTS, Cursor, Facets, Family, Task, TaskFilter, Tasks
 
@@ -43,6 +44,9 @@ queries: st.SearchStrategy[Query] = st.one_of(
     st.builds(Facets, filters),
     st.builds(Task, text),
     st.builds(Family, text),
+    st.builds(Runs, text),
+    st.builds(Held, text),
+    st.builds(Compared, text, st.just("") | text),
     st.builds(PromQL, text.filter(lambda promql: bool(promql.strip())), st.booleans()),
     st.builds(Inspect, st.sampled_from([method for method in METHODS if method != "query_task"]), names),
     st.builds(Inspect, st.just("query_task"), names, names.filter(bool)),
@@ -54,7 +58,7 @@ queries: st.SearchStrategy[Query] = st.one_of(
     st.builds(lambda signal, of: History(*signal, of), signals.filter(lambda signal: bool(signal[1])), text),
 )
 FIELDS = (
-    *("source", "q", "by", "instant", "worker", "queue", "id"),
+    *("source", "q", "by", "instant", "worker", "queue", "id", "with"),
     *("name", "state", "search", "sort", "limit", "after", "container"),
 )
 hostile = st.dictionaries(
@@ -121,6 +125,8 @@ def test_any_fields_give_a_query_or_a_refusal_that_names_one_of_them(fields: dic
         ({"source": ["tasks"], "after": ["-last.1.2; drop"]}, "after"),
         ({"source": ["task"]}, "id"),
         ({"source": ["family"], "id": ["a", "b"]}, "id"),
+        ({"source": ["compared"], "id": ["a"], "with": ["b", "c"]}, "with"),
+        ({"source": ["compared"], "id": ["a"], "with": ["b" * (MAX_NAME + 1)]}, "with"),
     ],
 )
 def test_a_question_that_cannot_be_asked_is_refused_by_its_field(fields: dict[str, list[str]], name: str) -> None:
