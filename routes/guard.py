@@ -27,6 +27,9 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # on the server's folder), file_urls_request (uploads), set_run_on_save and the debug messages.
 MESSAGES = ("rerun_script", "stop_script", "app_heartbeat")
 OPERATIONS = ("dataframe_chunk",)
+# What our components say; other widgets are on no page. Streamlit fails on a component that holds a number at its next
+# own run of the page.
+VALUES = ("json_value", "json_trigger_value", None)
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "; ".join(
@@ -142,7 +145,8 @@ def is_known(frame: bytes) -> bool:
         return True
     if message.WhichOneof("type") == "backend_operation_request":
         return message.backend_operation_request.WhichOneof("payload") in OPERATIONS
-    return message.WhichOneof("type") in MESSAGES
+    widgets = message.rerun_script.widget_states.widgets
+    return message.WhichOneof("type") in MESSAGES and all(one.WhichOneof("value") in VALUES for one in widgets)
 
 
 def secured(send: Send) -> Send:
