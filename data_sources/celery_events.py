@@ -110,6 +110,7 @@ class WorkerEvent:
     loadavg: tuple[float, float, float] | None = None
     sw_ident: str | None = None
     sw_ver: str | None = None
+    offset_seconds: float | None = None  # of its clock from ours, the way here included
 
 
 @dataclass(slots=True)
@@ -254,6 +255,7 @@ def worker_event(kind: str, said: Said, heard_us: int) -> WorkerEvent:
         freq=number(said.freq),
         active=count(said.active),
         processed=count(said.processed),
+        offset_seconds=offset(said.timestamp, heard_us),
         loadavg=load_average(said.loadavg),
         sw_ident=name(said.sw_ident),
         sw_ver=name(said.sw_ver),
@@ -300,6 +302,11 @@ def timestamp(value: Any, heard_us: int) -> int:
         if heard - MAX_SKEW <= value <= heard + MAX_SKEW:
             return int(value * 1_000_000)
     return heard_us
+
+
+def offset(value: Any, heard_us: int) -> float | None:
+    """How far ahead of ours the clock is that says `value`, however wrong it is."""
+    return value - heard_us / 1e6 if type(value) in (int, float) and 0 <= value < 1e12 else None
 
 
 def count(value: Any) -> int | None:

@@ -43,6 +43,7 @@ class Question:
     requests: Sequence[Request]
     workers: Collection[str] | None
     expected: frozenset[str]
+    awake: frozenset[str] = frozenset()
 
 
 class CeleryInspector:
@@ -60,13 +61,15 @@ class CeleryInspector:
         *,
         workers: Collection[str] | None = None,
         expected: Collection[str] = (),
+        awake: Collection[str] = (),
         deadline_seconds: float = 3.0,
         arguments: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Snapshot:
         """Asks `methods` of all workers (`workers=None`) or of those named, in one exchange.
 
-        It ends when all who are known, `expected` or counted by the broker have answered, or at the deadline. No
-        answer at all is an empty snapshot. Raises QueryRejected for what is not in the closed lists or names no
+        It ends when all who are known, `expected` or counted by the broker have answered, or at the deadline. Who owes
+        an answer is left alone for a while, but not for long when it is `awake`: its heart beats. No answer at all is
+        an empty snapshot. Raises QueryRejected for what is not in the closed lists or names no
         worker, before anything is sent, and when the broker refuses; SourceUnreachable when it does not answer.
         """
         given = arguments or {}
@@ -76,7 +79,7 @@ class CeleryInspector:
         if not self._turn.acquire(timeout=deadline_seconds):
             raise no_answer(self.broker, deadline_seconds)
         try:
-            return self._ask(Question(requests, workers, frozenset(expected)), ends)
+            return self._ask(Question(requests, workers, frozenset(expected), frozenset(awake)), ends)
         except TimeoutError as exc:
             raise no_answer(self.broker, deadline_seconds) from exc
         finally:
@@ -175,7 +178,7 @@ class Conversation:
             self._listen(mailbox, asked, ends)
             if not mailbox.delivered and not asked.heard():
                 raise alarmed(self._broker) if mailbox.blocked else TimeoutError("no message was confirmed")
-            roster.learn(asked, workers is None, mailbox, started)
+            roster.learn(asked, workers is None, mailbox, started, question.awake)
         owing = (roster.debtors | (expected.keys() - asked.caught_up - roster.excepted(asked))) - asked.late
         return Snapshot(
             replies=tuple(asked.replies),
@@ -187,6 +190,9 @@ class Conversation:
             asked_count=asked.reached,
             measured_at=measured_at,
             took=timedelta(seconds=time.monotonic() - started),
+            present=frozenset(roster.listeners.present if workers is None else ()),
+            absent=frozenset(roster.listeners.absent if workers is None else ()),
+            all_heard=workers is None and asked.silent_listeners == 0,
         )
 
     def _connected(self, ends: float) -> Mailbox:

@@ -123,12 +123,12 @@ class Mailbox:
         ending = f".{self._exchange}"
         return {queue.removesuffix(ending) for queue in self._bound_queues(self._exchange) if queue.endswith(ending)}
 
-    def present(self, names: Collection[str]) -> set[str]:
-        """Those of `names` whose node may hear a request: its queue is there, or the broker does not tell."""
+    def located(self, names: Collection[str]) -> dict[str, bool]:
+        """Whether the node of each name has its mailbox at the broker; who cannot be told of is left out."""
         if self._is_redis:
-            return (self.nodes() or set(names)).intersection(names)  # no names at all: we may not look
-        probed = set(itertools.islice(names, MAX_PROBES)) if self._confirms else set()
-        return {name for name in names if name not in probed or self._has_queue(name)}
+            bound = self.nodes()  # a name stays bound when its worker is killed; no names at all: we may not look
+            return {name: False for name in names if name not in bound} if bound else {}
+        return {name: self._has_queue(name) for name in itertools.islice(names, MAX_PROBES)} if self._confirms else {}
 
     def _has_queue(self, name: str) -> bool:
         """RabbitMQ answers a passive declare with 404, or with 405 as long as the worker holds its queue."""

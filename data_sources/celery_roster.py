@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+from data_sources.celery_listeners import Listeners
 from data_sources.celery_mailbox import Mailbox
 from data_sources.celery_messages import Answer
 from data_sources.celery_snapshot import BEAT, Round
@@ -14,6 +15,7 @@ from data_sources.celery_snapshot import BEAT, Round
 # just connected: after a restart of the broker the workers are still coming back.
 ASK_AGAIN_SECONDS = 30.0
 ASK_AGAIN_AT_START_SECONDS = 5.0
+ASK_AGAIN_AWAKE_SECONDS = 4.0  # whose heart beats: it is not busy with a task that lets it do nothing else
 FORGET_SECONDS = 3600.0  # when nobody expects it any more
 
 
@@ -34,6 +36,8 @@ class Roster:
 
     def __init__(self) -> None:
         self.beats: set[str] = set()
+        self.listeners = Listeners()
+        self._located: dict[str, bool] = {}
         self._known: Counter[str] = Counter()
         self._debts: dict[str, Debt] = {}
         self._absent: set[str] = set()
@@ -47,7 +51,8 @@ class Roster:
         self._debts = {
             name: debt for name, debt in self._debts.items() if name in expected or now - debt.since < FORGET_SECONDS
         }
-        self._absent = self._debts.keys() - mailbox.present(self._debts) if self._debts else set()
+        self._located = mailbox.located(self._debts) if self._debts else {}
+        self._absent = {name for name, there in self._located.items() if not there}
         self._debts |= {name: replace(self._debts[name], ask_again_at=now) for name in self._absent}
 
     def excused(self, now: float) -> set[str]:
@@ -75,9 +80,14 @@ class Roster:
         """When the queue they would be paid into is gone."""
         self._debts = {}
 
-    def learn(self, asked: Round, everyone: bool, mailbox: Mailbox, now: float) -> None:
-        """After a round: remembers who answered and who owes."""
+    def learn(
+        self, asked: Round, everyone: bool, mailbox: Mailbox, now: float, awake: Collection[str] = frozenset()
+    ) -> None:
+        """After a round: remembers who answered and who owes. `awake`: whose heart beats."""
         heard = asked.heard()
+        if everyone:
+            silent = (asked.expected.keys() | self.debtors) - heard.keys() - asked.late
+            self.listeners.learn(silent, self._located, asked.silent_listeners)
         for name in asked.caught_up:
             self._debts.pop(name, None)
         if not everyone:
@@ -91,7 +101,8 @@ class Roster:
             return
         ask_again_at = now + (ASK_AGAIN_SECONDS if mailbox.rounds > 1 else ASK_AGAIN_AT_START_SECONDS)
         for name in asked.expected.keys() - asked.caught_up - self.excepted(asked):
-            self._owe(name, asked, now, ask_again_at, sure=True)
+            again = min(ask_again_at, now + ASK_AGAIN_AWAKE_SECONDS) if name in awake else ask_again_at
+            self._owe(name, asked, now, again, sure=True)
         unnamed = asked.unheard - len(self._debts) - len(self.excepted(asked))
         if unnamed > 0:
             # The broker counted more than we know. Among the names that are bound are those, and some that were killed.

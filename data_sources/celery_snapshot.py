@@ -54,6 +54,10 @@ class Snapshot:
     asked_count: int | None  # nodes the questions reached, where the broker tells: Redis does
     measured_at: datetime
     took: timedelta
+    # Of those who did not answer: whose mailbox is still at the broker, and whose is not. Of others it cannot be told.
+    present: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
+    all_heard: bool = False  # everybody who listens has answered: whoever has not, one of two of a name too, is gone
 
     def values(self, method: str) -> list[tuple[str, Any]]:
         """(worker, value) for each good reply to `method`."""
@@ -144,6 +148,11 @@ class Round:
         for names in self._heard.values():
             most |= Counter({name: count for name, count in names.items() if name is not None})
         return most
+
+    @property
+    def silent_listeners(self) -> int | None:
+        """How many nodes the questions reached that answered nothing; None where the broker does not count."""
+        return None if self.reached is None else max(0, self.reached - self.heard().total())
 
     @property
     def caught_up(self) -> set[str]:

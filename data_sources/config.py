@@ -125,6 +125,7 @@ class Cluster:
     name: str = "default"
     broker: Broker = Broker()
     enable_events: bool = False  # ask workers to send task events: it changes them, so only an operator says so
+    workers_expected: tuple[str, ...] = ()  # names of workers that should be there, perhaps with `*`
     result_backend: Secret | None = None
     prometheus: HttpEndpoint | None = None
     alertmanager: HttpEndpoint | None = None

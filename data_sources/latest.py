@@ -13,13 +13,14 @@ from typing import Any, Protocol, TypeVar
 import orjson
 
 from data_sources.failure import Failure
+from data_sources.heartbeat import Heartbeat
 from data_sources.microseconds import MICROSECOND, microseconds, moment
 from data_sources.note import Note
 from data_sources.poller import Reading
-from data_sources.presence import COLUMNS as WORKER_COLUMNS
-from data_sources.presence import WorkersReading
 from data_sources.queue_depths import COLUMNS as QUEUE_COLUMNS
 from data_sources.queue_depths import DepthReading
+from data_sources.worker_rows import COLUMNS as WORKER_COLUMNS
+from data_sources.worker_rows import WorkersReading
 
 T = TypeVar("T")
 
@@ -37,17 +38,6 @@ class Row(Protocol):
     def failure(self) -> str | None: ...
     @property
     def body(self) -> str | None: ...
-
-
-@dataclass(frozen=True)
-class Heartbeat:
-    """What a worker said last in the event stream, heard at `at_us`. None: it did not say."""
-
-    at_us: int
-    processed: int | None = None  # tasks accepted since its start
-    active: int | None = None
-    software: str | None = None  # "py-celery 5.7.0"
-    sends_events: bool = False  # of tasks: one was heard from it
 
 
 @dataclass(frozen=True)
@@ -160,7 +150,9 @@ def columns(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> dict
 
 def rows(values: Mapping[str, list[Any]], kinds: Mapping[str, str]) -> list[dict[str, Any]]:
     """The rows that `columns` took apart, with the columns `kinds` promises."""
-    read = [map(time, values[name]) if kind.startswith("datetime64") else values[name] for name, kind in kinds.items()]
+    nothing = [None] * max(map(len, values.values()), default=0)  # for a column that an older recorder did not write
+    given = {name: values.get(name, nothing) for name in kinds}
+    read = [map(time, given[name]) if kind.startswith("datetime64") else given[name] for name, kind in kinds.items()]
     return [dict(zip(kinds, row, strict=True)) for row in zip(*read, strict=True)]
 
 

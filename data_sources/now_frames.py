@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from data_sources import presence, queue_depths
+from data_sources import queue_depths, worker_rows
 
 SOURCE_COLUMNS = {
     "source": "str",
@@ -24,8 +24,8 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def worker_frame(rows: Rows = ()) -> pd.DataFrame:
-    """The columns of presence.COLUMNS."""
-    return row_frame(rows, presence.COLUMNS)
+    """The columns of worker_rows.COLUMNS."""
+    return row_frame(rows, worker_rows.COLUMNS)
 
 
 def depth_frame(rows: Rows = ()) -> pd.DataFrame:

@@ -43,6 +43,7 @@ CELERY = {
         "task_serializer",
         "accept_content",
         "enable_events",
+        "workers_expected",
         "broker_use_ssl",
         "broker_transport_options",
     )
@@ -142,6 +143,7 @@ def cluster(name: str, given: Given) -> Cluster:
         name=name,
         broker=celery,
         enable_events=given.truth("celery_enable_events"),
+        workers_expected=given.texts("celery_workers_expected", ()),
         result_backend=given.secret("celery_result_backend"),
         prometheus=endpoint(given, "prometheus", "http://localhost:9090"),
         alertmanager=endpoint(given, "alertmanager", "http://localhost:9093"),

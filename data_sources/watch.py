@@ -17,9 +17,9 @@ from data_sources.history_reader import HistoryReader
 from data_sources.latest import RecorderState, depths_from_json, reading, workers_from_json
 from data_sources.microseconds import moment
 from data_sources.poller import Poller, Reading
-from data_sources.presence import WorkersReading
 from data_sources.prometheus import PrometheusClient, PrometheusFacts
 from data_sources.queue_depths import DepthReading
+from data_sources.worker_rows import WorkersReading
 
 T = TypeVar("T")
 

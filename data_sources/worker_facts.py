@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from data_sources.celery_snapshot import BEAT, Snapshot
+from data_sources.verdict import Running
+
+MOST_RUNNING = 10
+MAX_NAME = 255
+MAX_EPOCH = 10**11  # seconds; some thousand years on
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class WorkerFacts:
     prefetch_count: int | None = None
     clock: int | None = None
     software: str | None = None  # "celery 5.7.0", when `report` was asked
+    tasks: tuple[Running, ...] = ()  # those it runs, the first few
 
 
 def workers_facts(snapshot: Snapshot) -> tuple[WorkerFacts, ...]:
@@ -64,6 +71,7 @@ def process_facts(worker: str, stats: Mapping[str, Any], only: Mapping[str, Any]
         prefetch_count=whole(stats.get("prefetch_count")),
         clock=whole(only.get("clock", {}).get("clock", stats.get("clock"))),
         software=software(only.get("report", {})),
+        tasks=tuple(running(only.get("active", []))),
     )
 
 
@@ -93,6 +101,20 @@ def task_totals(stats: Mapping[str, Any]) -> dict[str, int] | None:
 
 def queue_names(queues: list[Any]) -> Iterator[str]:
     return (queue["name"] for queue in queues if isinstance(queue, dict) and isinstance(queue.get("name"), str))
+
+
+def running(tasks: list[Any]) -> Iterator[Running]:
+    for task in tasks[:MOST_RUNNING]:
+        if isinstance(task, dict):
+            id, name, began = (task.get(key) for key in ("id", "name", "time_start"))
+            yield Running(str(id)[:MAX_NAME], str(name)[:MAX_NAME], epoch(began))
+
+
+def epoch(seconds: Any) -> datetime | None:
+    """Seconds since 1970 as a time."""
+    if type(seconds) not in (int, float) or not 0 <= seconds < MAX_EPOCH:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def software(report: Mapping[str, Any]) -> str | None:

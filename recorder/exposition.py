@@ -18,8 +18,8 @@ from prometheus_client import Metric
 
 from data_sources.latest import RecorderState
 from data_sources.microseconds import moment
-from data_sources.presence import WorkersReading
 from data_sources.queue_depths import DepthReading
+from data_sources.worker_rows import WorkersReading
 from recorder.counters import BUCKETS, KINDS, MOST_QUEUES, OTHER, Cell, Histogram, Labels
 
 FRESH = timedelta(seconds=30)  # answers come every 5 s
@@ -167,7 +167,7 @@ def workers_told(one: Known, now: datetime) -> Iterator[Told]:
     heartbeats = one.state.workers if one.state else {}
     last_sign = {name: moment(beat.at_us) for name, beat in heartbeats.items()}
     answering = set()
-    rows = one.workers.rows if one.workers else ()
+    rows = [row for row in one.workers.rows if row["last_seen"]] if one.workers else []  # not those who never came
     processes = Counter(row["worker"] for row in rows)
     for row in rows:
         name = row["worker"]

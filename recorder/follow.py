@@ -13,7 +13,7 @@ from data_sources.config import Cluster
 from data_sources.errors import SourceError
 from data_sources.event_stream import EventStream
 from data_sources.event_streams import open_events
-from data_sources.latest import Heartbeat
+from data_sources.heartbeat import Heartbeat
 from data_sources.microseconds import now_us
 from recorder.gaps import Gaps
 from recorder.heartbeats import Heartbeats, Mark
@@ -45,6 +45,7 @@ class Follower:
         self.poisoned = self.other = self.dropped = 0
         self.last_event_us: int | None = None
         self.failure: SourceError | None = None
+        self.hears = False  # whether the stream is listened to
         self._cluster = cluster
         self._inbox = inbox
         self._gaps = gaps
@@ -84,6 +85,7 @@ class Follower:
         self._stream = stream = self._stream or open_events(self._cluster.broker)
         stream.connect(CONNECT_SECONDS)
         self.failure = None
+        self.hears = True
         self._asked.clear()
         self._ended(DOWN)
         self._ended(DEAF)
@@ -113,6 +115,7 @@ class Follower:
         if self._ending.is_set():
             return
         self.failure = error
+        self.hears = False
         self._ended(DOWN)
         if not self._gaps.is_open(DEAF):
             self._before[DEAF] = self.heartbeats.marks()

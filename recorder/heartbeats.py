@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from data_sources.celery_events import TaskEvent, WorkerEvent
-from data_sources.latest import Heartbeat
+from data_sources.heartbeat import Heartbeat
+from data_sources.presence import Key
 from recorder.batch import Gap
+
+K = TypeVar("K", bound=Hashable)
 
 MOST_WORKERS = 5_000
 FORGET_US = 24 * 3600 * 1_000_000
 ESTIMATE_SECONDS = 10.0  # heartbeats come every 2 s, as a rule
 EVENTS_A_TASK = 3  # received, started, and how it ended
+LATENCY = 0.2  # of what one heartbeat says of a clock, beside those before: one that came late says too little
 SILENT_TASKS = 3  # started without an event: a worker that sends them is not that late
 
 
@@ -52,13 +57,15 @@ class Estimate:
 
 
 class Heartbeats:
-    """Of one cluster, in the follower's thread. Others may read `workers`, which is replaced and never changed.
+    """Of one cluster, in the follower's thread. Others may read `workers`, by name, and `processes`, by name and pid:
+    these are replaced and never changed.
 
     `earlier`: what was known before this process began.
     """
 
     def __init__(self, earlier: Mapping[str, Heartbeat]) -> None:
         self.workers: Mapping[str, Heartbeat] = dict(earlier)
+        self.processes: Mapping[Key, Heartbeat] = {(name, beat.pid): beat for name, beat in earlier.items()}
         self._started: Counter[str] = Counter()
         self._first = {name: Mark(beat.processed, 0) for name, beat in earlier.items() if beat.processed is not None}
         self._last = dict(self._first)
@@ -72,7 +79,7 @@ class Heartbeats:
         """Finds out, from the heartbeats to come, what was missed in a gap that has ended."""
         self._estimates.append(Estimate(gap, before))
 
-    def absorb(self, tasks: Sequence[TaskEvent], workers: Iterable[WorkerEvent]) -> None:
+    def absorb(self, tasks: Sequence[TaskEvent], workers: Collection[WorkerEvent]) -> None:
         """`tasks`: those that are kept."""
         self._started.update(event.worker for event in tasks if event.kind == "started" and event.worker)
         if len(self._started) > 2 * MOST_WORKERS:
@@ -81,16 +88,17 @@ class Heartbeats:
         speaking = {event.worker for event in tasks if event.worker}
         if not beats and all(self._is_known_to_send(name) for name in speaking):
             return
-        changed = dict(self.workers)
+        changed, processes = dict(self.workers), dict(self.processes)
+        for beat in workers:
+            processes[beat.worker, beat.pid] = heartbeat(beat, processes.get((beat.worker, beat.pid)))
         for name, beat in beats.items():
             sends = name in changed and changed[name].sends_events and beat.kind != "online"
-            software = " ".join(part for part in (beat.sw_ident, beat.sw_ver) if part) or None
-            changed[name] = Heartbeat(beat.heard_us, beat.processed, beat.active, software, sends)
+            changed[name] = replace(processes[name, beat.pid], sends_events=sends)
             if beat.processed is not None:
                 self._mark(name, Mark(beat.processed, self._started[name]))
         for name in speaking & changed.keys():
             changed[name] = replace(changed[name], sends_events=True)
-        self.workers = youngest(changed)
+        self.workers, self.processes = youngest(changed), youngest(processes)
         if len(self.workers) < len(changed):
             self._forget_strangers()
 
@@ -132,7 +140,25 @@ class Heartbeats:
             estimate.see(worker, now)
 
 
-def youngest(workers: Mapping[str, Heartbeat]) -> dict[str, Heartbeat]:
+def heartbeat(event: WorkerEvent, before: Heartbeat | None) -> Heartbeat:
+    """What `event` says; `before`: the same process's last."""
+    ahead = event.offset_seconds
+    if ahead is not None and before is not None and before.clock_offset is not None and ahead < before.clock_offset:
+        ahead = before.clock_offset + LATENCY * (ahead - before.clock_offset)
+    return Heartbeat(
+        event.heard_us,
+        event.processed,
+        event.active,
+        " ".join(part for part in (event.sw_ident, event.sw_ver) if part) or None,
+        pid=event.pid,
+        every_seconds=event.freq,
+        clock_offset=ahead,
+        load=event.loadavg[0] if event.loadavg else None,
+        left=event.kind == "offline",
+    )
+
+
+def youngest(workers: Mapping[K, Heartbeat]) -> dict[K, Heartbeat]:
     """Those heard within a day, at most MOST_WORKERS."""
     newest = max((beat.at_us for beat in workers.values()), default=0)
     kept = {name: beat for name, beat in workers.items() if newest - beat.at_us < FORGET_US}

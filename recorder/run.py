@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 
 from data_sources.config import Cluster, Settings
 from data_sources.errors import SourceError
 from data_sources.history_place import Place, SqlitePlace, place
-from data_sources.latest import RecorderState
+from data_sources.latest import RecorderState, workers_from_json
 from data_sources.microseconds import now_us
+from data_sources.worker_rows import Row
 from recorder.batch import Batch, Gap
 from recorder.careful_clock import CarefulClock
 from recorder.database import StoreFailed
@@ -119,7 +121,7 @@ class Recording:
         self._follower = Follower(
             cluster, inbox, gaps, state.workers if earlier else {}, settings.history_hide_arguments
         )
-        self._sampler = Sampler(cluster, inbox, gaps)
+        self._sampler = Sampler(cluster, inbox, gaps, self._follower, last_workers(store))
         self._writer.follower = self._follower
         self._follower.start()  # first: what is not heard is lost
         self._writer.start()
@@ -130,6 +132,16 @@ class Recording:
         self._follower.stop()
         self._writer.stop()
         self._sampler.stop()
+
+
+def last_workers(store: Store) -> Sequence[Row]:
+    """The workers that the recorder before this one knew."""
+    rows = store.database.query("SELECT body FROM latest WHERE kind = 'workers'")
+    try:
+        return next((workers_from_json(body).rows for (body,) in rows if body), ())
+    except (ValueError, TypeError, AttributeError, KeyError):
+        log.warning("the workers that the recorder before knew cannot be read; those that are gone are not missed")
+        return ()
 
 
 def last_state(store: Store) -> tuple[int, RecorderState] | None:

@@ -10,18 +10,21 @@ from itertools import groupby
 from typing import TypeVar
 
 from data_sources import latest
+from data_sources.accepted import Taken
 from data_sources.brokers import open_broker
 from data_sources.celery_inspect import CeleryInspector
-from data_sources.celery_snapshot import notes_of
+from data_sources.celery_snapshot import Snapshot, notes_of
 from data_sources.config import Cluster
 from data_sources.microseconds import MICROSECOND, microseconds
 from data_sources.note import Note, listed
 from data_sources.poller import Poller, Reading
-from data_sources.presence import Presence, Taken, WorkersReading
+from data_sources.presence import Beside, Presence
 from data_sources.queue_depths import DepthReading
 from data_sources.schema import SAMPLE_LEVELS
 from data_sources.worker_facts import WorkerFacts, workers_facts
+from data_sources.worker_rows import Row, WorkersReading
 from recorder.batch import Latest, Sample
+from recorder.follow import Follower
 from recorder.gaps import Gaps
 from recorder.inbox import Inbox
 
@@ -36,14 +39,20 @@ Split = Mapping[str, float | None]  # a value by name, queue or worker; None: un
 
 
 class Sampler:
-    """Starts and ends the pollers of a cluster and hands on what they say."""
+    """Starts and ends the pollers of a cluster and hands on what they say.
 
-    def __init__(self, cluster: Cluster, inbox: Inbox, gaps: Gaps) -> None:
+    `follower` hears the workers' heartbeats; `earlier`: the workers that a recorder before this one knew.
+    """
+
+    def __init__(
+        self, cluster: Cluster, inbox: Inbox, gaps: Gaps, follower: Follower, earlier: Sequence[Row] = ()
+    ) -> None:
+        self._follower = follower
         self._inbox = inbox
         self._gaps = gaps
         self._inspector = CeleryInspector(cluster.broker)
         self._reader = open_broker(cluster)
-        self._presence = Presence()
+        self._presence = Presence(cluster.workers_expected, earlier)
         self._accepted = Accepted()
         self.workers = Poller("Celery", self._ask_workers, EVERY_SECONDS, self._keep_workers)
         self.queues = Poller("Broker", self._read_queues, EVERY_SECONDS, self._keep_queues)
@@ -68,18 +77,35 @@ class Sampler:
         self._reader.close()
 
     def _ask_workers(self) -> WorkersReading:
+        beats, now = self._follower.heartbeats.processes, datetime.now(UTC)
         snapshot = self._inspector.snapshot(
             SAMPLED,
             expected=self._presence.expected,
+            awake={name for (name, _), beat in beats.items() if beat.is_current(now)},
             deadline_seconds=DEADLINE_SECONDS,
             arguments={"active": {"safe": True}},
         )
         at = datetime.now(UTC)
         facts = workers_facts(snapshot)
-        taken = self._presence.update(facts, snapshot.late, at)
+        taken = self._presence.update(facts, at, self._beside(snapshot))
         self._samples = worker_samples(bucket(at), facts) + self._accepted.samples(bucket(at), taken)
         notes = notes_of(snapshot) + twin_notes(facts)
         return WorkersReading(self._presence.rows(at), len(facts), notes)
+
+    def _beside(self, snapshot: Snapshot) -> Beside:
+        queues = self.queues.read()
+        known = queues.value if queues.failure is None else None
+        ready = known.per_queue("ready") if known else {}
+        return Beside(
+            late=snapshot.late,
+            present=snapshot.present,
+            absent=snapshot.absent,
+            all_heard=snapshot.all_heard,
+            beats=self._follower.heartbeats.processes,
+            hears=self._follower.hears,
+            depths={queue: int(count) for queue, count in ready.items() if count is not None},
+            depths_at=known.measured_at if known else None,
+        )
 
     def _read_queues(self) -> DepthReading:
         return self._reader.depths(self._presence.queues, deadline_seconds=DEADLINE_SECONDS)

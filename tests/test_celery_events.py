@@ -105,7 +105,7 @@ def test_a_heartbeat_tells_load_and_count() -> None:
         "worker-heartbeat", freq=2.0, active=3, processed=99, loadavg=[0.5, 1, 2.25], sw_ident="py-celery", sw_ver="5.7"
     )
     assert hear(beat).workers == [
-        WorkerEvent("heartbeat", WORKER, NOW_US, NOW_US, 7, 2.0, 3, 99, (0.5, 1.0, 2.25), "py-celery", "5.7")
+        WorkerEvent("heartbeat", WORKER, NOW_US, NOW_US, 7, 2.0, 3, 99, (0.5, 1.0, 2.25), "py-celery", "5.7", 0.0)
     ]
 
 

@@ -13,14 +13,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from data_sources.celery_events import TaskEvent
-from data_sources.latest import (
-    Heartbeat,
-    RecorderState,
-)
+from data_sources.heartbeat import Heartbeat
+from data_sources.latest import RecorderState
 from data_sources.microseconds import microseconds
-from data_sources.presence import WorkersReading
 from data_sources.queue_depths import DepthReading, depth_rows
 from data_sources.task_record import TaskRecord
+from data_sources.worker_rows import WorkersReading
 from demo.servers import program
 from recorder.counters import Counters
 from recorder.exposition import Known, families

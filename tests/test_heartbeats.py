@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import recorder.heartbeats
 from data_sources.celery_events import TaskEvent, WorkerEvent
-from data_sources.latest import Heartbeat
+from data_sources.heartbeat import Heartbeat
 from recorder.batch import Gap
 from recorder.heartbeats import EVENTS_A_TASK, FORGET_US, Heartbeats
 

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from data_sources import latest
 from data_sources.failure import Failure
-from data_sources.latest import Heartbeat, RecorderState
+from data_sources.heartbeat import Heartbeat
+from data_sources.latest import RecorderState
 from data_sources.microseconds import microseconds
 from data_sources.note import Note
 from data_sources.poller import Reading
-from data_sources.presence import Presence, WorkersReading
+from data_sources.presence import Presence
 from data_sources.queue_depths import DepthReading, depth_rows
 from data_sources.worker_facts import WorkerFacts
+from data_sources.worker_rows import WorkersReading
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -49,8 +51,8 @@ class Kept:
 @given(st.lists(facts, max_size=5), st.lists(facts, max_size=5), notes)
 def test_workers_read_back_as_they_were_told(first: list[WorkerFacts], then: list[WorkerFacts], notes: object) -> None:
     presence = Presence()
-    presence.update(first, (), AT)
-    presence.update(then, (), AT + timedelta(seconds=5))
+    presence.update(first, AT)
+    presence.update(then, AT + timedelta(seconds=5))
     told = WorkersReading(presence.rows(AT + timedelta(seconds=5)), len(then), notes)  # type: ignore[arg-type]
     read = latest.workers_from_json(latest.workers_to_json(told))
     assert read.rows == told.rows

@@ -23,10 +23,10 @@ from data_sources.errors import ConfigError, SourceUnreachable
 from data_sources.failure import Failure
 from data_sources.latest import Row, depths_to_json, failure_to_json, workers_to_json
 from data_sources.microseconds import microseconds
-from data_sources.presence import WorkersReading
 from data_sources.prometheus import PrometheusClient
 from data_sources.promql import signal
 from data_sources.task_record import TaskRecord
+from data_sources.worker_rows import WorkersReading
 from demo.servers import Dashboard, Process, Prometheus, Redis, accepts, free_port, wait_until
 from recorder.metrics import LatestReader, Recorders, exposition, host_and_port, known, serve
 from routes import metrics

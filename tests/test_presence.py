@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,9 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_sources.accepted import Taken
 from data_sources.now_frames import worker_frame
-from data_sources.presence import COLUMNS, FORGET_AFTER, GONE_AFTER, MOST_WORKERS, Presence, Taken, WorkersReading
+from data_sources.presence import FORGET_AFTER, MOST_WORKERS, Beside, Presence
+from data_sources.verdict import LONG_SILENT
 from data_sources.worker_facts import WorkerFacts
+from data_sources.worker_rows import COLUMNS, WorkersReading
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
 LONG_UP = 100_000
@@ -48,9 +53,11 @@ class Clock:
         self.presence = Presence()
         self.now = START
 
-    def round(self, *answered: WorkerFacts, after: float = 5, late: Collection[str] = ()) -> Taken:
+    def round(
+        self, *answered: WorkerFacts, after: float = 5, late: Collection[str] = (), beside: Beside | None = None
+    ) -> Taken:
         self.now += timedelta(seconds=after)
-        return self.presence.update(answered, late, self.now)
+        return self.presence.update(answered, self.now, replace(beside or Beside(), late=late))
 
     def rows(self) -> list[dict[str, Any]]:
         return [dict(row) for row in self.presence.rows(self.now)]
@@ -77,6 +84,11 @@ def test_all_that_a_worker_said_is_in_its_row(clock: Clock) -> None:
     clock.round(said(send=3, bulk=4))
     (row,) = clock.rows()
     assert row.pop("last_seen") == clock.now
+    assert [fact[:2] for fact in json.loads(row.pop("evidence"))] == [
+        ["heartbeat", "none was heard"],
+        ["answer", "the last came"],
+        ["work", "0 of 2 slots run a task"],
+    ]
     assert row == {
         "worker": "mail@a",
         "verdict": "idle",
@@ -90,6 +102,13 @@ def test_all_that_a_worker_said_is_in_its_row(clock: Clock) -> None:
         "prefetch": 8,
         "uptime": LONG_UP,
         "pid": 1,
+        "since": None,
+        "neglected": [],
+        "heartbeat_age": None,
+        "clock_offset": None,
+        "load": None,
+        "software": None,
+        "expected": None,
     }
 
 
@@ -130,11 +149,11 @@ def test_a_silent_worker_that_answers_again_is_there_again(clock: Clock) -> None
 
 def test_silent_becomes_gone_after_ten_minutes_and_is_forgotten_after_a_day(clock: Clock) -> None:
     clock.round(said())
-    clock.round(after=GONE_AFTER.total_seconds())
+    clock.round(after=LONG_SILENT.total_seconds())
     assert clock.verdicts() == [("mail@a", "silent")]
     clock.round(after=1)
     assert clock.verdicts() == [("mail@a", "gone")]
-    clock.round(after=(FORGET_AFTER - GONE_AFTER).total_seconds() - 1)
+    clock.round(after=(FORGET_AFTER - LONG_SILENT).total_seconds() - 1)
     assert clock.verdicts() == [("mail@a", "gone")]
     clock.round(after=1)
     assert clock.verdicts() == []
@@ -146,7 +165,7 @@ def test_a_worker_that_always_answers_just_too_late_is_alive(clock: Clock) -> No
     for _ in range(200):
         clock.round(late=["mail@a"])
     (row,) = clock.rows()
-    assert row["verdict"] == "unknown"  # alive, and what it does now it has not said
+    assert row["verdict"] == "busy_not_answering"  # alive, and what it does now it has not said
     assert row["active"] is None
     assert (row["last_seen"], row["silent_since"]) == (clock.now, None)
     assert clock.presence.expected == ("mail@a",)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_sources.celery_snapshot import Reply, Snapshot
+from data_sources.verdict import Running
 from data_sources.worker_facts import WorkerFacts, concurrency, pool_name, whole, workers_facts
 
 PREFORK = {
@@ -39,7 +40,7 @@ def snapshot(*replies: tuple[str, str, Any]) -> Snapshot:
 def test_all_that_a_worker_said_is_in_its_facts() -> None:
     taken = snapshot(
         ("mail@a", "stats", PREFORK),
-        ("mail@a", "active", [{"id": "1"}]),
+        ("mail@a", "active", [{"id": "1", "name": "shop.mail", "time_start": 1772323200.5}]),
         ("mail@a", "active_queues", [{"name": "mail"}, {"name": "bulk"}]),
         ("mail@a", "report", {"ok": "\nsoftware -> celery:5.7.0 (collider) kombu:5.7.0 py:3.11.7\n"}),
     )
@@ -57,6 +58,7 @@ def test_all_that_a_worker_said_is_in_its_facts() -> None:
             prefetch_count=8,
             clock=1234,
             software="celery 5.7.0",
+            tasks=(Running("1", "shop.mail", datetime(2026, 3, 1, 0, 0, 0, 500_000, tzinfo=UTC)),),
         ),
     )
 
