@@ -78,19 +78,21 @@ class TaskRecord(msgspec.Struct, gc=False):
     @property
     def wait_us(self) -> int | None:
         """From when the last attempt could have started (sent, else received; not before its ETA) to its start."""
-        ready_us = self.sent_us if self.sent_us is not None else self.received_us
-        if ready_us is not None and self.received_us is not None and 0 < ready_us - self.received_us < SENT_LATE_US:
-            ready_us = self.received_us
-        if self.started_us is None or ready_us is None:
+        ready_us, received_us, started_us = self.sent_us, self.received_us, self.started_us
+        if ready_us is None or (received_us is not None and 0 < ready_us - received_us < SENT_LATE_US):
+            ready_us = received_us
+        if started_us is None or ready_us is None:
             return None
         if self.eta_us is not None and self.eta_us > ready_us:
             ready_us = self.eta_us
-        return self.started_us - ready_us if self.started_us >= ready_us else None  # two hosts' clocks
+        return started_us - ready_us if started_us >= ready_us else None  # two hosts' clocks
 
     @property
     def last_us(self) -> int:
         """When it did last what is known of it: finished, else started, else received, else sent."""
-        for at_us in (self.finished_us, self.started_us, self.received_us, self.sent_us):
+        if self.finished_us is not None:
+            return self.finished_us
+        for at_us in (self.started_us, self.received_us, self.sent_us):
             if at_us is not None:
                 return at_us
         return self.state_us
@@ -104,7 +106,7 @@ def merge(record: TaskRecord | None, event: TaskEvent) -> TaskRecord:
     if kind == "started":
         if record.started_us is None or event.at_us > record.started_us:
             record.started_us = event.at_us
-    elif kind in ("sent", "received"):
+    elif kind == "sent" or kind == "received":
         take_request(record, event)
     take_state(record, event)
     if kind == "retried" and rank(record.state, record.worker) <= WORKER:
@@ -130,12 +132,18 @@ def take_request(record: TaskRecord, event: TaskEvent) -> None:
         else:
             record.received_us = event.at_us if record.received_us is None else min(record.received_us, event.at_us)
     record.retries = greater(record.retries, event.retries)
-    record.name = greater(record.name, event.name)
-    record.queue = greater(record.queue, event.queue)
-    record.exchange = greater(record.exchange, event.exchange)
-    record.routing_key = greater(record.routing_key, event.routing_key)
-    record.root = greater(record.root, event.root)
-    record.parent = greater(record.parent, event.parent)
+    if event.name != record.name:  # most of these agree, and to ask is quicker than to call
+        record.name = greater(record.name, event.name)
+    if event.queue != record.queue:
+        record.queue = greater(record.queue, event.queue)
+    if event.exchange != record.exchange:
+        record.exchange = greater(record.exchange, event.exchange)
+    if event.routing_key != record.routing_key:
+        record.routing_key = greater(record.routing_key, event.routing_key)
+    if event.root != record.root:
+        record.root = greater(record.root, event.root)
+    if event.parent != record.parent:
+        record.parent = greater(record.parent, event.parent)
     if record.args != event.args or record.kwargs != event.kwargs or record.cut != event.cut:
         take_arguments(record, event)
 
@@ -157,15 +165,21 @@ def take_state(record: TaskRecord, event: TaskEvent) -> None:
     """The state, and at an end the outcome with it, if `event` counts more than what gave the present one."""
     state = PENDING if event.requeue else PLACE[event.kind]
     said, known = rank(state, event.worker), rank(record.state, record.worker)
-    if said < known:
-        return
-    new = (said, event.at_us, state, event.worker or "")
-    old = (known, record.state_us, record.state, record.worker or "")
-    if new > old or (new == old and said > WORKER and outcome(event, state) > outcome(record, state)):
+    if said > known or (said == known and is_later(record, event, state)):
         record.state, record.state_us, record.worker = state, event.at_us, event.worker
         if said > WORKER:
             record.finished_us = event.at_us
             take_outcome(record, event)
+
+
+def is_later(record: TaskRecord, event: TaskEvent, state: int) -> bool:
+    """Which of two that count the same is taken; at one moment anything must decide, and always the same way."""
+    if event.at_us != record.state_us:
+        return event.at_us > record.state_us
+    new, old = (state, event.worker or ""), (record.state, record.worker or "")
+    if new != old:
+        return new > old
+    return RANKS[state] > WORKER and outcome(event, state) > outcome(record, state)
 
 
 def rank(state: int, worker: str | None) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from data_sources.celery_events import TaskEvent
@@ -41,16 +41,11 @@ class LiveTasks:
         """
         events = list(events)
         self._look_up({event.id for event in events})
-        changed = {}
+        changed: dict[str, TaskRecord] = {}
         for event in events:
-            record = self._find(event.id)
-            changed[event.id] = merge(record, event)
-            if record is None:
-                self._open[event.id] = changed[event.id]
-        self._sort(changed.values())
-        now = self._clock()
-        for id in changed:
-            self._unwritten.setdefault(id, now)
+            id = event.id
+            changed[id] = merge(changed.get(id) or self._find(id), event)
+        self._keep(changed)
         return list(changed.values())
 
     def due(self, held_seconds: float = HELD_SECONDS) -> list[TaskRecord]:
@@ -89,16 +84,17 @@ class LiveTasks:
             record, _ = self._final[id]
         return record
 
-    def _sort(self, touched: Iterable[TaskRecord]) -> None:
-        now = self._clock()
-        for record in touched:
+    def _keep(self, changed: Mapping[str, TaskRecord]) -> None:
+        now, final, open = self._clock(), self._final, self._open
+        for id, record in changed.items():
+            self._unwritten.setdefault(id, now)
             if record.state in FINAL:
-                self._open.pop(record.id, None)
-                self._final[record.id] = record, now
-                self._final.move_to_end(record.id)
+                open.pop(id, None)
+                final[id] = record, now
+                final.move_to_end(id)
             else:
-                self._open[record.id] = record
-                self._open.move_to_end(record.id)
+                open[id] = record
+                open.move_to_end(id)
 
     def _let_go(self) -> None:
         """Final ones after their time; beyond the most the oldest of them, then whoever was heard of longest ago.
