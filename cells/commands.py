@@ -6,6 +6,7 @@ import shlex
 from urllib.parse import urlencode
 
 from data_sources.query import Depths, History, Inspect, PromQL, Query, Workers
+from data_sources.schedule_query import Schedule
 from data_sources.task_query import Task
 
 READY = {
@@ -14,6 +15,10 @@ READY = {
 }
 DEPTHS = ("depth", "unacked")
 EVENTS = "celery events --dump     # what goes by from now on; Celery keeps none of it"
+SCHEDULE = (
+    "celery inspect conf     # beat_schedule; with RedBeat:\n"
+    "redis-cli ZRANGE redbeat::schedule 0 -1 WITHSCORES     # and HGETALL of each"
+)
 SAMPLED = {
     "throughput": "celery inspect stats     # `total`, its growth from one sample to the next",
     "busy_slots": "celery inspect active",
@@ -32,6 +37,8 @@ def by_hand(query: Query, transport: str) -> str:
             return shlex.join(["celery", "inspect", query.method, *whom, *query.ids])
         case Depths():
             return READY.get(transport, "the transport's own size of each queue")
+        case Schedule():
+            return SCHEDULE
         case Task(kind="task", id=id):
             return shlex.join(["celery", "inspect", "query_task", id]) + "     # while a worker has it"
         case History():

@@ -119,6 +119,14 @@ class HttpEndpoint:
 
 
 @dataclass(frozen=True)
+class RedBeatPlace:
+    """Where RedBeat keeps its entries: a Redis, by the same kind of URL as a broker, and what its keys begin with."""
+
+    redis: Broker
+    key_prefix: str = "redbeat:"
+
+
+@dataclass(frozen=True)
 class Cluster:
     """One Celery cluster and what watches it. None: not configured."""
 
@@ -130,6 +138,8 @@ class Cluster:
     prometheus: HttpEndpoint | None = None
     alertmanager: HttpEndpoint | None = None
     rabbitmq_management: HttpEndpoint | None = None
+    beat_database: Secret | None = None  # with the tables of django-celery-beat
+    redbeat: RedBeatPlace | None = None
 
 
 @dataclass(frozen=True)

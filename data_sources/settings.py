@@ -24,10 +24,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from data_sources.config import Broker, Cluster, HttpEndpoint, Secret, SecretMapping, Settings
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from data_sources.config import Broker, Cluster, HttpEndpoint, RedBeatPlace, Secret, SecretMapping, Settings
 from data_sources.errors import ConfigError
 from data_sources.given import Given
-from data_sources.history_place import place
+from data_sources.history_place import SCHEMES, place
 from data_sources.urls import management_url, split_web_url
 
 FILE = "celery-notebook.toml"
@@ -50,8 +53,9 @@ CELERY = {
 }
 APIS = ("prometheus", "alertmanager", "rabbitmq_management")
 API_SETTINGS = ("url", "username", "password", "bearer_token", "headers", "ca_file")
-CLUSTER = CELERY | {f"{api}_{name}" for api in APIS for name in API_SETTINGS}
-TABLES = ("celery", "history", *APIS)
+BEAT = {"beat_database_url", "redbeat_redis_url", "redbeat_key_prefix"}
+CLUSTER = CELERY | BEAT | {f"{api}_{name}" for api in APIS for name in API_SETTINGS}
+TABLES = ("celery", "history", "beat", "redbeat", *APIS)
 ABOVE = {"public_url", "history_url", "history_keep", "history_size", "history_hide_arguments"}
 
 SERIALIZERS = ("json", "yaml", "msgpack", "pickle")
@@ -148,6 +152,8 @@ def cluster(name: str, given: Given) -> Cluster:
         prometheus=endpoint(given, "prometheus", "http://localhost:9090"),
         alertmanager=endpoint(given, "alertmanager", "http://localhost:9093"),
         rabbitmq_management=endpoint(given, "rabbitmq_management", management_url(celery.url.reveal()) or ""),
+        beat_database=beat_database(given),
+        redbeat=redbeat(given, celery),
     )
 
 
@@ -177,6 +183,34 @@ def broker(given: Given) -> Broker:
         ssl=tls_options(given, plain.transport),
         transport_options=SecretMapping(options),
     )
+
+
+def beat_database(given: Given) -> Secret | None:
+    url = given.secret("beat_database_url")
+    if url is None:
+        return None
+    try:
+        parts = make_url(url.reveal())
+        if not parts.database or parts.drivername not in ("sqlite", *SCHEMES):
+            raise ValueError
+    except (ArgumentError, ValueError):
+        message = "must be sqlite:///absolute/file or postgresql://user:password@host/database"
+        raise given.error("beat_database_url", message) from None  # the cause quotes it
+    return url
+
+
+def redbeat(given: Given, celery: Broker) -> RedBeatPlace | None:
+    """On a Redis of its own, or else beside the broker's keys where that is one; None where there can be no RedBeat."""
+    url = given.text("redbeat_redis_url")
+    try:
+        own = Broker.from_url(url) if url else celery
+    except ValueError as exc:
+        raise given.error("redbeat_redis_url", str(exc)) from None
+    if own.transport != "redis":
+        if url:
+            raise given.error("redbeat_redis_url", "must be the URL of a Redis")
+        return None
+    return RedBeatPlace(own, given.text("redbeat_key_prefix") or RedBeatPlace.key_prefix)
 
 
 def tls_options(given: Given, transport: str) -> SecretMapping | None:

@@ -11,6 +11,7 @@ import time
 from random import Random
 
 from celery import Celery, Task
+from celery.schedules import crontab
 
 app = Celery("shop")
 app.conf.update(
@@ -29,6 +30,17 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     worker_prefetch_multiplier=1,  # what waits is in the queue, where it is counted
     result_expires=600,
+    beat_schedule={
+        "exchange rates": {"task": "imports.exchange_rates", "schedule": 20.0},
+        "expire baskets": {"task": "orders.expire_baskets", "schedule": crontab(), "kwargs": {"older_than_hours": 48}},
+        "stock of suppliers": {"task": "imports.stock", "schedule": crontab(minute="*/2"), "args": ["north"]},
+        "weekday digest": {
+            "task": "mail.digest",
+            "schedule": crontab(minute=30, hour=18, day_of_week="mon-fri"),
+            "options": {"queue": "mail"},
+        },
+        "close the month": {"task": "reports.close_month", "schedule": crontab(minute=0, hour=4, day_of_month=1)},
+    },
 )
 
 
@@ -131,6 +143,38 @@ def import_catalogue(self: Task, supplier: str) -> int:
     if fate.random() < 0.08:
         raise KeyError("sku")
     return fate.randint(200, 4000)
+
+
+@app.task(name="imports.exchange_rates", bind=True)
+def exchange_rates(self: Task) -> int:
+    """What beat sends most often; the bank's server closes at times."""
+    fate = luck(self)
+    time.sleep(fate.uniform(0.1, 0.4))
+    if fate.random() < 0.05:
+        raise ConnectionResetError("rates.bank.example closed the connection")
+    return fate.randint(30, 40)
+
+
+@app.task(name="imports.stock", bind=True)
+def stock(self: Task, warehouse: str) -> str:
+    time.sleep(luck(self).uniform(1, 4))
+    return f"{warehouse} counted"
+
+
+@app.task(name="orders.expire_baskets", bind=True)
+def expire_baskets(self: Task, older_than_hours: int) -> int:
+    time.sleep(luck(self).uniform(0.2, 0.8))
+    return older_than_hours // 2
+
+
+@app.task(name="mail.digest", bind=True)
+def digest(self: Task) -> None:
+    deliver(self, 0.5)
+
+
+@app.task(name="reports.close_month", bind=True)
+def close_month(self: Task) -> None:
+    time.sleep(luck(self).uniform(5, 15))
 
 
 @app.task(name="reports.sales_of_shop", bind=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from demo.install import ROOT
 from demo.servers import Process, Prometheus, Redis, free_port
-from demo.workers import WORKERS, Worker
+from demo.workers import WORKERS, Worker, start_beat
 
 SCRAPE_CONFIG = """\
 global:
@@ -54,12 +54,13 @@ class Stack:
     redis: Redis
     workers: Mapping[Worker, Process]
     exporter: Exporter
+    beat: Process
     traffic: Process
     prometheus: Prometheus | None
 
     @property
     def processes(self) -> list[Process]:
-        always = [self.redis, *self.workers.values(), self.exporter, self.traffic]
+        always = [self.redis, *self.workers.values(), self.exporter, self.beat, self.traffic]
         return [*always, self.prometheus] if self.prometheus else always
 
     @property
@@ -102,7 +103,8 @@ def running_stack(folder: Path, say: Callable[[str], None]) -> Iterator[Stack]:
         running.callback(terminate_all, workers.values())
         exporter = running.enter_context(Exporter(folder, env, {w: process.pid for w, process in workers.items()}))
 
-        say("traffic")
+        say("beat and traffic")
+        beat = running.enter_context(start_beat(folder, env))
         traffic = running.enter_context(Process("traffic", [sys.executable, "-m", "demo.traffic"], folder, env, ROOT))
 
         try:
@@ -113,4 +115,4 @@ def running_stack(folder: Path, say: Callable[[str], None]) -> Iterator[Stack]:
             prometheus = None
             say("no Prometheus: it is not installed, so charts begin with the dashboard")
 
-        yield Stack(folder, redis, workers, exporter, traffic, prometheus)
+        yield Stack(folder, redis, workers, exporter, beat, traffic, prometheus)

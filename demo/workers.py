@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,12 @@ class Worker:
         arguments = ("--events", "--queues", ",".join(self.queues), "--loglevel", "WARNING")
         pool = ("--pool", self.pool, "--concurrency", str(self.concurrency))
         return celery_worker("demo.shop", self.hostname, folder, (*arguments, *pool), env, cwd=ROOT)
+
+
+def start_beat(folder: Path, env: Mapping[str, str]) -> Process:
+    """The shop's clock: it sends what stands in its `beat_schedule`."""
+    command = [sys.executable, "-m", "celery", "-A", "demo.shop", "beat", "--schedule", str(folder / "beat")]
+    return Process("beat", [*command, "--loglevel", "WARNING", "--pidfile", ""], folder, env, ROOT)
 
 
 WORKERS = (

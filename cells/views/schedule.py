@@ -1,0 +1,62 @@
+"""Beat's schedule as a table, and what it will bring as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from cells.table import Column, Table, linked, records
+from data_sources.answer import Answer
+
+ENTRIES = (
+    Column("name", "entry"),
+    Column("words", "runs", help="Times of a day are in the schedule's own zone"),
+    Column("verdict", "kept", "verdict", "The worst within the range; overdue: it should have come by now"),
+    Column(
+        "runs", "last 60", "dues", "Each due time: on time, late, missed, doubled or failed; a run leads to its task"
+    ),
+    Column("next_run", "next", "moment", unknown="not due again, or not known"),
+    Column("late", "late", "number", "More than 30 s, or half of a shorter interval, after it was due", "not compared"),
+    Column("missed", "missed", "number", "Due, and nothing came before the next time", "not compared"),
+    Column("doubled", "doubled", "number", "More runs than were due: a second beat, or a call by hand", "not compared"),
+    Column("failed", "failed", "number", "Runs that ended in FAILURE", "no run was recorded"),
+    Column("runtime", "median run", "seconds", unknown="no run was recorded"),
+    Column("queue", "queue", unknown="no run told it"),
+    Column("task", "task", "code", unknown="hidden"),
+    Column("args", "arguments", "code", "Secrets are masked", "none"),
+    Column("source", "from"),
+)
+
+TEACH = (
+    "No entry of a schedule is known. They come from three places, each read and never written:",
+    "beat_schedule in the configuration that workers report; RedBeat's keys on the broker's Redis, or where "
+    "REDBEAT_REDIS_URL says; django-celery-beat's tables, at BEAT_DATABASE_URL.",
+    "Where none of them tells, tasks that come at regular intervals are found in the history after some runs.",
+)
+
+
+def entries(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
+    """Those that are enabled, and apart from them the others."""
+    rows: dict[bool, list[list[Any]]] = {True: [], False: []}
+    for row in records(frame):
+        rows[row["verdict"] != "disabled"].append([value(row, column) for column in ENTRIES])
+    left_out = len(frame) - len(rows[True]) - len(rows[False])
+    return Table(ENTRIES, rows[True], TEACH, rows[False], "Disabled entries", left_out)
+
+
+def value(row: Mapping[str, Any], column: Column) -> Any:
+    of = row[column.name]
+    if of is None:
+        return None
+    match column.name:
+        case "next_run":
+            return of.timestamp() * 1000
+        case "name":
+            return linked(of, "/schedule", name=of)
+        case "task":
+            return linked(of, "/tasks", name=of)
+        case "queue":
+            return linked(of, "/queue", name=of)
+    return of
