@@ -23,8 +23,8 @@ HINTS = (
     *("pass", "pwd", "secret", "token", "credential", "auth", "signature", "cookie"),
     *("dsn", "key", "private", "jwt", "bearer", "sas"),
 )
-# A name with `key` that is an address or an index, not something that opens a door.
-INNOCENT = re.compile(r"(?:.*_)?(?:routing|binding|sort|partition|primary|foreign|cache|public|unacked)_keys?")
+# A name with `key` that is an address, an index or an exception, not something that opens a door.
+INNOCENT = re.compile(r"(?:.*_)?(?:routing|binding|sort|partition|primary|foreign|cache|public|unacked)_keys?|key_error")
 
 USERINFO = re.compile(r"://[^\s/]*@")
 
@@ -61,11 +61,11 @@ def mask_text(text: str) -> str:
     """`text` without userinfo in URLs, without the values of secret names, and without lone surrogates."""
     if not text.isascii():
         text = text.encode(errors="replace").decode()
+    if ":" not in text and "=" not in text:
+        return text
     if "@" in text and "://" in text:
         text = USERINFO.sub("://***@", text)
-    if ("=" in text or ":" in text) and _hints_at_secret(text):
-        text = PAIR.sub(_mask_pair, text)
-    return text
+    return PAIR.sub(_mask_pair, text) if _hints_at_secret(text) else text
 
 
 @lru_cache(10_000)

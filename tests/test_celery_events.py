@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.celery_events import LIMITS, MAX_EVENTS, Heard, TaskEvent, WorkerEvent, decode
+from data_sources.celery_events import MAX_EVENTS, Heard, TaskEvent, WorkerEvent, decode
+from data_sources.event_fields import LIMITS
 from data_sources.event_stream import MAX_MESSAGE_BYTES, Message
 from data_sources.redis_events import unwrap
 
