@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from data_sources.failure import Failure
 from data_sources.now_frames import SOURCE_COLUMNS, depth_frame, source_frame, worker_frame
 from data_sources.poller import Reading
 from data_sources.query import Depths, Sources, Workers
+from data_sources.queue_depths import UNITS as QUEUE_UNITS
 from data_sources.queue_depths import DepthReading
 from data_sources.watch import Watch
 from data_sources.worker_rows import UNITS as WORKER_UNITS
@@ -40,18 +41,13 @@ def workers_answer(query: Workers, watch: Watch, wait_seconds: float) -> Answer:
 def depths_answer(query: Depths, watch: Watch, wait_seconds: float) -> Answer:
     """The broker's own reading; consumers, where the broker cannot tell, are the answering workers'."""
     reading = watch.queues(wait_seconds)
-    frame, notes = frame_of_depths(reading.value), reading.value.notes if reading.value else ()
     workers = watch.workers()
-    counted = workers.value.consumers() if workers.value and not workers.failure else None
-    if counted is not None:
-        by_workers = pd.array([counted[name] for name in frame["queue"]], dtype="Int64")
-        frame = frame.assign(
-            consumers=frame["consumers"].where(frame["internal"] | frame["consumers"].notna(), by_workers)
-        )
+    frame = frame_of_depths(reading.value, workers.value if not workers.failure else None)
+    notes = reading.value.notes if reading.value else ()
     return Answer(
         frame=chosen(frame, "queue", query.queues),
         query=query,
-        units={"oldest": "s"},
+        units=QUEUE_UNITS,
         origin=reading.value.origin if reading.value else watch.cluster.broker.address,
         measured_at=reading.measured_at,
         took=reading.took,
@@ -68,9 +64,29 @@ def frame_of_workers(reading: WorkersReading | None) -> pd.DataFrame:
 
 
 @lru_cache(RECENT)
-def frame_of_depths(reading: DepthReading | None) -> pd.DataFrame:
+def frame_of_depths(reading: DepthReading | None, workers: WorkersReading | None) -> pd.DataFrame:
     """One for all who ask; without a reading it is empty."""
-    return depth_frame(reading.rows if reading else ())
+    rows = reading.rows if reading else ()
+    counted = consumers(workers) if workers else None
+    return depth_frame(rows if counted is None else [{**row, **consumed(row, counted)} for row in rows])
+
+
+def consumed(row: Mapping[str, Any], counted: Mapping[str, int | None]) -> dict[str, int | None]:
+    """How many consume a queue, by the workers' word where the broker cannot tell."""
+    told = row["internal"] or row["consumers"] is not None
+    return {"consumers": row["consumers"] if told else counted.get(row["queue"], 0)}
+
+
+def consumers(workers: WorkersReading) -> dict[str, int | None] | None:
+    """How many answering workers consume each queue. None: not known, of a queue that only silent ones may consume,
+    and of all queues while one that answers has not said what it consumes.
+    """
+    counted = workers.consumers()
+    if counted is None:
+        return None
+    silent = (row for row in workers.rows if row["silent_since"] is not None and row["verdict"] != "gone")
+    doubtful = {queue for row in silent for queue in row["queues"] or ()} - counted.keys()
+    return {**counted, **dict.fromkeys(doubtful)}
 
 
 def chosen(frame: pd.DataFrame, column: str, names: Sequence[str]) -> pd.DataFrame:

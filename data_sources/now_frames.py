@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from data_sources import queue_depths, worker_rows
+from data_sources import queue_depths, queue_flags, worker_rows
 
 SOURCE_COLUMNS = {
     "source": "str",
@@ -29,8 +29,8 @@ def worker_frame(rows: Rows = ()) -> pd.DataFrame:
 
 
 def depth_frame(rows: Rows = ()) -> pd.DataFrame:
-    """The columns of queue_depths.COLUMNS."""
-    return row_frame(rows, queue_depths.COLUMNS)
+    """The columns of queue_depths.COLUMNS and of queue_flags.JUDGED_COLUMNS."""
+    return queue_flags.judged(row_frame(rows, queue_depths.COLUMNS))
 
 
 def source_frame(rows: Rows = ()) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
@@ -15,11 +15,31 @@ COLUMNS = {
     "queue": "str",
     "ready": "Int64",  # in the queue
     "unacked": "Int64",  # delivered and not acknowledged
-    "scheduled": "Int64",  # held in a worker for its ETA: workers know, brokers do not
+    "scheduled": "Int64",  # held by a worker for its ETA
     "consumers": "Int64",
     "oldest": "float64",  # age of the oldest ready message in seconds; NaN: unknown
     "internal": "bool",
     "priorities": "str",  # JSON: priority step -> ready, where a queue has several
+    "oldest_at_least": "float64",  # a lower bound of `oldest`
+    "oldest_unacked": "float64",  # seconds since the first of the unacked was delivered
+    "next_eta": "datetime64[ms, UTC]",
+    "twice": "Int64",  # scheduled beyond the visibility timeout: delivered once more before their time
+    "in_rate": "float64",  # messages a second
+    "out_rate": "float64",
+    "growth": "float64",  # of `ready`, a second
+    "grows": "boolean",  # it rises from reading to reading, and not only in a burst
+    "memory": "Int64",  # bytes, the queue with all that belongs to it
+    "message_bytes": "Int64",  # the bodies of its messages
+    "type": "str",
+    "dead_letter": "str",  # where RabbitMQ sends what is rejected or expired: an exchange
+    "message_ttl": "float64",  # seconds
+    "expires": "float64",  # seconds without use, after which the queue is deleted
+}
+
+UNITS = {
+    **dict.fromkeys(("oldest", "oldest_at_least", "oldest_unacked", "drain", "message_ttl", "expires"), "s"),
+    **dict.fromkeys(("in_rate", "out_rate", "growth"), "1/s"),
+    **dict.fromkeys(("memory", "message_bytes"), "bytes"),
 }
 
 # Event receivers, remote control and its replies, the ladder of delays that ETA tasks climb on quorum queues
@@ -45,6 +65,9 @@ class DepthReading:
     origin: str  # "Redis 7.0.15 at host:6379/0"
     latency: timedelta  # of one small round trip
     measured_at: datetime
+    # By queue, of each message that is held for an ETA the seconds from its delivery to that time: when they are more
+    # than the visibility timeout, Redis's messages are delivered once more. Not kept.
+    spans: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def work(self) -> list[Row]:
         """The queues that are not internal."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -17,9 +18,18 @@ from data_sources.note import Note
 from data_sources.queue_depths import DepthReading, depth_rows, total
 
 SOURCE = "RabbitMQ management"
-COLUMNS = "name,exclusive,messages_ready,messages_unacknowledged,consumers,head_message_timestamp"
+RATES = {"in_rate": ("publish",), "out_rate": ("ack", "deliver_no_ack")}  # what is acked, or is no more when delivered
+COLUMNS = ",".join(
+    [
+        *("name", "exclusive", "messages_ready", "messages_unacknowledged", "consumers", "head_message_timestamp"),
+        *("type", "memory", "message_bytes", "arguments", "effective_policy_definition"),
+        "backing_queue_status.priority_lengths",
+        *(f"message_stats.{kind}_details.rate" for kinds in RATES.values() for kind in kinds),
+    ]
+)
 PAGE_SIZE = 500  # the most it gives at once
 MAX_PAGES = 20
+MAX_TEXT = 255
 MAX_BYTES = 8 * 2**20
 SHARE_OF_DEADLINE = 0.7  # then it asks for no further page, to deliver what it has
 
@@ -52,6 +62,14 @@ class RabbitmqManagement:
             unacked=[whole(item.get("messages_unacknowledged")) for item in items],
             consumers=[whole(item.get("consumers")) for item in items],
             oldest=[age(item.get("head_message_timestamp"), measured_at) for item in items],
+            priorities=[priorities(item) for item in items],
+            memory=[whole(item.get("memory")) for item in items],
+            message_bytes=[whole(item.get("message_bytes")) for item in items],
+            type=[text(item.get("type")) for item in items],
+            dead_letter=[text(option(item, "dead-letter-exchange")) for item in items],
+            message_ttl=[seconds(option(item, "message-ttl")) for item in items],
+            expires=[seconds(option(item, "expires")) for item in items],
+            **{column: [rate(item, kinds) for item in items] for column, kinds in RATES.items()},
         )
         cut = len(items) < count
         totals = {column: None if cut else total(rows, column) for column in ("ready", "unacked")}
@@ -104,6 +122,39 @@ def queue_items(page: Item) -> list[Item]:
 def whole(value: object) -> int | None:
     """A count; None when it is missing or is none."""
     return value if type(value) is int and 0 <= value < 2**63 else None
+
+
+def text(value: object) -> str | None:
+    return value[:MAX_TEXT] if isinstance(value, str) else None
+
+
+def seconds(milliseconds: object) -> float | None:
+    count = whole(milliseconds)
+    return None if count is None else count / 1000
+
+
+def part(item: Item, name: str) -> Item:
+    value = item.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def option(item: Item, name: str) -> object:
+    """What the queue was declared with, or what its policy gives it."""
+    return part(item, "arguments").get(f"x-{name}", part(item, "effective_policy_definition").get(name))
+
+
+def rate(item: Item, kinds: Sequence[str]) -> float | None:
+    """Messages a second; None before the first of them."""
+    rates = [part(part(item, "message_stats"), f"{kind}_details").get("rate") for kind in kinds]
+    known = [float(one) for one in rates if isinstance(one, int | float) and 0 <= one < math.inf]
+    return sum(known) if known else None
+
+
+def priorities(item: Item) -> str | None:
+    """JSON: ready by priority, where the queue has several and there is one at all."""
+    lengths = part(part(item, "backing_queue_status"), "priority_lengths")
+    known = {step: count for step, count in lengths.items() if whole(count)}
+    return orjson.dumps(known).decode() if known else None
 
 
 def age(timestamp: object, now: datetime) -> float | None:

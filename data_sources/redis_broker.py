@@ -23,8 +23,11 @@ from data_sources.celery_connection import connect
 from data_sources.config import Broker
 from data_sources.note import Note, listed
 from data_sources.queue_depths import DepthReading, depth_rows, total
+from data_sources.redis_ages import Ages, ask
 from data_sources.redis_bindings import Bindings
-from data_sources.redis_unacked import UnackedCount
+from data_sources.redis_keys import RedisKeys
+from data_sources.redis_unacked import Held, UnackedCount
+from data_sources.scope import EPOCH
 
 PIPELINE = 2_000  # commands in one round trip
 MAX_QUEUES = 5_000  # 20,000 lists with Celery's four priority steps: some tenths of a second
@@ -59,14 +62,10 @@ class RedisBroker:
     def _connect(self, seconds: float) -> None:
         channel = connect(self._broker, seconds).default_channel
         self._client = redis.Redis(connection_pool=channel.client.connection_pool)  # without kombu's own prefixing
-        self._prefix: bytes = channel.global_keyprefix.encode()
-        separator = channel.sep.encode()
-        self._steps: list[int] = list(channel.priority_steps)
-        self._suffixes = [separator + str(step).encode() if step else b"" for step in self._steps]
-        self._unacked_key = self._prefix + channel.unacked_key.encode()
-        self._unacked_index_key = self._prefix + channel.unacked_index_key.encode()
-        self._bindings = Bindings(self._prefix + (channel.keyprefix_queue % "").encode(), separator)
-        self._unacked_count = UnackedCount(self._unacked_key)
+        self._keys = RedisKeys.of(channel)
+        self._bindings = Bindings(self._keys.bindings, self._keys.separator)
+        self._unacked_count = UnackedCount(self._keys)
+        self._ages = Ages()
         self._channel = channel
 
     def _read(self, known: set[bytes]) -> DepthReading:
@@ -80,11 +79,14 @@ class RedisBroker:
         unacked = held if isinstance(held, int) else None
         ready, priorities = self._ready(lengths)
         self._unacked_count.refresh(self._client, unacked, self._bindings)
+        names = [name.decode(errors="backslashreplace") for name in queues]
+        etas = {name: self._unacked_count.of(queue) for name, queue in zip(names, queues, strict=True)}
         rows = depth_rows(
-            [name.decode(errors="backslashreplace") for name in queues],
+            names,
             ready=ready,
-            unacked=[self._unacked_count.of(name) for name in queues],
             priorities=priorities,
+            **self._oldest(queues, lengths),
+            **held_columns(etas, measured_at),
         )
         totals = {
             "ready": None if cut else total(rows, "ready"),
@@ -98,7 +100,8 @@ class RedisBroker:
             *self._refusals(queues, [held, oldest], lengths),
             *role_notes(server),
         )
-        return DepthReading(rows, totals, notes, f"{product(server)} at {self._broker.address}", latency, measured_at)
+        origin = f"{product(server)} at {self._broker.address}"
+        return DepthReading(rows, totals, notes, origin, latency, measured_at, spans(etas, measured_at))
 
     def _queues(self, known: set[bytes]) -> tuple[list[bytes], list[Note]]:
         """Those that workers consume first, so that they are the last to be cut."""
@@ -110,27 +113,32 @@ class RedisBroker:
     def _ask(self, queues: Sequence[bytes]) -> list[Reply]:
         """Number of unacked messages, the first of them to be delivered, and the length of each queue's lists."""
         commands: list[tuple[bytes | str | int, ...]] = [
-            ("HLEN", self._unacked_key),
-            ("ZRANGE", self._unacked_index_key, 0, 0, "WITHSCORES"),
+            ("HLEN", self._keys.unacked),
+            ("ZRANGE", self._keys.unacked_index, 0, 0, "WITHSCORES"),
         ]
-        commands += [("LLEN", self._prefix + name + suffix) for name in queues for suffix in self._suffixes]
+        commands += [("LLEN", key) for name in queues for key in self._keys.lists(name)]
         replies: list[Reply] = []
         for start in range(0, len(commands), PIPELINE):
-            pipeline = self._client.pipeline(transaction=False)
-            for command in commands[start : start + PIPELINE]:
-                pipeline.execute_command(*command)
-            replies += pipeline.execute(raise_on_error=False)
+            replies += ask(self._client, commands[start : start + PIPELINE])
         return replies
+
+    def _oldest(self, queues: Sequence[bytes], lengths: Sequence[Reply]) -> dict[str, Any]:
+        """The columns `oldest` and `oldest_at_least`."""
+        lists = [self._keys.lists(name) for name in queues]
+        by_key = dict(zip((key for keys in lists for key in keys), lengths, strict=True))
+        self._ages.refresh(self._client, by_key)
+        ages = [self._ages.of(keys, by_key) for keys in lists]
+        return {"oldest": [age for age, _ in ages], "oldest_at_least": [least for _, least in ages]}
 
     def _ready(self, lengths: Sequence[Reply]) -> tuple[list[int | None], list[str | None]]:
         """Per queue the sum of its lists, and the JSON of each; unknown when one of them is."""
-        steps = len(self._steps)
+        steps = len(self._keys.steps)
         lists = [tuple(lengths[start : start + steps]) for start in range(0, len(lengths), steps)]
         known = [all(type(size) is int for size in sizes) for sizes in lists]
         ready = [sum(sizes) if good else None for sizes, good in zip(lists, known, strict=True)]
         if steps == 1:
             return ready, [None] * len(lists)
-        template = "{" + ", ".join(f'"{step}": %d' for step in self._steps) + "}"
+        template = "{" + ", ".join(f'"{step}": %d' for step in self._keys.steps) + "}"
         return ready, [template % sizes if good else None for sizes, good in zip(lists, known, strict=True)]
 
     def _refusals(self, queues: Sequence[bytes], totals: Sequence[Reply], lengths: Sequence[Reply]) -> Iterator[Note]:
@@ -140,7 +148,8 @@ class RedisBroker:
             return
         for what in sorted({denied(error) for error in errors if isinstance(error, NoPermissionError)}):
             yield Note(f"Redis refused {what}: allow it to this user by ACL", "warning")
-        names = [self._unacked_key, self._unacked_index_key, *(name for name in queues for _ in self._steps)]
+        keys = self._keys
+        names = [keys.unacked, keys.unacked_index, *(name for name in queues for _ in keys.steps)]
         wrong = [
             name.decode(errors="backslashreplace")
             for name, reply in zip(names, (*totals, *lengths), strict=True)
@@ -148,6 +157,28 @@ class RedisBroker:
         ]
         if wrong:
             yield Note(f"{listed(wrong)}: not what Celery keeps under this name in Redis, so it is unknown", "warning")
+
+
+def held_columns(etas: Mapping[str, Held | None], now: datetime) -> dict[str, Any]:
+    """What is told of the unacked of each queue; unknown where it was not counted."""
+    coming = {name: sorted(eta for eta, _ in one.etas if eta > now.timestamp()) for name, one in etas.items() if one}
+    first = [one.delivered if one else None for one in etas.values()]
+    return {
+        "unacked": [one.count if one else None for one in etas.values()],
+        "scheduled": [len(coming[name]) if one else None for name, one in etas.items()],
+        "next_eta": [EPOCH + timedelta(seconds=coming[name][0]) if coming.get(name) else None for name in etas],
+        "oldest_unacked": [None if at is None else max(0.0, now.timestamp() - at) for at in first],
+    }
+
+
+def spans(etas: Mapping[str, Held | None], now: datetime) -> dict[str, list[float]]:
+    """As DepthReading promises them, of the messages of which it is known when they were delivered."""
+    at_hand = ((name, eta, at) for name, one in etas.items() if one for eta, at in one.etas)
+    found: dict[str, list[float]] = {}
+    for name, eta, delivered in at_hand:
+        if delivered is not None and eta > now.timestamp():
+            found.setdefault(name, []).append(eta - delivered)
+    return found
 
 
 def age(oldest: Reply, now: datetime) -> int | None:

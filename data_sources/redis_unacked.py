@@ -1,23 +1,27 @@
-"""Which queues the unacknowledged messages of a Redis broker belong to.
+"""Which queues the unacknowledged messages of a Redis broker belong to, since when they are held, and for what.
 
-kombu keeps all of them, of all queues, in one hash: delivery tag -> `[message, "<exchange>", "<routing key>"]`
-(kombu/transport/redis.py, QoS.append). Their number is cheap, their queues cost reading every message in full, so
-they are counted seldom and only while there are few. Never in Lua: that holds up the server for everybody.
+kombu keeps all of them, of all queues, in one hash: delivery tag -> `[message, "<exchange>", "<routing key>"]`, and
+when each was delivered in a sorted set (kombu/transport/redis.py, QoS.append). Their number is cheap, their queues
+cost reading every message in full, so they are counted seldom and only while there are few. Never in Lua: that holds
+up the server for everybody.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import redis
 
 from data_sources.note import Note
 from data_sources.redis_bindings import Bindings
+from data_sources.redis_keys import RedisKeys
 
 EVERY_SECONDS = 30.0
 MAX_MESSAGES = 20_000  # 0.2 s to read and count
@@ -28,19 +32,37 @@ STEP = 500  # messages a step of HSCAN
 # The message is an object, so a brace stands before the exchange; an address is no longer than AMQP allows.
 TAIL_BYTES = 2048
 TAIL = re.compile(rb'\}, ?"((?:[^"\\]|\\.)*)", ?"((?:[^"\\]|\\.)*)"\]\Z')
+# A header of Celery's. Within a text, such as the body or the repr of arguments, its quotes would be escaped.
+ETA = re.compile(rb'"eta": ?"([0-9T:.+Z-]{10,40})"')
 
 Address = tuple[bytes, bytes]  # exchange, routing key
-Addresses = Counter[Address | None]  # messages by address, under None those without a readable one
+
+
+@dataclass
+class Held:
+    """Unacknowledged messages. Times are seconds since 1970, `delivered` by the worker's clock."""
+
+    count: int = 0
+    delivered: float | None = None  # the first of them
+    etas: list[tuple[float, float | None]] = field(default_factory=list)  # ETA, and when its message was delivered
+
+    def add(self, other: Held) -> None:
+        self.count += other.count
+        self.delivered = min((at for at in (self.delivered, other.delivered) if at is not None), default=None)
+        self.etas += other.etas
+
+
+Addressed = dict[Address | None, Held]  # by address, under None those without a readable one
 
 
 class UnackedCount:
-    """The last count by queue of the hash `key`, and why there is none."""
+    """What was held of each queue when it was counted last, and why that is not known."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, keys: RedisKeys) -> None:
+        self._keys = keys
         self._read_at = float("-inf")  # when the messages were last read
         self._known_at = float("-inf")  # when the count was true: also, unread, when there were none
-        self._by_queue: Counter[bytes] | None = None
+        self._by_queue: dict[bytes, Held] | None = None
         self._unclear: set[bytes] = set()  # queues that share an exchange's messages: any of them may hold them
         self._homeless = 0  # messages whose queue is not known
         self._reason = ""
@@ -52,20 +74,20 @@ class UnackedCount:
             self._forget("not even their number is")
         elif total == 0:
             self._known_at = now
-            self._assign(Addresses(), bindings)
+            self._assign({}, bindings)
         elif now - self._read_at >= EVERY_SECONDS:
             self._read_at = self._known_at = now
-            addresses = self._addresses(client, total)
-            if isinstance(addresses, str):
-                self._forget(addresses)
+            addressed = self._addressed(client, total)
+            if isinstance(addressed, str):
+                self._forget(addressed)
             else:
-                self._assign(addresses, bindings)
+                self._assign(addressed, bindings)
 
-    def of(self, queue: bytes) -> int | None:
+    def of(self, queue: bytes) -> Held | None:
         """Unacked messages of one queue; None: not known."""
         if self._by_queue is None or queue in self._unclear:
             return None
-        return self._by_queue[queue]
+        return self._by_queue.get(queue, Held())
 
     def notes(self) -> Iterator[Note]:
         age = time.monotonic() - self._known_at
@@ -78,48 +100,57 @@ class UnackedCount:
         if self._homeless:
             yield Note(f"{self._homeless:,} unacked messages belong to queues whose bindings are not known", "warning")
 
-    def _addresses(self, client: redis.Redis, total: int) -> Addresses | str:
+    def _addressed(self, client: redis.Redis, total: int) -> Addressed | str:
         """All messages by address, or why they are not read."""
         if total > MAX_MESSAGES:
             return f"{total:,} messages are held, at most {MAX_MESSAGES:,} are read"
         try:
-            size = client.memory_usage(self._key, samples=0) or 0  # all of them: a sample misses the one of 100 MB
+            # All of them: a sample misses the one of 100 MB.
+            size = client.memory_usage(self._keys.unacked, samples=0) or 0
             if size > MAX_BYTES:
                 return f"they take {size / 2**20:,.0f} MB, at most {MAX_BYTES >> 20} MB are read"
-            return self._scan(client)
+            return self._scan(client, self._delivered(client))
         except redis.exceptions.NoPermissionError:
             return "the Redis user may not run MEMORY USAGE and HSCAN (allow them by ACL)"
         except redis.ResponseError:
             return "this server cannot tell how large the messages are"
 
-    def _scan(self, client: redis.Redis) -> Addresses | str:
-        addresses, seen, size, cursor, began = Addresses(), set[bytes](), 0, 0, time.monotonic()
+    def _delivered(self, client: redis.Redis) -> dict[bytes, float]:
+        """When each message was delivered, as far as that may be read."""
+        try:
+            index: Any = client.zrange(self._keys.unacked_index, 0, MAX_MESSAGES, withscores=True)
+        except redis.ResponseError:
+            return {}
+        return {tag: at for tag, at in index if math.isfinite(at)}
+
+    def _scan(self, client: redis.Redis, delivered: Mapping[bytes, float]) -> Addressed | str:
+        addressed, seen, size, cursor, began = Addressed(), set[bytes](), 0, 0, time.monotonic()
         messages: Any
         while True:
-            cursor, messages = client.hscan(self._key, cursor, count=STEP)
+            cursor, messages = client.hscan(self._keys.unacked, cursor, count=STEP)
             for tag, message in messages.items():
                 if tag not in seen:  # HSCAN may return an entry twice
                     seen.add(tag)
                     size += len(message)
-                    addresses[address(message)] += 1
+                    addressed.setdefault(address(message), Held()).add(held(message, delivered.get(tag)))
             if not cursor:
-                return addresses
+                return addressed
             if size > MAX_BYTES or len(seen) > MAX_MESSAGES or time.monotonic() - began > MAX_SECONDS:
                 return "they grew, or came too slowly, while they were read"
 
     def _forget(self, reason: str) -> None:
         self._by_queue, self._unclear, self._homeless, self._reason = None, set(), 0, reason
 
-    def _assign(self, addresses: Addresses, bindings: Bindings) -> None:
-        self._by_queue, self._unclear, self._homeless = Counter(), set(), 0
-        for place, count in addresses.items():
+    def _assign(self, addressed: Addressed, bindings: Bindings) -> None:
+        self._by_queue, self._unclear, self._homeless = {}, set(), 0
+        for place, messages in addressed.items():
             queues = bindings.destinations(*place) if place else set()
             if len(queues) == 1:
-                self._by_queue[queues.pop()] += count
+                self._by_queue.setdefault(queues.pop(), Held()).add(messages)
             elif queues:
                 self._unclear |= queues
             else:
-                self._homeless += count
+                self._homeless += messages.count
 
 
 def address(message: bytes) -> Address | None:
@@ -132,3 +163,21 @@ def address(message: bytes) -> Address | None:
     except ValueError:  # not JSON, or not text
         return None
     return exchange, routing_key
+
+
+def held(message: bytes, delivered: float | None) -> Held:
+    """One entry of the hash."""
+    eta = eta_of(message)
+    return Held(1, delivered, [] if eta is None else [(eta, delivered)])
+
+
+def eta_of(message: bytes) -> float | None:
+    """The ETA in the headers, in seconds since 1970; without an offset celery means UTC."""
+    found = ETA.search(message)
+    if found is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(found[1].decode())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -19,6 +20,7 @@ from data_sources.celery_events import TaskEvent
 from data_sources.task_record import TaskRecord
 
 KINDS = ("sent", "received", "started", "succeeded", "failed", "rejected", "revoked", "retried")
+ENDS = ("succeeded", "failed", "rejected", "revoked", "retried")  # one that is retried comes again as another message
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)  # prometheus_client's
 
 OTHER = "(other)"
@@ -102,6 +104,15 @@ class Counters:
         """The class of `KeyError('sku')`; "" when that is not how it begins."""
         found = CLASS_NAME.match(text or "")
         return bounded(found[0] if found else "", self._exceptions, MOST_EXCEPTIONS)
+
+    def ended(self) -> Counter[str]:
+        """Messages that their queues were rid of since the recorder began, by queue; of one that is missing, no event
+        was heard. Any thread may ask.
+        """
+        ended: Counter[str] = Counter()
+        for (_, _, queue), cell in list(self.cells.items()):
+            ended[queue] += sum(cell.counts[PLACE[kind]] for kind in ENDS)
+        return ended
 
     def to_json(self) -> str:
         """The body of `latest` kind `counters`; `read_cells` reads it back."""

@@ -122,6 +122,7 @@ class Recording:
             cluster, inbox, gaps, state.workers if earlier else {}, settings.history_hide_arguments
         )
         self._sampler = Sampler(cluster, inbox, gaps, self._follower, last_workers(store))
+        self._sampler.ended = self._writer.ended
         self._writer.follower = self._follower
         self._follower.start()  # first: what is not heard is lost
         self._writer.start()

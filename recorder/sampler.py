@@ -20,8 +20,10 @@ from data_sources.note import Note, listed
 from data_sources.poller import Poller, Reading
 from data_sources.presence import Beside, Presence
 from data_sources.queue_depths import DepthReading
+from data_sources.queue_flow import QueueFlow
 from data_sources.schema import SAMPLE_LEVELS
-from data_sources.worker_facts import WorkerFacts, workers_facts
+from data_sources.visibility import Visibility
+from data_sources.worker_facts import WorkerFacts, slowest, workers_facts
 from data_sources.worker_rows import Row, WorkersReading
 from recorder.batch import Latest, Sample
 from recorder.follow import Follower
@@ -32,6 +34,7 @@ T = TypeVar("T")
 
 EVERY_SECONDS = 5.0
 DEADLINE_SECONDS = 3.0
+LIMITS_SECONDS = 1.0
 # Small and always needed; the rest is asked when a page or an export wants it.
 SAMPLED = ("ping", "stats", "active", "active_queues")
 
@@ -54,8 +57,11 @@ class Sampler:
         self._reader = open_broker(cluster)
         self._presence = Presence(cluster.workers_expected, earlier)
         self._accepted = Accepted()
+        self._visibility = Visibility(cluster.broker)
+        self._flow = QueueFlow()
         self.workers = Poller("Celery", self._ask_workers, EVERY_SECONDS, self._keep_workers)
         self.queues = Poller("Broker", self._read_queues, EVERY_SECONDS, self._keep_queues)
+        self.ended: Callable[[], Mapping[str, int]] = dict  # messages each queue was rid of, see QueueFlow.judged
         self._samples: list[Sample] = []  # of the workers' round under way
 
     def start(self) -> None:
@@ -79,18 +85,31 @@ class Sampler:
     def _ask_workers(self) -> WorkersReading:
         beats, now = self._follower.heartbeats.processes, datetime.now(UTC)
         snapshot = self._inspector.snapshot(
-            SAMPLED,
+            (*SAMPLED, "conf") if self._visibility.is_due else SAMPLED,
             expected=self._presence.expected,
             awake={name for (name, _), beat in beats.items() if beat.is_current(now)},
             deadline_seconds=DEADLINE_SECONDS,
             arguments={"active": {"safe": True}},
         )
         at = datetime.now(UTC)
+        self._visibility.heard(conf for _, conf in snapshot.values("conf"))
         facts = workers_facts(snapshot)
         taken = self._presence.update(facts, at, self._beside(snapshot))
+        self._ask_for_limits()
         self._samples = worker_samples(bucket(at), facts) + self._accepted.samples(bucket(at), taken)
         notes = notes_of(snapshot) + twin_notes(facts)
         return WorkersReading(self._presence.rows(at), len(facts), notes)
+
+    def _ask_for_limits(self) -> None:
+        """Of those who leave messages alone: a rate limit is a reason to."""
+        if suspects := self._presence.suspects:
+            limits = self._inspector.snapshot(
+                ("registered",),
+                workers=suspects,
+                deadline_seconds=LIMITS_SECONDS,
+                arguments={"registered": {"taskinfoitems": ["rate_limit"]}},
+            )
+            self._presence.limited({worker: slowest(tasks) for worker, tasks in limits.values("registered")})
 
     def _beside(self, snapshot: Snapshot) -> Beside:
         queues = self.queues.read()
@@ -108,7 +127,8 @@ class Sampler:
         )
 
     def _read_queues(self) -> DepthReading:
-        return self._reader.depths(self._presence.queues, deadline_seconds=DEADLINE_SECONDS)
+        reading = self._reader.depths(self._presence.queues, deadline_seconds=DEADLINE_SECONDS)
+        return self._flow.judged(self._visibility.judged(reading), self.ended())
 
     def _keep_workers(self, reading: Reading[WorkersReading]) -> None:
         samples = [] if reading.failure else self._samples

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from data_sources.celery_events import TaskEvent
@@ -66,6 +67,10 @@ class Writer:
         self._ends = time.monotonic() + FLUSH_SECONDS
         self._inbox.close()
         self._thread.join(FLUSH_SECONDS + 1)
+
+    def ended(self) -> Mapping[str, int]:
+        """See Counters.ended."""
+        return self._counters.ended()
 
     @property
     def ending(self) -> bool:

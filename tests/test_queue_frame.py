@@ -22,6 +22,22 @@ PROMISED = {
     "oldest": "float64",
     "internal": "bool",
     "priorities": "str",
+    "oldest_at_least": "float64",
+    "oldest_unacked": "float64",
+    "next_eta": "datetime64[ms, UTC]",
+    "twice": "Int64",
+    "in_rate": "float64",
+    "out_rate": "float64",
+    "growth": "float64",
+    "grows": "boolean",
+    "memory": "Int64",
+    "message_bytes": "Int64",
+    "type": "str",
+    "dead_letter": "str",
+    "message_ttl": "float64",
+    "expires": "float64",
+    "drain": "float64",
+    "flags": "object",
 }
 
 

@@ -87,10 +87,37 @@ def test_nineteen_of_four_priorities_and_four_held_show_as_19_ready_and_4_unacke
         wait_until(lambda: row(reader.depths([], deadline_seconds=3), "mail") == expected, "the statistics", 15)
         reading = reader.depths([], deadline_seconds=3)
     assert reading.totals == {"ready": 19, "unacked": 4}
-    assert {row["priorities"] for row in reading.rows} == {None}
+    assert json.loads(reading.rows[0]["priorities"]) == {"0": 5, "3": 5, "6": 4, "9": 5}
     assert reading.origin.startswith("RabbitMQ 3.")
     assert reading.origin.endswith(vhost.split("@")[1])
     assert not reading.notes
+
+
+def test_what_a_queue_is_and_what_flows_through_it_are_told(vhost: str, reader: QueueReader) -> None:
+    options = {"x-dead-letter-exchange": "dead", "x-message-ttl": 60_000, "x-expires": 3_600_000}
+    declare(vhost, "mail", queue_arguments=options)
+    with Connection(vhost) as connection, closing(connection.SimpleQueue("mail", queue_args=options)) as queue:
+
+        def flows() -> bool:
+            """Two messages come, one is taken."""
+            queue.put({})
+            queue.put({})
+            queue.get().ack()
+            return bool(told()["in_rate"] and told()["out_rate"] and told()["message_bytes"])
+
+        def told() -> Any:
+            return reader.depths([], deadline_seconds=3).rows[0]
+
+        wait_until(flows, "the statistics", 20)
+        mail = told()
+    assert {name: mail[name] for name in ("type", "dead_letter", "message_ttl", "expires", "priorities")} == {
+        "type": "classic",
+        "dead_letter": "dead",
+        "message_ttl": 60,
+        "expires": 3600,
+        "priorities": None,
+    }
+    assert mail["memory"] > 1000
 
 
 def test_a_queue_without_statistics_yet_is_unknown_and_not_empty(vhost: str, reader: QueueReader) -> None:

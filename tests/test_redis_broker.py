@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import signal
 import subprocess
 import threading
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -57,9 +59,13 @@ def client(server: Redis, **options: Any) -> Any:
     return redis.Redis(port=server.port, **options)
 
 
-def unacked_entry(exchange: str, routing_key: str, body: str = "e30=") -> str:
+def unacked_entry(exchange: str, routing_key: str, body: str = "e30=", headers: object = None) -> str:
     """As kombu writes it (QoS.append)."""
-    return json.dumps([{"body": body, "headers": {}, "properties": {}}, exchange, routing_key])
+    return json.dumps([{"body": body, "headers": headers or {}, "properties": {}}, exchange, routing_key])
+
+
+def iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat()
 
 
 # ---- What is there
@@ -84,9 +90,61 @@ def test_a_queue_without_a_worker_is_found_and_an_empty_one_is_zero(redis_server
     assert numbers(depths(redis_server.url, "idle")) == {"forgotten": (1, 0), "idle": (0, 0)}
 
 
-def test_consumers_oldest_and_scheduled_are_unknown_to_redis(redis_server: Redis) -> None:
+def test_consumers_and_rates_are_unknown_to_redis(redis_server: Redis) -> None:
     frame = depth_frame(depths(redis_server.url, "mail").rows)
-    assert frame[["consumers", "oldest", "scheduled"]].isna().all(axis=None)
+    assert frame[["consumers", "oldest", "in_rate", "out_rate", "memory", "twice"]].isna().all(axis=None)
+    assert frame["scheduled"].tolist() == [0]
+
+
+def test_what_is_held_for_an_eta_and_since_when_are_told_by_queue(redis_server: Redis) -> None:
+    soon, late, now = time.time() + 600, time.time() + 7200, time.time()
+    with client(redis_server) as raw:
+        raw.hset(
+            "unacked",
+            mapping={
+                "1": unacked_entry("", "mail", headers={"eta": iso(late)}),
+                "2": unacked_entry("", "mail", headers={"eta": iso(soon)}),
+                "3": unacked_entry("", "mail", headers={"eta": iso(now - 5)}),
+                "4": unacked_entry("", "images", headers={"eta": None, "kwargsrepr": f'{{"eta": "{iso(late)}"}}'}),
+            },
+        )
+        raw.zadd("unacked_index", {"1": now - 100, "2": now - 50, "3": now - 300, "4": math.inf})
+        reading = depths(redis_server.url, "mail", "images")
+    mail, images = (row for _, row in sorted((row["queue"], row) for row in reading.rows)[::-1])
+    assert (mail["scheduled"], images["scheduled"], images["oldest_unacked"]) == (2, 0, None)
+    assert mail["next_eta"].timestamp() == pytest.approx(soon, abs=0.01)
+    assert mail["oldest_unacked"] == pytest.approx(300, abs=5)
+    assert sorted(reading.spans["mail"]) == pytest.approx([650, 7300], abs=0.1)
+    assert list(reading.spans) == ["mail"]
+
+
+def test_the_age_of_the_oldest_is_known_when_its_coming_was_seen(redis_server: Redis) -> None:
+    send(redis_server.url, "old")
+    with closing(reader(redis_server.url)) as broker, client(redis_server) as raw:
+        broker.depths(["new"], deadline_seconds=3)
+        send(redis_server.url, "new", [0, 3])
+        began = time.monotonic()
+
+        def row(queue: str) -> Any:
+            return next(row for row in broker.depths(["new"], deadline_seconds=3).rows if row["queue"] == queue)
+
+        wait_until(lambda: (row("new")["oldest"] or 0) > 0.2, "an age")
+        assert row("new")["oldest"] <= time.monotonic() - began
+        assert row("old")["oldest"] is None
+        assert row("old")["oldest_at_least"] > 0.2
+        raw.rpop("new")  # of another priority the first is still there
+        assert row("new")["oldest"] > 0.2
+        raw.rpop("new\x06\x163")
+        assert (row("new")["oldest"], row("new")["oldest_at_least"]) == (None, None)
+
+
+def test_ends_of_lists_of_large_messages_are_not_fetched(redis_server: Redis) -> None:
+    with closing(reader(redis_server.url)) as broker, client(redis_server) as raw:
+        raw.lpush("mail", "x" * 200_000)
+        raw.config_resetstat()
+        rows = broker.depths(["mail"], deadline_seconds=3).rows
+        assert raw.info("stats")["total_net_output_bytes"] < 100_000
+    assert [(row["ready"], row["oldest_at_least"]) for row in rows] == [(1, None)]
 
 
 def test_prefix_separator_steps_and_key_names_are_the_apps(redis_server: Redis) -> None:
@@ -155,7 +213,7 @@ def test_only_small_reads_are_sent_and_nothing_is_changed(redis_server: Redis) -
         log = iter(lambda: monitor.next_command()["command"].split(" "), ["ECHO", "end"])
         list(takewhile(lambda words: words != ["ECHO", "begin"], log))
         sent = {words[0].upper() for words in log}
-    allowed = {"HELLO", "CLIENT", "PING", "SCAN", "SSCAN", "HLEN", "ZRANGE", "LLEN", "MEMORY", "HSCAN"}
+    allowed = {"HELLO", "CLIENT", "PING", "SCAN", "SSCAN", "HLEN", "ZRANGE", "LLEN", "LINDEX", "MEMORY", "HSCAN"}
     assert sent <= allowed
     assert {"SCAN", "LLEN", "HSCAN"} <= sent
 
@@ -431,6 +489,7 @@ def test_the_address_at_the_end_of_an_entry_is_the_one_kombu_wrote(body: str, ex
 @given(st.binary())
 def test_no_entry_is_too_strange_to_be_read(entry: bytes) -> None:
     redis_unacked.address(entry)
+    redis_unacked.held(entry, None)
 
 
 WORDS = st.lists(st.sampled_from(["a", "b", "", "a-b", "*", "#"]), min_size=1, max_size=5).map(".".join)

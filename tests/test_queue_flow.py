@@ -1,0 +1,128 @@
+"""What flows through queues, which of them grow, what runs twice: judged from readings that say it or do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from data_sources.config import Broker
+from data_sources.now_frames import depth_frame
+from data_sources.queue_depths import DepthReading, depth_rows
+from data_sources.queue_flow import QueueFlow, rises
+from data_sources.visibility import Visibility
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def reading(seconds: float, spans: Mapping[str, list[float]] | None = None, **columns: Any) -> DepthReading:
+    """Of one queue, `mail`."""
+    rows = depth_rows(["mail"], **{name: [value] for name, value in columns.items()})
+    return DepthReading(rows, {}, (), "", timedelta(0), AT + timedelta(seconds=seconds), spans or {})
+
+
+def judged(*told: tuple[float, int | None, int | None, int | None]) -> Mapping[str, Any]:
+    """The last row of readings of (seconds, ready, unacked, ended)."""
+    flow = QueueFlow()
+    for seconds, ready, unacked, ended in told:
+        last = flow.judged(
+            reading(seconds, ready=ready, unacked=unacked), {} if ended is None else {"mail": ended, "else": 7}
+        )
+    return last.rows[0]
+
+
+def test_in_is_out_and_the_growth_of_what_is_there() -> None:
+    row = judged((0, 100, 4, 0), (30, 130, 4, 60), (60, 160, 10, 120))
+    assert (row["out_rate"], row["in_rate"], row["growth"]) == (2.0, pytest.approx(3.1), 1.0)
+
+
+def test_without_events_of_a_queue_its_flow_is_not_known_and_its_growth_is() -> None:
+    row = judged((0, 100, 4, None), (60, 40, 4, None))
+    assert (row["out_rate"], row["in_rate"], row["growth"], row["grows"]) == (None, None, -1.0, False)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [(0, 1, 0, 0), (50, 2, 0, 0)],  # too short
+        [(0, None, 0, 0), (60, 2, 0, 0)],
+        [(0, 1, 0, 0), (60, None, 0, 0)],
+        [(0, 1, 0, 0), (30, 1, 0, 0), (200, 9, 0, 0)],  # nothing was known in between
+        [(0, 1, 0, 0), (70, 1, 0, 0), (10, 9, 0, 0)],  # the clock was set back
+    ],
+)
+def test_what_is_not_known_long_enough_is_not_told(told: list[tuple[float, int | None, int, int]]) -> None:
+    assert judged(*told)["growth"] is None
+
+
+def test_what_a_broker_tells_of_its_rates_stays() -> None:
+    flow = QueueFlow()
+    for seconds in (0, 30, 60):
+        last = flow.judged(reading(seconds, ready=0, in_rate=5.0, out_rate=4.0), {"mail": seconds})
+    assert (last.rows[0]["in_rate"], last.rows[0]["out_rate"]) == (5.0, 4.0)
+    assert not last.notes
+
+
+def test_a_queue_that_only_grows_is_told_from_a_burst() -> None:
+    assert judged(*((20 * k, 10 * k, 0, 0) for k in range(8)))["grows"] is True
+    assert judged(*((20 * k, [0, 0, 90, 80, 70, 60, 50, 40][k], 0, 0) for k in range(8)))["grows"] is False
+    assert rises([0, None, 1, 2, 3])
+    assert not rises([1, 2, 3])
+
+
+def test_time_to_drain_is_none_never_or_a_number_and_flags_need_knowledge() -> None:
+    rows = depth_rows(
+        ["drains", "grows", "empty", "unknown", "celeryev.1"],
+        ready=[120, 5, 0, None, 3],
+        growth=[-2.0, 1.0, 0.0, -1.0, 1.0],
+        grows=[False, True, False, None, True],
+        consumers=[1, 0, 0, None, 0],
+        twice=[0, 3, None, None, None],
+    )
+    frame = depth_frame(rows).set_index("queue")
+    assert frame["drain"].to_dict() == pytest.approx(
+        {"drains": 60, "grows": np.inf, "empty": 0, "unknown": np.nan, "celeryev.1": np.inf}, nan_ok=True
+    )
+    assert frame["flags"].to_dict() == {
+        "drains": [],
+        "grows": ["nobody", "grows", "twice"],
+        "empty": [],
+        "unknown": [],
+        "celeryev.1": [],
+    }
+
+
+def conf(**options: object) -> Mapping[str, Any]:
+    return {"broker_transport_options": options} if options else {}
+
+
+@pytest.mark.parametrize(
+    ("confs", "options", "twice"),
+    [
+        ([], {}, 2),  # an hour, Celery's default
+        ([], {"visibility_timeout": 7200}, 1),
+        ([conf(visibility_timeout=43200)], {}, 0),
+        ([conf(visibility_timeout=43200), conf()], {}, 2),  # the shortest counts
+        ([conf(visibility_timeout="********")], {}, 2),
+    ],
+)
+def test_what_is_due_beyond_the_shortest_visibility_timeout_runs_twice(
+    confs: list[Mapping[str, Any]], options: dict[str, object], twice: int
+) -> None:
+    visibility = Visibility(Broker.from_url("redis://localhost", transport_options=options))
+    assert visibility.is_due
+    visibility.heard(confs)
+    assert visibility.is_due is not bool(confs)
+    told = visibility.judged(reading(0, {"mail": [600.0, 4000.0, 8000.0]}, scheduled=3))
+    assert told.rows[0]["twice"] == twice
+    assert bool(told.notes) is (not confs and not options)
+    assert visibility.judged(reading(0, scheduled=None)).rows[0]["twice"] is None
+
+
+def test_only_redis_has_a_visibility_timeout() -> None:
+    visibility = Visibility(Broker.from_url("amqp://localhost"))
+    assert not visibility.is_due
+    assert visibility.judged(reading(0, scheduled=3)).rows[0]["twice"] is None
