@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_sources.note import Note
 
@@ -24,6 +24,7 @@ COLUMNS = {
     "oldest_unacked": "float64",  # seconds since the first of the unacked was delivered
     "next_eta": "datetime64[ms, UTC]",
     "twice": "Int64",  # scheduled beyond the visibility timeout: delivered once more before their time
+    "overdue": "Int64",  # unacked for longer than the visibility timeout: delivered once more when a worker looks
     "in_rate": "float64",  # messages a second
     "out_rate": "float64",
     "growth": "float64",  # of `ready`, a second
@@ -50,6 +51,13 @@ INTERNAL = re.compile(r"celeryev(\..*)?|.*\.pidbox|celery_delayed_\d+|amq\.gen-.
 Row = Mapping[str, Any]  # a queue: all of COLUMNS, None where unknown
 
 
+class Hold(NamedTuple):
+    """One unacked message: how long ago it was delivered, and how long after that its ETA is, if it is to come."""
+
+    seconds: float
+    until_eta: float | None
+
+
 @dataclass(frozen=True, eq=False)  # each is one of its own, so that its frame is made once
 class DepthReading:
     """What a broker said of its queues at one moment.
@@ -65,9 +73,7 @@ class DepthReading:
     origin: str  # "Redis 7.0.15 at host:6379/0"
     latency: timedelta  # of one small round trip
     measured_at: datetime
-    # By queue, of each message that is held for an ETA the seconds from its delivery to that time: when they are more
-    # than the visibility timeout, Redis's messages are delivered once more. Not kept.
-    spans: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    held: Mapping[str, Sequence[Hold]] = field(default_factory=dict)  # by queue; where it is known, and not kept
 
     def work(self) -> list[Row]:
         """The queues that are not internal."""

@@ -22,7 +22,7 @@ from data_sources.broker_errors import translated
 from data_sources.celery_connection import connect
 from data_sources.config import Broker
 from data_sources.note import Note, listed
-from data_sources.queue_depths import DepthReading, depth_rows, total
+from data_sources.queue_depths import DepthReading, Hold, depth_rows, total
 from data_sources.redis_ages import Ages, ask
 from data_sources.redis_bindings import Bindings
 from data_sources.redis_keys import RedisKeys
@@ -80,13 +80,14 @@ class RedisBroker:
         ready, priorities = self._ready(lengths)
         self._unacked_count.refresh(self._client, unacked, self._bindings)
         names = [name.decode(errors="backslashreplace") for name in queues]
-        etas = {name: self._unacked_count.of(queue) for name, queue in zip(names, queues, strict=True)}
+        holding = {name: self._unacked_count.of(queue) for name, queue in zip(names, queues, strict=True)}
+        now = measured_at.timestamp()
         rows = depth_rows(
             names,
             ready=ready,
             priorities=priorities,
             **self._oldest(queues, lengths),
-            **held_columns(etas, measured_at),
+            **held_columns(holding, now),
         )
         totals = {
             "ready": None if cut else total(rows, "ready"),
@@ -101,7 +102,7 @@ class RedisBroker:
             *role_notes(server),
         )
         origin = f"{product(server)} at {self._broker.address}"
-        return DepthReading(rows, totals, notes, origin, latency, measured_at, spans(etas, measured_at))
+        return DepthReading(rows, totals, notes, origin, latency, measured_at, holds(holding, now))
 
     def _queues(self, known: set[bytes]) -> tuple[list[bytes], list[Note]]:
         """Those that workers consume first, so that they are the last to be cut."""
@@ -159,26 +160,30 @@ class RedisBroker:
             yield Note(f"{listed(wrong)}: not what Celery keeps under this name in Redis, so it is unknown", "warning")
 
 
-def held_columns(etas: Mapping[str, Held | None], now: datetime) -> dict[str, Any]:
-    """What is told of the unacked of each queue; unknown where it was not counted."""
-    coming = {name: sorted(eta for eta, _ in one.etas if eta > now.timestamp()) for name, one in etas.items() if one}
-    first = [one.delivered if one else None for one in etas.values()]
+def held_columns(held: Mapping[str, Sequence[Held] | None], now: float) -> dict[str, Any]:
+    """What is told of the unacked of each queue; unknown where they were not counted."""
+    known = {name: messages for name, messages in held.items() if messages is not None}
+    etas = {name: [one.eta for one in messages if one.eta and one.eta > now] for name, messages in known.items()}
+    ages = {name: [now - one.delivered for one in messages if one.delivered] for name, messages in known.items()}
     return {
-        "unacked": [one.count if one else None for one in etas.values()],
-        "scheduled": [len(coming[name]) if one else None for name, one in etas.items()],
-        "next_eta": [EPOCH + timedelta(seconds=coming[name][0]) if coming.get(name) else None for name in etas],
-        "oldest_unacked": [None if at is None else max(0.0, now.timestamp() - at) for at in first],
+        "unacked": [len(known[name]) if name in known else None for name in held],
+        "scheduled": [len(etas[name]) if name in known else None for name in held],
+        "next_eta": [EPOCH + timedelta(seconds=min(etas[name])) if etas.get(name) else None for name in held],
+        "oldest_unacked": [max(0.0, *ages[name]) if ages.get(name) else None for name in held],
     }
 
 
-def spans(etas: Mapping[str, Held | None], now: datetime) -> dict[str, list[float]]:
-    """As DepthReading promises them, of the messages of which it is known when they were delivered."""
-    at_hand = ((name, eta, at) for name, one in etas.items() if one for eta, at in one.etas)
-    found: dict[str, list[float]] = {}
-    for name, eta, delivered in at_hand:
-        if delivered is not None and eta > now.timestamp():
-            found.setdefault(name, []).append(eta - delivered)
-    return found
+def holds(held: Mapping[str, Sequence[Held] | None], now: float) -> dict[str, list[Hold]]:
+    """By queue, those of which it is known when they were delivered."""
+    return {
+        name: [
+            Hold(now - one.delivered, one.eta - one.delivered if one.eta and one.eta > now else None)
+            for one in messages
+            if one.delivered
+        ]
+        for name, messages in held.items()
+        if messages
+    }
 
 
 def age(oldest: Reply, now: datetime) -> int | None:

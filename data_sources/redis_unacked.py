@@ -12,10 +12,10 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
@@ -38,21 +38,14 @@ ETA = re.compile(rb'"eta": ?"([0-9T:.+Z-]{10,40})"')
 Address = tuple[bytes, bytes]  # exchange, routing key
 
 
-@dataclass
-class Held:
-    """Unacknowledged messages. Times are seconds since 1970, `delivered` by the worker's clock."""
+class Held(NamedTuple):
+    """One unacknowledged message. Times are seconds since 1970, `delivered` by the worker's clock."""
 
-    count: int = 0
-    delivered: float | None = None  # the first of them
-    etas: list[tuple[float, float | None]] = field(default_factory=list)  # ETA, and when its message was delivered
-
-    def add(self, other: Held) -> None:
-        self.count += other.count
-        self.delivered = min((at for at in (self.delivered, other.delivered) if at is not None), default=None)
-        self.etas += other.etas
+    delivered: float | None
+    eta: float | None
 
 
-Addressed = dict[Address | None, Held]  # by address, under None those without a readable one
+Addressed = defaultdict[Address | None, list[Held]]  # under None those without a readable address
 
 
 class UnackedCount:
@@ -62,7 +55,7 @@ class UnackedCount:
         self._keys = keys
         self._read_at = float("-inf")  # when the messages were last read
         self._known_at = float("-inf")  # when the count was true: also, unread, when there were none
-        self._by_queue: dict[bytes, Held] | None = None
+        self._by_queue: defaultdict[bytes, list[Held]] | None = None
         self._unclear: set[bytes] = set()  # queues that share an exchange's messages: any of them may hold them
         self._homeless = 0  # messages whose queue is not known
         self._reason = ""
@@ -74,7 +67,7 @@ class UnackedCount:
             self._forget("not even their number is")
         elif total == 0:
             self._known_at = now
-            self._assign({}, bindings)
+            self._assign(Addressed(list), bindings)
         elif now - self._read_at >= EVERY_SECONDS:
             self._read_at = self._known_at = now
             addressed = self._addressed(client, total)
@@ -83,11 +76,11 @@ class UnackedCount:
             else:
                 self._assign(addressed, bindings)
 
-    def of(self, queue: bytes) -> Held | None:
+    def of(self, queue: bytes) -> Sequence[Held] | None:
         """Unacked messages of one queue; None: not known."""
         if self._by_queue is None or queue in self._unclear:
             return None
-        return self._by_queue.get(queue, Held())
+        return self._by_queue.get(queue, ())
 
     def notes(self) -> Iterator[Note]:
         age = time.monotonic() - self._known_at
@@ -124,7 +117,7 @@ class UnackedCount:
         return {tag: at for tag, at in index if math.isfinite(at)}
 
     def _scan(self, client: redis.Redis, delivered: Mapping[bytes, float]) -> Addressed | str:
-        addressed, seen, size, cursor, began = Addressed(), set[bytes](), 0, 0, time.monotonic()
+        addressed, seen, size, cursor, began = Addressed(list), set[bytes](), 0, 0, time.monotonic()
         messages: Any
         while True:
             cursor, messages = client.hscan(self._keys.unacked, cursor, count=STEP)
@@ -132,7 +125,7 @@ class UnackedCount:
                 if tag not in seen:  # HSCAN may return an entry twice
                     seen.add(tag)
                     size += len(message)
-                    addressed.setdefault(address(message), Held()).add(held(message, delivered.get(tag)))
+                    addressed[address(message)].append(Held(delivered.get(tag), eta_of(message)))
             if not cursor:
                 return addressed
             if size > MAX_BYTES or len(seen) > MAX_MESSAGES or time.monotonic() - began > MAX_SECONDS:
@@ -142,15 +135,15 @@ class UnackedCount:
         self._by_queue, self._unclear, self._homeless, self._reason = None, set(), 0, reason
 
     def _assign(self, addressed: Addressed, bindings: Bindings) -> None:
-        self._by_queue, self._unclear, self._homeless = {}, set(), 0
+        self._by_queue, self._unclear, self._homeless = defaultdict(list), set(), 0
         for place, messages in addressed.items():
             queues = bindings.destinations(*place) if place else set()
             if len(queues) == 1:
-                self._by_queue.setdefault(queues.pop(), Held()).add(messages)
+                self._by_queue[queues.pop()] += messages
             elif queues:
                 self._unclear |= queues
             else:
-                self._homeless += messages.count
+                self._homeless += len(messages)
 
 
 def address(message: bytes) -> Address | None:
@@ -163,12 +156,6 @@ def address(message: bytes) -> Address | None:
     except ValueError:  # not JSON, or not text
         return None
     return exchange, routing_key
-
-
-def held(message: bytes, delivered: float | None) -> Held:
-    """One entry of the hash."""
-    eta = eta_of(message)
-    return Held(1, delivered, [] if eta is None else [(eta, delivered)])
 
 
 def eta_of(message: bytes) -> float | None:

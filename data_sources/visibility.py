@@ -14,7 +14,7 @@ from typing import Any
 
 from data_sources.config import Broker
 from data_sources.note import Note
-from data_sources.queue_depths import DepthReading
+from data_sources.queue_depths import DepthReading, Hold
 
 DEFAULT_SECONDS = 3600.0  # kombu's own
 ASK_EVERY_SECONDS = 300.0
@@ -42,11 +42,11 @@ class Visibility:
             self._told, self._ask_at = True, time.monotonic() + ASK_EVERY_SECONDS
 
     def judged(self, reading: DepthReading) -> DepthReading:
-        """`reading` with `twice` where it is known what is scheduled."""
+        """`reading` with `twice` and `overdue`, where it is known what is held."""
         if not self._is_redis:
             return reading
-        rows = [{**row, "twice": self._beyond(row, reading.spans)} for row in reading.rows]
-        if self._told or not any(row["twice"] for row in rows):
+        rows = [{**row, **self._beyond(row, reading.held.get(row["queue"], ()))} for row in reading.rows]
+        if self._told or not any(row["twice"] or row["overdue"] for row in rows):
             return replace(reading, rows=rows)
         note = Note(
             "No worker has told its visibility timeout: an hour is taken, Celery's default; "
@@ -55,10 +55,11 @@ class Visibility:
         )
         return replace(reading, rows=rows, notes=(*reading.notes, note))
 
-    def _beyond(self, row: Mapping[str, Any], spans: Mapping[str, Sequence[float]]) -> int | None:
+    def _beyond(self, row: Mapping[str, Any], held: Sequence[Hold]) -> dict[str, int]:
         if row["scheduled"] is None:
-            return None
-        return sum(span > self._seconds for span in spans.get(row["queue"], ()))
+            return {}
+        twice = sum(one.until_eta is not None and one.until_eta > self._seconds for one in held)
+        return {"twice": twice, "overdue": sum(one.seconds > self._seconds for one in held)}
 
 
 def seconds_of(options: Mapping[str, Any]) -> float:

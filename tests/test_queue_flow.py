@@ -11,17 +11,17 @@ import pytest
 
 from data_sources.config import Broker
 from data_sources.now_frames import depth_frame
-from data_sources.queue_depths import DepthReading, depth_rows
+from data_sources.queue_depths import DepthReading, Hold, depth_rows
 from data_sources.queue_flow import QueueFlow, rises
 from data_sources.visibility import Visibility
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def reading(seconds: float, spans: Mapping[str, list[float]] | None = None, **columns: Any) -> DepthReading:
+def reading(seconds: float, held: Mapping[str, list[Hold]] | None = None, **columns: Any) -> DepthReading:
     """Of one queue, `mail`."""
     rows = depth_rows(["mail"], **{name: [value] for name, value in columns.items()})
-    return DepthReading(rows, {}, (), "", timedelta(0), AT + timedelta(seconds=seconds), spans or {})
+    return DepthReading(rows, {}, (), "", timedelta(0), AT + timedelta(seconds=seconds), held or {})
 
 
 def judged(*told: tuple[float, int | None, int | None, int | None]) -> Mapping[str, Any]:
@@ -95,29 +95,32 @@ def test_time_to_drain_is_none_never_or_a_number_and_flags_need_knowledge() -> N
     }
 
 
+HELD = [Hold(10, 600), Hold(10, 4000), Hold(5000, 8000), Hold(20, None)]
+
+
 def conf(**options: object) -> Mapping[str, Any]:
     return {"broker_transport_options": options} if options else {}
 
 
 @pytest.mark.parametrize(
-    ("confs", "options", "twice"),
+    ("confs", "options", "twice", "overdue"),
     [
-        ([], {}, 2),  # an hour, Celery's default
-        ([], {"visibility_timeout": 7200}, 1),
-        ([conf(visibility_timeout=43200)], {}, 0),
-        ([conf(visibility_timeout=43200), conf()], {}, 2),  # the shortest counts
-        ([conf(visibility_timeout="********")], {}, 2),
+        ([], {}, 2, 1),  # an hour, Celery's default
+        ([], {"visibility_timeout": 7200}, 1, 0),
+        ([conf(visibility_timeout=43200)], {}, 0, 0),
+        ([conf(visibility_timeout=43200), conf()], {}, 2, 1),  # the shortest counts
+        ([conf(visibility_timeout="********")], {}, 2, 1),
     ],
 )
 def test_what_is_due_beyond_the_shortest_visibility_timeout_runs_twice(
-    confs: list[Mapping[str, Any]], options: dict[str, object], twice: int
+    confs: list[Mapping[str, Any]], options: dict[str, object], twice: int, overdue: int
 ) -> None:
     visibility = Visibility(Broker.from_url("redis://localhost", transport_options=options))
     assert visibility.is_due
     visibility.heard(confs)
     assert visibility.is_due is not bool(confs)
-    told = visibility.judged(reading(0, {"mail": [600.0, 4000.0, 8000.0]}, scheduled=3))
-    assert told.rows[0]["twice"] == twice
+    told = visibility.judged(reading(0, {"mail": HELD}, scheduled=3))
+    assert (told.rows[0]["twice"], told.rows[0]["overdue"]) == (twice, overdue)
     assert bool(told.notes) is (not confs and not options)
     assert visibility.judged(reading(0, scheduled=None)).rows[0]["twice"] is None
 

@@ -26,6 +26,7 @@ PROMISED = {
     "oldest_unacked": "float64",
     "next_eta": "datetime64[ms, UTC]",
     "twice": "Int64",
+    "overdue": "Int64",
     "in_rate": "float64",
     "out_rate": "float64",
     "growth": "float64",

@@ -114,8 +114,9 @@ def test_what_is_held_for_an_eta_and_since_when_are_told_by_queue(redis_server: 
     assert (mail["scheduled"], images["scheduled"], images["oldest_unacked"]) == (2, 0, None)
     assert mail["next_eta"].timestamp() == pytest.approx(soon, abs=0.01)
     assert mail["oldest_unacked"] == pytest.approx(300, abs=5)
-    assert sorted(reading.spans["mail"]) == pytest.approx([650, 7300], abs=0.1)
-    assert list(reading.spans) == ["mail"]
+    assert sorted(hold.until_eta or 0 for hold in reading.held["mail"]) == pytest.approx([0, 650, 7300], abs=0.1)
+    assert sorted(hold.seconds for hold in reading.held["mail"]) == pytest.approx([50, 100, 300], abs=5)
+    assert reading.held["images"] == []
 
 
 def test_the_age_of_the_oldest_is_known_when_its_coming_was_seen(redis_server: Redis) -> None:
@@ -489,7 +490,7 @@ def test_the_address_at_the_end_of_an_entry_is_the_one_kombu_wrote(body: str, ex
 @given(st.binary())
 def test_no_entry_is_too_strange_to_be_read(entry: bytes) -> None:
     redis_unacked.address(entry)
-    redis_unacked.held(entry, None)
+    redis_unacked.eta_of(entry)
 
 
 WORDS = st.lists(st.sampled_from(["a", "b", "", "a-b", "*", "#"]), min_size=1, max_size=5).map(".".join)
