@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from data_sources import bucket_counts, schema
 from data_sources.microseconds import SECOND_US
@@ -20,26 +19,6 @@ from recorder.store import FINAL, Store
 
 TEN_SECONDS, MINUTE, HOUR = LEVELS
 GRACE_SECONDS = 5  # after a minute's end: most of its tasks are known by then, and it is made once
-
-
-@dataclass(slots=True)
-class Bucket:
-    count: int = 0
-    retries: int = 0
-    waits_us: list[int] = field(default_factory=list)
-    runtimes_us: list[int] = field(default_factory=list)
-
-    def add(self, retries: int, wait_us: int | None, runtime_us: int | None) -> None:
-        self.count += 1
-        self.retries += retries
-        if wait_us is not None:
-            self.waits_us.append(wait_us)
-        if runtime_us is not None:
-            self.runtimes_us.append(runtime_us)
-
-    def sums(self) -> Row:
-        waits, runtimes = self.waits_us, self.runtimes_us
-        return (self.count, self.retries, len(waits), sum(waits), len(runtimes), sum(runtimes))
 
 
 class Rollups:
@@ -72,21 +51,24 @@ class Rollups:
     def _make_minute(self, at: int) -> None:
         self._clear(TEN_SECONDS, at, at + MINUTE)
         self._clear(MINUTE, at, at + MINUTE)
-        buckets: defaultdict[tuple[int, int, int], Bucket] = defaultdict(Bucket)
-        id_of = self._cells.id_of
-        for finished_us, retries, wait_us, runtime_us, *cell in self._finished(at):
-            number = id_of(tuple(cell))
-            second = finished_us // SECOND_US
-            for bucket in (
-                buckets[TEN_SECONDS, second - second % TEN_SECONDS, number],
-                buckets[MINUTE, at, number],
-            ):
-                bucket.add(retries, wait_us, runtime_us)
+        found: defaultdict[Row, list[Row]] = defaultdict(list)
+        for row in self._finished(at):
+            found[row[:5]].append(row[5:])
+        rollups, sketches = list[Row](), list[Row]()
+        tens: defaultdict[int, list[tuple[Row, bytes | None, bytes | None]]] = defaultdict(list)
+        for (second, *cell), rows in found.items():
+            key = (TEN_SECONDS, second, self._cells.id_of(tuple(cell)))
+            sums, wait, runtime = summed(rows)
+            rollups.append((*key, *sums))
+            sketches.append((*key, wait, runtime))
+            tens[key[-1]].append((sums, wait, runtime))
+        for number, parts in tens.items():
+            sums_of, waits, runtimes = zip(*parts, strict=True)
+            rollups.append((MINUTE, at, number, *map(sum, zip(*sums_of, strict=True))))
+            sketches.append((MINUTE, at, number, joined(waits), joined(runtimes)))
         self._cells.flush()
-        self._write_rollups([(*key, *bucket.sums()) for key, bucket in buckets.items()])
-        self._write_sketches(
-            (*key, packed(bucket.waits_us), packed(bucket.runtimes_us)) for key, bucket in buckets.items()
-        )
+        self._write_rollups(rollups)
+        self._write_sketches(sketches)
         self._database.execute("DELETE FROM dirty WHERE level = ? AND at = ?", (MINUTE, at))
         self._database.upsert(schema.dirty, [(HOUR, at - at % HOUR)])
 
@@ -110,11 +92,12 @@ class Rollups:
         self._database.execute("DELETE FROM dirty WHERE level = ? AND at = ?", (HOUR, at))
 
     def _finished(self, at: int) -> list[Row]:
-        """The minute's rows: finished_us, retries, wait_us, runtime_us, and the four of its cell."""
+        """The minute's rows: the ten seconds it is of, the four of its cell, retries, wait_us and runtime_us."""
         states = ", ".join(map(str, sorted(FINAL)))
         return self._database.query(
-            "SELECT finished_us, coalesce(retries, 0), wait_us, runtime_us,"
-            " coalesce(name, 0), coalesce(queue, 0), coalesce(worker, 0), state"
+            f"SELECT finished_us / {TEN_SECONDS * SECOND_US} * {TEN_SECONDS},"
+            " coalesce(name, 0), coalesce(queue, 0), coalesce(worker, 0), state,"
+            " coalesce(retries, 0), wait_us, runtime_us"
             f" FROM tasks WHERE last_us >= ? AND last_us < ? AND state IN ({states}) AND finished_us IS NOT NULL",
             (at * SECOND_US, (at + MINUTE) * SECOND_US),  # of what has finished, that is when it did last something
         )
@@ -131,3 +114,11 @@ class Rollups:
 
     def _write_sketches(self, rows: Iterable[Row]) -> None:
         self._database.upsert(schema.sketches, [row for row in rows if row[-2] or row[-1]])
+
+
+def summed(rows: Sequence[Row]) -> tuple[Row, bytes | None, bytes | None]:
+    """What retries, wait_us and runtime_us of these come to: a roll-up's sums, and the sketches of wait and runtime."""
+    retries, *durations = zip(*rows, strict=True)
+    waits, runtimes = ([us for us in column if us is not None] for column in durations)
+    sums = (len(rows), sum(retries), len(waits), sum(waits), len(runtimes), sum(runtimes))
+    return sums, packed(waits), packed(runtimes)
