@@ -13,7 +13,7 @@ import streamlit as st
 from cells import component
 from data_sources import ask
 from data_sources.errors import BadParameter
-from data_sources.fields import MAX_NAME, MAX_NAMES, Fields
+from data_sources.fields import MAX_NAME, MAX_NAMES, Fields, one
 from data_sources.query import Query
 from data_sources.scope import Range, Scope, format_duration, parse_duration
 
@@ -94,12 +94,28 @@ def fields() -> Fields:
 
 
 def asked(kind: type[Asked]) -> Asked:
-    """The query of this kind that the URL asks for; what it cannot mean is named, and the plain one taken."""
+    """The query of this kind that the URL asks for; what it cannot mean is named, and left out."""
+    usable = fields()
+    while True:
+        try:
+            return kind.from_fields(usable)
+        except BadParameter as error:
+            if error.name not in usable:
+                raise
+            notice(f"{error.name} {error.message}")
+            usable = {name: values for name, values in usable.items() if name != error.name}
+
+
+def text(name: str) -> str:
+    """A parameter of the page's own as it stands, "" without one; one that cannot be meant is named, and left out."""
     try:
-        return kind.from_fields(fields())
+        value = one(fields(), name)
+        if len(value) > MAX_NAME:
+            raise BadParameter(name, f"is longer than {MAX_NAME} characters")
     except BadParameter as error:
         notice(f"{error.name} {error.message}")
-        return kind.from_fields({})
+        return ""
+    return value
 
 
 def notice(text: str) -> None:
@@ -171,7 +187,7 @@ def said(change: object, names: Sequence[str]) -> dict[str, str | list[str]]:
         return {}
     known = {name: change[name] for name in names if name in change}
     return {
-        name: [str(one)[:MAX_NAME] for one in value[:MAX_NAMES]] if isinstance(value, list) else str(value)[:MAX_NAME]
+        name: [str(each)[:MAX_NAME] for each in value[:MAX_NAMES]] if isinstance(value, list) else str(value)[:MAX_NAME]
         for name, value in known.items()
     }
 

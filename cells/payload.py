@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ from cells import controls
 from cells.cell import Cell, Row
 from cells.commands import by_hand
 from cells.facts import Facts
+from cells.picture import Picture
 from cells.table import Table
 from charts.rows import PlotLayer, PlotRow, rows_figure
 from charts.theme import DARK_OF
@@ -69,11 +70,24 @@ def table_payload(
 def facts_payload(
     name: str, title: str, line: str, answers: Mapping[str, Answer], facts: Facts, view: controls.View
 ) -> dict[str, Any]:
-    """`answers`: the one that is shown, and those beside it; each may fail, and has its file."""
+    shown = answers_payload(name, title, line, answers, view)
+    return {**shown, "facts": None if shown["pending"] else facts.to_dict()}
+
+
+def picture_payload(
+    name: str, title: str, line: str, answers: Mapping[str, Answer], picture: Picture, view: controls.View
+) -> dict[str, Any]:
+    shown = answers_payload(name, title, line, answers, view)
+    return {**shown, "picture": None if shown["pending"] else asdict(picture)}
+
+
+def answers_payload(
+    name: str, title: str, line: str, answers: Mapping[str, Answer], view: controls.View
+) -> dict[str, Any]:
+    """`answers`: the one that is shown, `rows`, and those beside it; each may fail, and has its file."""
     return {
         **frame_payload(name, title, line, view),
         "pending": answers["rows"].pending,
-        "facts": None if answers["rows"].pending else facts.to_dict(),
         "rows": [row_payload(Row("", ()), [answer], view) for answer in answers.values()],
     }
 

@@ -11,7 +11,8 @@ import streamlit as st
 from cells import component, controls
 from cells.cell import Cell, Row
 from cells.facts import FactsView
-from cells.payload import facts_payload, headline_payload, plot_payload, table_payload
+from cells.payload import facts_payload, headline_payload, picture_payload, plot_payload, table_payload
+from cells.picture import PictureView
 from cells.table import View
 from data_sources import ask
 from data_sources.answer import Answer
@@ -52,10 +53,10 @@ def plot(name: str, title: str, line: str, *rows: Row) -> None:
 
 
 def table(name: str, title: str, line: str, query: Query, view: View, **beside: Query) -> None:
-    """The answer's rows as `view` lays them out; `beside` holds further answers that fill columns."""
+    """The answer's rows as `view` lays them out; it reads all answers, that to `query` as `rows`."""
 
     def draw(answers: Mapping[str, Answer]) -> None:
-        shown = view(answers["rows"].frame, {key: answers[key] for key in beside})
+        shown = view(answers["rows"].frame, answers)
         component.draw(
             "cell", key=f"cn_{name}", data=table_payload(name, title, line, answers["rows"], shown, controls.current())
         )
@@ -64,12 +65,24 @@ def table(name: str, title: str, line: str, query: Query, view: View, **beside: 
 
 
 def facts(name: str, title: str, line: str, query: Query, view: FactsView, **beside: Query) -> None:
-    """What the answer says of one thing, as `view` lays it out; `beside` holds further answers that it reads."""
+    """What the answer says of one thing, as `view` lays it out; it reads all answers, that to `query` as `rows`."""
 
     def draw(answers: Mapping[str, Answer]) -> None:
-        shown = view(answers["rows"].frame, {key: answers[key] for key in beside})
+        shown = view(answers["rows"].frame, answers)
         component.draw(
             "cell", key=f"cn_{name}", data=facts_payload(name, title, line, answers, shown, controls.current())
+        )
+
+    live({"rows": query, **beside}, draw)
+
+
+def picture(name: str, title: str, line: str, query: Query, view: PictureView, **beside: Query) -> None:
+    """The answer as `view` draws it; it reads all answers, that to `query` as `rows`."""
+
+    def draw(answers: Mapping[str, Answer]) -> None:
+        drawn = view(answers["rows"].frame, answers)
+        component.draw(
+            "cell", key=f"cn_{name}", data=picture_payload(name, title, line, answers, drawn, controls.current())
         )
 
     live({"rows": query, **beside}, draw)

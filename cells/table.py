@@ -51,7 +51,11 @@ class Table:
 
 def linked(value: Any, page: str, **params: str | list[str]) -> dict[str, Any]:
     """A value that leads to the page `page`, with these parameters; the browser adds what all pages share."""
-    return {"value": value, "href": f"{page}?{urlencode(params, doseq=True)}" if params else page}
+    return {"value": value, "href": address(page, **params)}
+
+
+def address(page: str, **params: str | list[str]) -> str:
+    return f"{page}?{urlencode(params, doseq=True)}" if params else page
 
 
 View = Callable[[pd.DataFrame, Mapping[str, Answer]], Table]
@@ -67,7 +71,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def is_missing(value: object) -> bool:
-    return value is pd.NaT or (isinstance(value, float) and not math.isfinite(value))
+    return value is pd.NaT or value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
 
 
 @lru_cache(maxsize=64)  # one answer is shown to many viewers

@@ -24,7 +24,9 @@ HINTS = (
     *("dsn", "key", "private", "jwt", "bearer", "sas"),
 )
 # A name with `key` that is an address, an index or an exception, not something that opens a door.
-INNOCENT = re.compile(r"(?:.*_)?(?:routing|binding|sort|partition|primary|foreign|cache|public|unacked)_keys?|key_error")
+INNOCENT = re.compile(
+    r"(?:.*_)?(?:routing|binding|sort|partition|primary|foreign|cache|public|unacked)_keys?|key_error"
+)
 
 USERINFO = re.compile(r"://[^\s/]*@")
 

@@ -26,6 +26,11 @@ class Part:
 Words = tuple[str | Part, ...]
 
 
+def sent(words: Words) -> list[object]:
+    """As the browser gets them."""
+    return [part if isinstance(part, str) else part.to_dict() for part in words]
+
+
 @dataclass(frozen=True)
 class Headline:
     sentence: Words
@@ -34,12 +39,9 @@ class Headline:
     help: tuple[str, ...] = field(default=())  # what to do; a line after "$ " is typed
 
     def to_dict(self) -> dict[str, object]:
-        def words(parts: Words) -> list[object]:
-            return [part if isinstance(part, str) else part.to_dict() for part in parts]
-
         return {
-            "sentence": words(self.sentence),
-            "context": words(self.context),
+            "sentence": sent(self.sentence),
+            "context": sent(self.context),
             "tone": self.tone,
             "help": list(self.help),
         }

@@ -1,1 +1,65 @@
-"""One task."""
+"""One task: what happened to it, where did its time go, and what does it belong to?"""
+
+import streamlit as st
+
+from cells import controls
+from cells.lookup import lookup
+from cells.show import facts, headline, picture, table
+from cells.views import comparison, family, task
+from data_sources.query import Workers
+from data_sources.run_query import Compared, Held, Runs
+from data_sources.task_query import Family, Task
+from headlines.task import task as happened
+
+id = controls.text("id")
+if not id:
+    lookup("find", "Which task?", "Give its id, as it stands in your app's log.", "/task", "id")
+    st.stop()
+
+headline(happened, task=Task(id), workers=Workers(), runs=Runs(id))
+
+picture(
+    "timeline",
+    "Where its time went",
+    "A long time in the queue wants more workers; a long time in a worker before the start wants less prefetching.",
+    Task(id),
+    task.timeline,
+)
+
+facts(
+    "facts",
+    "What is known of it",
+    "As events told it. What no event told is a dash.",
+    Task(id),
+    task.facts,
+    held=Held(id),
+)
+
+picture(
+    "runtimes",
+    "Its newest runs",
+    "One slow run among quick ones is its arguments; all of them slower is a deploy, or what they call.",
+    Runs(id),
+    task.runtimes,
+)
+
+table("runs", "", "", Runs(id), task.runs, task=Task(id))
+
+other = controls.text("with")
+picture(
+    "comparison",
+    "Beside another run" if other else "Beside the last success",
+    "What differs between the two is where to look.",
+    Compared(id, other),
+    comparison.comparison,
+)
+
+picture(
+    "family",
+    "Its family",
+    "Who sent whom, on one axis of time: light is waiting, colour is running.",
+    Family(id),
+    family.family,
+)
+
+lookup("find", "Another task", "", "/task", "id")

@@ -21,7 +21,7 @@ SECRET_NAMES = [
 ]  # fmt: skip
 INNOCENT_NAMES = [
     "routing_key", "x-dead-letter-routing-key", "task_default_routing_key", "sort_key", "partition_key", "cache_keys",
-    "monkey", "keyword", "compass", "bypass", "passenger", "author", "name", "queue", "desired",
+    "KeyError", "monkey", "keyword", "compass", "bypass", "passenger", "author", "name", "queue", "desired",
 ]  # fmt: skip
 
 

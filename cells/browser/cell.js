@@ -4,6 +4,7 @@
 import { clock, duration, zone } from "./format.js";
 import { copy, element, redraw } from "./dom.js";
 import { drawFacts } from "./facts.js";
+import { drawPicture } from "./picture.js";
 import { drawPlot, summaryTable } from "./plot.js";
 import { drawTable } from "./table.js";
 
@@ -38,9 +39,18 @@ function drawBody(root, setTriggerValue) {
   const body = root.querySelector(".cn-body"), data = root.cell;
   body.classList.toggle("cn-pending", data.pending);
   body.setAttribute("aria-busy", String(data.pending));
+  root.hidden = isEmpty(data);
   if (data.figure) drawPlot(body, data, setTriggerValue);
   else if (data.table) drawTable(body, data);
   else if (data.facts) drawFacts(body, data);
+  else if (data.picture) drawPicture(body, data);
+}
+
+// Nothing to show, and nothing to say of it: such a cell is not there.
+function isEmpty({ pending, rows, table, facts, picture }) {
+  if (pending || rows.some((row) => row.failures.length)) return false;
+  const shown = table ? [table.rows, table.apart, table.empty] : Object.values(facts ?? picture ?? { none: [0] });
+  return shown.every((part) => !Array.isArray(part) || !part.length);
 }
 
 function frame(parent) {

@@ -64,6 +64,11 @@ export function clock(ms, tz, withDate) {
   return withDate ? `${p.year}-${p.month}-${p.day} ${time}` : time;
 }
 
+// With the date, and to the millisecond.
+export function exact(ms, tz) {
+  return `${clock(ms, tz, true)}.${String(Math.floor(ms) % 1000).padStart(3, "0")}`;
+}
+
 // Milliseconds to add to UTC to read as local time in the zone.
 export function offset(ms, tz) {
   if (tz === "UTC") return 0;

@@ -38,7 +38,7 @@ function source(one) {
 }
 
 // A part is a text, or one of: code (a name from outside), link to its evidence, moment, span of seconds.
-function part(one) {
+export function part(one) {
   if (typeof one === "string") return one;
   const text = one.moment !== undefined ? clock(one.moment, zone()) : one.seconds !== undefined ? duration(one.seconds) : one.text;
   const shown = one.code ? element("code", {}, text) : text;

@@ -33,7 +33,12 @@ export function followLinks(send) {
     const link = fresh(event);
     if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    const url = new URL(link.href);
-    go({ path: url.pathname.slice(1), params: [...url.searchParams] });
+    follow(link.dataset.page);
   });
+}
+
+// As a click on a page link.
+export function follow(to) {
+  const url = new URL(complete(to), location.origin);
+  go({ path: url.pathname.slice(1), params: [...url.searchParams] });
 }

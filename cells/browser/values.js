@@ -1,6 +1,6 @@
 // How a value of a table or of a list of facts is drawn: numbers with units, verdicts as coloured words, slots as a gauge.
 
-import { amount, clock, duration, zone } from "./format.js";
+import { amount, clock, duration, exact, zone } from "./format.js";
 import { element } from "./dom.js";
 import { pageLink } from "./links.js";
 
@@ -47,6 +47,7 @@ const draws = {
     element("span", { class: "cn-gauge", "aria-hidden": "true" }, element("i", { style: `width:${all ? Math.min(100, (100 * used) / all) : 0}%` })),
     `${amount(used, "")} / ${all === null ? "–" : amount(all, "")}`,
   ],
+  time: (value) => element("span", { title: `${exact(value, "UTC")} UTC` }, exact(value, zone())),
   spark: (value) => spark(value),
 };
 
