@@ -17,7 +17,7 @@ from statistics import median
 from benchmarks._flower import Flower
 from benchmarks._interleaved import interleaved
 from benchmarks._past import month
-from data_sources.history import facets_answer, series_answer, tasks_answer
+from data_sources.history import of_tasks_answer, series_answer, tasks_answer
 from data_sources.history_place import SqlitePlace
 from data_sources.history_reader import HistoryReader
 from data_sources.query import History
@@ -69,7 +69,7 @@ def measure(where: SqlitePlace) -> list[dict[str, object]]:
 def page(reader: HistoryReader, query: Tasks, scope: Scope) -> Callable[[], None]:
     def ask() -> None:
         assert len(tasks_answer(reader, query, scope).frame) == query.limit
-        assert facets_answer(reader, Facets(query.filter), scope).totals["tasks"]
+        assert of_tasks_answer(reader, Facets(query.filter), scope).totals["tasks"]
 
     return ask
 

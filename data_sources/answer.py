@@ -35,6 +35,7 @@ class Answer:
     totals: Mapping[str, int | None] = field(default_factory=dict)  # what is known only for all rows together
     next: Query | None = None  # what gives the page after this one, of an answer that has pages
     failure: Failure | None = None
+    lasts: timedelta = timedelta(0)  # how long it is as good as new, beyond what the page asks for
 
     @property
     def pending(self) -> bool:

@@ -25,8 +25,9 @@ from data_sources.poller import Reading
 from data_sources.prometheus import PrometheusFacts
 from data_sources.query import SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
 from data_sources.run_query import Held
+from data_sources.schedule_query import Schedule
 from data_sources.scope import Scope, Window
-from data_sources.task_query import Facets, Task, Tasks
+from data_sources.task_query import OfTasks, Task, Tasks
 from data_sources.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -98,12 +99,14 @@ class Desk:
                 return self._history(query, watch, scope, wait_seconds)
             case Held():
                 return self._fetches.held(query, watch, scope, self.window(scope), wait_seconds)
-            case Tasks() | Facets() | Task():
+            case Tasks() | OfTasks() | Task():
                 answer = self._fetches.history(query, watch, scope, self.window(scope), wait_seconds)
                 hidden = self.settings.history_hide_arguments and isinstance(query, Task)
                 return replace(answer, notes=(*answer.notes, HIDDEN)) if hidden else answer
             case Signal():
                 return self._signal(query, watch, scope, wait_seconds)
+            case Schedule():
+                return self._fetches.schedule(query, watch, scope, self.window(scope), wait_seconds)
             case PromQL():
                 return self._fetches.promql(query, watch, scope, self.window(scope), wait_seconds)
             case Inspect():

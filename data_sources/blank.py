@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -9,13 +10,18 @@ import pandas as pd
 from data_sources.answer import Answer
 from data_sources.failure import Failure
 from data_sources.history_facets import FACET_COLUMNS
+from data_sources.history_failures import FAILURE_COLUMNS
+from data_sources.history_names import NAME_COLUMNS
 from data_sources.history_rows import ONE_TASK_COLUMNS, task_frame
 from data_sources.inspect_frames import inspect_frame
 from data_sources.now_frames import depth_frame, source_frame, worker_frame
 from data_sources.query import METHODS, Depths, Inspect, Query, Signal, Sources, Workers
 from data_sources.range_frame import empty_frame
 from data_sources.run_query import Held
-from data_sources.task_query import Facets, Task, Tasks
+from data_sources.schedule import COLUMNS as SCHEDULE_COLUMNS
+from data_sources.schedule_load import LOAD_COLUMNS
+from data_sources.schedule_query import Schedule, ScheduledLoad
+from data_sources.task_query import Facets, Failures, Histogram, Task, TaskNames, Tasks
 
 
 def blank_frame(query: Query) -> pd.DataFrame:
@@ -36,10 +42,24 @@ def blank_frame(query: Query) -> pd.DataFrame:
         case Task():
             return task_frame((), ONE_TASK_COLUMNS)
         case Facets():
-            return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in FACET_COLUMNS.items()})
+            return without_rows(FACET_COLUMNS)
+        case TaskNames():
+            return without_rows(NAME_COLUMNS)
+        case Failures():
+            return without_rows(FAILURE_COLUMNS)
+        case Histogram():
+            return empty_frame(("state",))
+        case ScheduledLoad():
+            return without_rows(LOAD_COLUMNS)
+        case Schedule():
+            return without_rows(SCHEDULE_COLUMNS)
         case Signal(by=by) if by:
             return empty_frame((by,))
     return empty_frame(())
+
+
+def without_rows(columns: Mapping[str, str]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in columns.items()})
 
 
 def rejected(query: Query, parameter: str, message: str, source: str = "Celery Notebook") -> Answer:

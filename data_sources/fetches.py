@@ -13,7 +13,7 @@ from data_sources.blank import blank_frame, rejected
 from data_sources.celery_snapshot import notes_of
 from data_sources.errors import SourceUnreachable
 from data_sources.flights import Fetch, Flights
-from data_sources.history import facets_answer, series_answer, task_answer, tasks_answer
+from data_sources.history import of_tasks_answer, series_answer, task_answer, tasks_answer
 from data_sources.history_reader import HistoryReader
 from data_sources.inspect_frames import inspect_frame
 from data_sources.latest import RecorderState
@@ -22,12 +22,16 @@ from data_sources.poller import Reading
 from data_sources.query import History, Inspect, PromQL, Query
 from data_sources.range_frame import empty_frame
 from data_sources.run_query import Held
+from data_sources.schedule import schedule_answer
+from data_sources.schedule_load import load_answer
+from data_sources.schedule_query import Schedule, ScheduledLoad
 from data_sources.scope import Scope, Window, floor_time
-from data_sources.task_query import Facets, Task, Tasks
+from data_sources.task_query import Listing, OfTasks, Task, Tasks
 from data_sources.task_run import TaskRun
+from data_sources.timetable import Timetable
 from data_sources.watch import Watch
 
-Recorded = History | Tasks | Facets | Task  # the kinds that the history answers
+Recorded = History | Tasks | OfTasks | Task  # the kinds that the history answers
 
 DEADLINE_SECONDS = 10.0
 INSPECT_SECONDS = 5.0
@@ -36,6 +40,9 @@ NO_TURN = (
     f"gave no complete answer within {DEADLINE_SECONDS:g} s",
     "It is busy with other questions, or does not answer at all.",
 )
+RARELY = ("conf", "registered", "report")  # changes while a worker runs
+RARELY_SECONDS = 60.0
+LOOKED_UP = timedelta(seconds=15)  # what costs half a second to look up is not looked up at every refresh
 SETTLED_AFTER = timedelta(minutes=5)  # nothing is written that far back any more
 
 
@@ -46,26 +53,31 @@ class Fetches:
         self._metrics = Flights("ask Prometheus", parallel=4)
         self._inspects = Flights("ask workers", parallel=2)
         self._histories = Flights("read the history", parallel=4)
+        self._timetables: dict[str, Timetable] = {}  # by cluster
+        self._schedules = Flights("read the schedule", parallel=2)
 
     def close(self) -> None:
         """Nothing more is fetched; whoever waits is answered."""
         self._metrics.close()
         self._inspects.close()
         self._histories.close()
+        self._schedules.close()
 
     def history(self, query: Recorded, watch: Watch, scope: Scope, window: Window, wait_seconds: float) -> Answer:
         """As recorded; with the recorder's failure, while what it measures does not come in."""
         stretch = window if isinstance(query, History) else None
         blank = Answer(blank_frame(query), query, window=stretch, origin="History")
 
+        lasts = LOOKED_UP if isinstance(query, Listing) and query.looks_up else timedelta(0)
+
         def fetch(_waited_seconds: float) -> Answer:
-            return history_answer(watch.history, query, scope, window)
+            return replace(history_answer(watch.history, query, scope, window), lasts=lasts)
 
         if isinstance(query, Task):  # one that is looked at is as it is now, whatever the range
             question, due = (scope.cluster, query), slot(steady_now(), scope.max_age)
             answer = self._histories.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)
         else:
-            answer = over_time(self._histories, query, scope, window, fetch, blank, wait_seconds)
+            answer = over_time(self._histories, query, scope, window, fetch, blank, wait_seconds, lasts)
         recorder = watch.recorder()
         answer = replace(answer, notes=answer.notes + quiet_notes(recorder.value))
         sampled = of_the_moment(query, watch) if scope.range.is_live else recorder
@@ -88,6 +100,19 @@ class Fetches:
         whom = (run.worker,) if run and run.worker else ()
         asked = Inspect("query_task", whom, (query.id,))
         return self.inspect(asked, watch, scope, max(0.0, ends - time.monotonic()))
+
+    def schedule(self, query: Schedule, watch: Watch, scope: Scope, window: Window, wait_seconds: float) -> Answer:
+        """Entries as beat's stores tell them, and how they were kept, as recorded."""
+        timetable = self._timetables.setdefault(watch.cluster.name, Timetable(watch))
+        told = load_answer if isinstance(query, ScheduledLoad) else schedule_answer
+
+        def fetch(_waited_seconds: float) -> Answer:
+            return told(watch.history, query, timetable.read(), window)
+
+        blank = Answer(blank_frame(query), query, origin="Celery")
+        answer = over_time(self._schedules, query, scope, window, fetch, blank, wait_seconds)
+        failure = watch.recorder().failure
+        return answer.failed(failure) if failure and answer.measured_at and not answer.failure else answer
 
     def promql(
         self,
@@ -135,6 +160,7 @@ class Fetches:
     def inspect(self, query: Inspect, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
         sampled = watch.workers()
         expected = sampled.value.expected if sampled.value and not sampled.failure else ()
+        lasts = timedelta(seconds=RARELY_SECONDS if query.method in RARELY else 0)
 
         def fetch(_waited_seconds: float) -> Answer:
             snapshot = watch.inspector.snapshot(
@@ -151,13 +177,15 @@ class Fetches:
                 origin=f"Celery at {watch.cluster.broker.address}",
                 measured_at=snapshot.measured_at,
                 took=snapshot.took,
+                totals={"answered": len(snapshot.answered)},
+                lasts=lasts,
                 notes=tuple(Note(f"{name} did not answer", "warning") for name in silent)
                 + (() if snapshot.answered else (Note("No worker answered", "warning"),))
                 + notes_of(snapshot),
             )
 
         blank = Answer(blank_frame(query), query, origin="Celery")
-        question, due = (scope.cluster, query), slot(steady_now(), scope.max_age)
+        question, due = (scope.cluster, query), slot(steady_now(), max(scope.max_age, lasts))
         return self._inspects.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)
 
 
@@ -169,11 +197,12 @@ def over_time(
     fetch: Fetch,
     blank: Answer,
     wait_seconds: float,
+    lasts: timedelta = timedelta(0),
 ) -> Answer:
     """One question of a stretch of time: what lies far enough back is fetched once, the rest as it moves on."""
     question = (scope.cluster, query, scope.range if scope.range.is_live else window, window.step)
     moment = steady_now() if scope.range.is_live else min(datetime.now(UTC), window.end + SETTLED_AFTER)
-    due = slot(moment, max(window.step, scope.max_age))
+    due = slot(moment, max(window.step, scope.max_age, lasts))
     return flights.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)
 
 
@@ -182,8 +211,8 @@ def history_answer(history: HistoryReader, query: Recorded, scope: Scope, window
     match query:
         case Tasks():
             return tasks_answer(history, query, scope)
-        case Facets():
-            return facets_answer(history, query, scope)
+        case OfTasks():
+            return of_tasks_answer(history, query, scope)
         case Task():
             return task_answer(history, query)
         case History():

@@ -11,8 +11,12 @@ from sqlalchemy import Connection
 
 from data_sources.answer import Answer
 from data_sources.history_facets import read_facets
+from data_sources.history_failures import read_failures
 from data_sources.history_family import FAMILY, read_compared, read_family, read_runs
 from data_sources.history_gaps import read_gaps
+from data_sources.history_histogram import read_histogram
+from data_sources.history_names import UNITS as NAME_UNITS
+from data_sources.history_names import read_names
 from data_sources.history_reader import HistoryReader, read_latest
 from data_sources.history_rows import ONE_TASK_COLUMNS, UNITS, read_task, task_frame
 from data_sources.history_series import read_series
@@ -22,7 +26,7 @@ from data_sources.note import Note
 from data_sources.query import History
 from data_sources.run_query import Compared, Runs
 from data_sources.scope import Scope, Window
-from data_sources.task_query import Facets, Family, Task, Tasks
+from data_sources.task_query import Facets, Failures, Family, Histogram, OfTasks, Task, TaskNames, Tasks
 
 AHEAD = timedelta(days=1)  # "until now" takes in what a worker with a fast clock dates later
 
@@ -38,8 +42,8 @@ def tasks_answer(reader: HistoryReader, query: Tasks, scope: Scope) -> Answer:
         page = read_page(connection, query, start, end)
         more = replace(query, after=page.more) if page.more else None
         notes = page.notes
-        if more:
-            notes += (Note(f"There are more than these {len(page.rows):,}; `after={page.more}` goes on", "cut"),)
+        if more and not notes:
+            notes += (Note(f"There are more than these {len(page.rows):,}", "cut"),)
         if query.sort.removeprefix("-") in ("runtime", "wait", "received", "started"):
             notes += (Note("Tasks of which what is sorted by is not known are left out"),)
         return Answer(task_frame(page.rows), query, UNITS, notes=notes + gaps_of(connection, start, end), next=more)
@@ -47,14 +51,31 @@ def tasks_answer(reader: HistoryReader, query: Tasks, scope: Scope) -> Answer:
     return answered(reader, read)
 
 
-def facets_answer(reader: HistoryReader, query: Facets, scope: Scope) -> Answer:
-    """`facet`, `value`, `count`; `totals["tasks"]` counts each once. Raises SourceError."""
+def of_tasks_answer(reader: HistoryReader, query: OfTasks, scope: Scope) -> Answer:
+    """What Facets, TaskNames, Histogram or Failures ask. Raises SourceError.
+
+    Facets: `facet`, `value`, `count`; `totals["tasks"]` counts each once. TaskNames: `history_names.NAME_COLUMNS`.
+    Histogram: a range result with the label `state`. Failures: `history_failures.FAILURE_COLUMNS`.
+    """
     start, end = extent(scope)
+    now = microseconds(datetime.now(UTC))
 
     def read(connection: Connection) -> Answer:
-        found = read_facets(connection, query.filter, start, end)
-        notes = found.notes + gaps_of(connection, start, end)
-        return Answer(found.frame, query, notes=notes, totals={"tasks": found.total})
+        gaps = gaps_of(connection, start, end)
+        match query:
+            case TaskNames():
+                names = read_names(connection, query.filter, start, end)
+                return Answer(names.frame, query, NAME_UNITS, notes=names.notes + gaps)
+            case Histogram():
+                bars = read_histogram(connection, query.filter, start, end, now)
+                return Answer(bars.frame, query, window=bars.window, notes=bars.notes + gaps)
+            case Failures():
+                failures = read_failures(connection, query.filter, min(end - 1, now))
+                return Answer(failures.frame, query, notes=failures.notes)
+            case Facets():
+                facets = read_facets(connection, query.filter, start, end)
+                return Answer(facets.frame, query, notes=facets.notes + gaps, totals={"tasks": facets.total})
+        raise TypeError(f"the history answers no {type(query).__name__}")
 
     return answered(reader, read)
 

@@ -12,7 +12,6 @@ import pandas as pd
 from sqlalchemy import Connection, func, select
 
 from data_sources.history_filter import Wanted, wanted
-from data_sources.history_order import Order
 from data_sources.history_rollups import APART, HOUR, Key, ended, stretches
 from data_sources.history_rows import name_texts
 from data_sources.history_search import search
@@ -21,7 +20,6 @@ from data_sources.schema import IS_LIVE, KINDS, STATES, tasks
 from data_sources.task_query import TaskFilter
 
 FACETS = ("state", *KINDS)
-NEWEST_FIRST = Order("last_us", descending=True)
 FACET_COLUMNS = {"facet": "str", "value": "str", "count": "Int64"}
 
 
@@ -37,11 +35,11 @@ class FacetCounts:
 def read_facets(connection: Connection, filter: TaskFilter, start: int, end: int) -> FacetCounts:
     """Of the tasks of `filter` that last did something from `start` to before `end` (microseconds).
 
-    Exact, from the roll-ups; with words to search, among the newest, and a note says so.
+    Exact, from the roll-ups; where something is to be looked up, among the newest, and a note says so.
     """
     asked = wanted(connection, filter, start, end)
-    if asked.words:
-        searched = search(connection, asked, NEWEST_FIRST, lambda found: False)
+    if asked.looks_up:
+        searched = search(connection, asked)
         counted, notes = keyed((1, *row[1:5]) for row in searched.found), searched.notes("Counted among")
     else:
         counted, notes = that_ended(connection, asked) + that_live(connection, asked), ()

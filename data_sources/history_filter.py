@@ -17,22 +17,32 @@ from sqlalchemy import ColumnElement, Connection, TextClause, select
 from data_sources.history_counts import Whole
 from data_sources.history_rollups import APART, ENDED
 from data_sources.schema import IS_UNSUCCESSFUL, KINDS, STATES, meta, names, tasks
+from data_sources.search_text import And, Node, Or, Text, parse
 from data_sources.task_query import TaskFilter
 
 Conditions = Sequence[ColumnElement[bool] | TextClause]
+FAILURE = STATES.index("FAILURE")
 
 
 @dataclass(frozen=True)
 class Wanted:
     """A filter within `start` to before `end` (microseconds).
 
-    `allowed`: what a column may hold, ids of names or places in STATES; one that may hold anything is left out.
+    `allowed`: what a column may hold, ids of names or places in STATES; one that may hold anything is left out. What
+    these cannot say is to be looked up: `seq` is the only task there may be, `rest` what else is searched for,
+    `failure` how it failed.
     """
 
     start: int
     end: int
     allowed: dict[str, tuple[int, ...]]
-    words: tuple[str, ...]
+    seq: int | None = None
+    rest: tuple[Node, ...] = ()
+    failure: str = ""
+
+    @property
+    def looks_up(self) -> bool:
+        return self.seq is not None or bool(self.rest or self.failure)
 
     def unfiltered(self) -> list[ColumnElement[bool]]:
         return [tasks.c.last_us >= self.start, tasks.c.last_us < self.end]
@@ -43,7 +53,7 @@ class Wanted:
         literal = [IS_UNSUCCESSFUL] if column == "state" else []
         return [*self.unfiltered(), *own, *literal, *self._others(column)]
 
-    def along_another(self, column: str) -> Conditions:
+    def along_another(self, column: str = "") -> Conditions:
         """What matches but for `column`, along an index that is not in the order of time."""
         last = tasks.c.last_us + 0
         return [last >= self.start, last < self.end, *self._others(column)]
@@ -57,8 +67,10 @@ class Wanted:
         matches = (np.isin(cells[:, place], values) for place, values in given)
         return reduce(np.logical_and, matches, np.ones(len(cells), np.bool_))
 
-    def only(self, column: str, value: int) -> Wanted:
-        return replace(self, allowed={**self.allowed, column: (value,)})
+    def only(self, column: str, *values: int) -> Wanted:
+        """Of those also of one of `values`."""
+        kept = set(values) & set(self.allowed.get(column, values))
+        return replace(self, allowed={**self.allowed, column: tuple(sorted(kept))})
 
     def since(self, start: int) -> Wanted:
         return replace(self, start=max(self.start, start))
@@ -67,8 +79,7 @@ class Wanted:
         return replace(self, end=min(self.end, end))
 
     def ended_only(self) -> Wanted:
-        states = set(self.allowed.get("state", ENDED)) & set(ENDED)
-        return replace(self, allowed={**self.allowed, "state": tuple(states)})
+        return self.only("state", *ENDED)
 
     @property
     def may_be_live(self) -> bool:
@@ -82,9 +93,45 @@ def wanted(connection: Connection, filter: TaskFilter, start: int, end: int) -> 
     allowed = {kind: ids_of(connection, kind, texts) for kind, texts in given.items() if texts}
     if filter.states:
         allowed["state"] = tuple(STATES.index(state) for state in filter.states)
-    return Wanted(max(start, int(kept_from or 0)), end, allowed, filter.words)
+    asked = Wanted(max(start, int(kept_from or 0)), end, allowed, failure=filter.failure)
+    if filter.failure:
+        asked = asked.only("state", FAILURE)
+    for part in conjuncts(parse(filter.search)):
+        asked = narrowed(connection, asked, part)
+    return asked
+
+
+def conjuncts(search: Node | None) -> tuple[Node, ...]:
+    """The parts of which each must hold."""
+    if search is None:
+        return ()
+    return search.parts if isinstance(search, And) else (search,)
+
+
+def narrowed(connection: Connection, asked: Wanted, part: Node) -> Wanted:
+    """`asked`, and what one part of a search says beside: by a column where there is one that knows."""
+    texts = part.parts if isinstance(part, Or) else (part,)
+    fields = {text.field if isinstance(text, Text) else "" for text in texts}
+    words = [text.text for text in texts if isinstance(text, Text)]
+    match [*fields]:
+        case ["state"]:
+            return asked.only("state", *map(STATES.index, words))
+        case ["name" | "queue" | "worker" as kind]:
+            return asked.only(kind, *ids_holding(connection, kind, words))
+    if isinstance(part, Text) and part.field in ("", "id"):
+        seq = connection.execute(select(tasks.c.seq).where(tasks.c.id == part.text)).scalar()
+        if seq is not None:
+            return replace(asked, seq=seq if asked.seq in (None, seq) else 0)
+    return replace(asked, rest=(*asked.rest, part))
 
 
 def ids_of(connection: Connection, kind: str, given: Sequence[str]) -> tuple[int, ...]:
     query = select(names.c.id).where(names.c.kind == KINDS.index(kind), names.c.text.in_(given))
     return tuple(connection.execute(query).scalars())
+
+
+def ids_holding(connection: Connection, kind: str, words: Iterable[str]) -> list[int]:
+    """The names in which one of `words` stands, in whatever case."""
+    folded = [word.casefold() for word in words]
+    known = connection.execute(select(names.c.id, names.c.text).where(names.c.kind == KINDS.index(kind)))
+    return [id for id, text in known if any(word in text.casefold() for word in folded)]

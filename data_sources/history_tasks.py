@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from data_sources.history_filter import Wanted, wanted
 from data_sources.history_order import Order, Place, by_duration, by_time
 from data_sources.history_rows import Row, read_rows
-from data_sources.history_search import Found, search
+from data_sources.history_search import NEWEST_FIRST, Found, search
 from data_sources.note import Note
 from data_sources.task_query import Cursor, Tasks
 
@@ -38,24 +38,27 @@ def read_page(connection: Connection, query: Tasks, start: int, end: int) -> Pag
     asked = wanted(connection, query.filter, start, end)
     sort, most = query.sort.removeprefix("-"), query.limit + 1
     order = Order(SORTED_BY[sort], query.sort.startswith("-"), query.after)
-    notes: tuple[Note, ...] = ()
     if sort == "finished":
         asked = asked.ended_only()
-    if asked.words or sort in ("received", "started"):
-        found, notes = among_newest(connection, asked, order, most)
+    goes_on: Place | None = None
+    notes: tuple[Note, ...] = ()
+    if asked.looks_up or sort in ("received", "started"):
+        found, goes_on, notes = among_newest(connection, asked, order, most)
     elif order.key == "last_us":
         found = by_time(connection, asked, order, most)
     else:
         found = by_duration(connection, asked, order, most)
     shown = found[: query.limit]
-    more = Cursor(query.sort, *shown[-1]) if len(found) > len(shown) else None
+    if len(found) > len(shown):
+        goes_on = shown[-1]
+    more = Cursor(query.sort, *goes_on) if goes_on else None
     return Page(read_rows(connection, [seq for _, seq in shown]), more, notes)
 
 
 def among_newest(
     connection: Connection, asked: Wanted, order: Order, most: int
-) -> tuple[list[Place], tuple[Note, ...]]:
-    """The first `most` of those that can be looked up."""
+) -> tuple[list[Place], Place | None, tuple[Note, ...]]:
+    """The first `most` of those that can be looked up, and from where one can look further, where that is one place."""
     in_order = order.key == "last_us" and order.descending
 
     def places(found: Iterable[Found]) -> Iterator[Place]:
@@ -69,7 +72,12 @@ def among_newest(
         back_to = int(found[-1].last_us)
         return sum(key > back_to for key, _ in places(found)) >= most
 
-    searched = search(connection, asked, order if in_order else Order("last_us", descending=True), enough)
+    searched = search(connection, asked, order if in_order else NEWEST_FIRST, enough)
     first = order.merged(places(searched.found), most)
-    full = in_order and len(first) == most
-    return first, () if full else searched.notes("Searched:" if asked.words else "Sorted:")
+    if in_order and len(first) == most:
+        return first, None, ()
+    return (
+        first,
+        searched.stopped_at if in_order else None,
+        searched.notes("Searched:" if asked.looks_up else "Sorted:"),
+    )

@@ -12,7 +12,8 @@ from typing import ClassVar, Protocol, Self, get_args
 from data_sources.errors import BadParameter
 from data_sources.fields import Fields, Params, names, one
 from data_sources.run_query import Compared, Held, Runs
-from data_sources.task_query import Facets, Family, Task, Tasks
+from data_sources.schedule_query import Schedule, ScheduledLoad
+from data_sources.task_query import Facets, Failures, Family, Histogram, Task, TaskNames, Tasks
 
 MAX_PROMQL = 4096  # bytes; parsing is outside Prometheus's own time limit: 16 KB cost it 3 s
 
@@ -197,11 +198,16 @@ Kind = (
     | History
     | Tasks
     | Facets
+    | TaskNames
+    | Histogram
+    | Failures
     | Task
     | Family
     | Runs
     | Compared
     | Held
+    | Schedule
+    | ScheduledLoad
 )
 KINDS: dict[str, type[Kind]] = {kind.kind: kind for kind in get_args(Kind)}
 

@@ -107,7 +107,7 @@ def tokenized(search: str) -> Iterator[Token]:
         match = TOKEN.match(search, at)
         if match is None:
             place = search.index('"', at) + 1
-            raise BadParameter("search", f"the quote at character {place} is not closed")
+            raise BadParameter("search", f"has a quote that is not closed at character {place}")
         yield Token(meaning(match), at + 1)
         at = match.end()
 
@@ -123,16 +123,15 @@ def meaning(match: re.Match[str]) -> Text | str:
         return str(mark or word)
     text, field = ESCAPED.sub(r"\1", phrase) if word is None else word, (field or "").lower()
     if not text:
-        raise BadParameter("search", f"the quotes at character {match.start('phrase')} are empty")
+        raise BadParameter("search", f"has empty quotes at character {match.start('phrase')}")
     if word and not field and (bare := FIELD.fullmatch(word)):
         place = match.end() + 1
-        raise BadParameter("search", f"{bare['field']}: needs a text right after it at character {place}")
+        raise BadParameter("search", f"needs a text right after {bare['field']}: at character {place}")
     if field == "state":
         text = text.upper()
         if text not in STATES:
-            raise BadParameter(
-                "search", f"the state at character {match.start() + 1} must be one of {', '.join(STATES)}"
-            )
+            known = ", ".join(STATES)
+            raise BadParameter("search", f"has a state at character {match.start() + 1} that is none of {known}")
     return Text(text, field)
 
 
@@ -146,7 +145,7 @@ class Reader:
     def whole(self) -> Node:
         found = self.any(0)
         if self._at < len(self._tokens):
-            raise self.refusal("there is no ( to the )")
+            raise self.refusal("has no ( to the )")
         return found
 
     def any(self, depth: int) -> Node:
@@ -163,7 +162,7 @@ class Reader:
 
     def one(self, depth: int) -> Node:
         if depth > MAX_DEPTH:
-            raise self.refusal("it is nested too deep")
+            raise self.refusal("is nested too deep")
         if isinstance(text := self.next, Text):
             self._at += 1
             return text
@@ -173,10 +172,10 @@ class Reader:
         if self.takes("("):
             inside = self.any(depth + 1)
             if not self.takes(")"):
-                raise self.refusal("there is no ) to the (", opened)
+                raise self.refusal("has no ) to the (", opened)
             return inside
         missing = f"before the {self.next}" if self.next else "after the word"
-        raise self.refusal(f"a text is missing {missing}")
+        raise self.refusal(f"lacks a text {missing}")
 
     @property
     def next(self) -> Text | str | None:

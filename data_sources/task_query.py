@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from data_sources.errors import BadParameter
 from data_sources.fields import MAX_NAME, Fields, Params, names, one
 from data_sources.schema import STATES
+from data_sources.search_text import parse
 
 SORTS = ("last", "received", "started", "finished", "runtime", "wait")
 NEWEST_FIRST = "-last"
 PAGE_ROWS = 50
 MAX_ROWS = 10_000
-MAX_WORDS = 20
 
 
 @dataclass(frozen=True)
 class TaskFilter:
     """Which tasks: every condition that is given holds, by any one of its values.
 
-    `search`: words that stand, in whatever case, in the task's name, args, kwargs, result or exception, all of them.
+    `search` is written as data_sources/search_text.py reads it; `failure` is one of those that failed alike, see
+    data_sources/failure_text.py.
     """
 
     names: tuple[str, ...] = ()
@@ -29,25 +30,41 @@ class TaskFilter:
     workers: tuple[str, ...] = ()
     queues: tuple[str, ...] = ()
     search: str = ""
+    failure: str = ""
 
     @property
-    def words(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self.search.split()))
+    def looks_up(self) -> bool:
+        """Whether there is something in it that no index knows."""
+        return bool(self.search or self.failure)
+
+    def without(self, field: str) -> Self:
+        """The same, whatever `field` (name, state, worker or queue) is."""
+        match field:
+            case "name":
+                return replace(self, names=())
+            case "state":
+                return replace(self, states=())
+            case "worker":
+                return replace(self, workers=())
+        return replace(self, queues=())
 
     def to_params(self) -> Params:
         many = {"name": self.names, "state": self.states, "worker": self.workers, "queue": self.queues}
         params = [(field, value) for field, values in many.items() for value in values]
-        return params + ([("search", self.search)] if self.search else [])
+        return params + [(field, value) for field in ("search", "failure") if (value := getattr(self, field))]
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Self:
         """Raises BadParameter."""
-        states, search = names(fields, "state"), one(fields, "search")
+        states, search, failure = names(fields, "state"), one(fields, "search"), one(fields, "failure")
         if unknown := [state for state in states if state not in STATES]:
             raise BadParameter("state", f"“{unknown[0][:40]}” must be one of {', '.join(STATES)}")
-        if len(search) > MAX_NAME or len(search.split()) > MAX_WORDS:
-            raise BadParameter("search", f"takes at most {MAX_WORDS} words and {MAX_NAME} characters")
-        return cls(names(fields, "name"), states, names(fields, "worker"), names(fields, "queue"), search)
+        if len(search) > MAX_NAME:
+            raise BadParameter("search", f"takes at most {MAX_NAME} characters")
+        parse(search)
+        if failure and not re.fullmatch(r"[0-9a-f]{12}", failure, re.ASCII):
+            raise BadParameter("failure", "must be 12 hexadecimal digits, as a list of failures has them")
+        return cls(names(fields, "name"), states, names(fields, "worker"), names(fields, "queue"), search, failure)
 
 
 @dataclass(frozen=True)
@@ -84,6 +101,11 @@ class Tasks:
     limit: int = PAGE_ROWS
     after: Cursor | None = None
 
+    @property
+    def looks_up(self) -> bool:
+        """Whether there is something to it that no index knows, and that takes a while."""
+        return self.filter.looks_up or self.sort.removeprefix("-") in ("received", "started")
+
     def to_params(self) -> Params:
         return [
             ("source", self.kind),
@@ -107,11 +129,16 @@ class Tasks:
 
 
 @dataclass(frozen=True)
-class Facets:
-    """How many tasks of a filter there are by state, name, queue and worker."""
+class OfTasks:
+    """A question about all tasks of a filter together."""
 
-    kind: ClassVar[str] = "facets"
+    kind: ClassVar[str]
     filter: TaskFilter = TaskFilter()
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether there is something to it that no index knows, and that takes a while."""
+        return self.filter.looks_up
 
     def to_params(self) -> Params:
         return [("source", self.kind), *self.filter.to_params()]
@@ -120,6 +147,38 @@ class Facets:
     def from_fields(cls, fields: Fields) -> Self:
         """Raises BadParameter."""
         return cls(TaskFilter.from_fields(fields))
+
+
+@dataclass(frozen=True)
+class Facets(OfTasks):
+    """How many tasks of a filter there are by state, name, queue and worker."""
+
+    kind: ClassVar[str] = "facets"
+
+
+@dataclass(frozen=True)
+class TaskNames(OfTasks):
+    """What the tasks of a filter did, by their name: how many, how they ended, how long they waited and ran."""
+
+    kind: ClassVar[str] = "task_names"
+
+
+@dataclass(frozen=True)
+class Histogram(OfTasks):
+    """How many tasks of a filter there were over time, by state."""
+
+    kind: ClassVar[str] = "histogram"
+
+
+@dataclass(frozen=True)
+class Failures(OfTasks):
+    """The tasks of a filter that failed in the week before the range ends, by their exception, what differs masked."""
+
+    kind: ClassVar[str] = "failures"
+
+    @property
+    def looks_up(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True)
@@ -146,3 +205,6 @@ class Family(Task):
     """The tasks that come from the same root as one task."""
 
     kind: ClassVar[str] = "family"
+
+
+Listing = Tasks | OfTasks  # asked of a stretch of time to the very second, and not on the grid of a chart

@@ -42,8 +42,9 @@ from data_sources.errors import BadParameter
 from data_sources.fields import Params, one
 from data_sources.query import Inspect, PromQL, Query, Signal, from_fields
 from data_sources.range_frame import wide_frame
+from data_sources.schedule_query import Schedule
 from data_sources.scope import Range, Scope, iso, parse_duration
-from data_sources.task_query import Facets, Tasks
+from data_sources.task_query import Histogram, Listing
 from routes.csv_text import csv_chunks
 from routes.json_text import json_chunks
 
@@ -93,7 +94,7 @@ class Export:
         shape = one(fields, "shape") or "tidy"
         if shape not in SHAPES or (shape == "wide" and not has_time_axis(query)):
             raise BadParameter("shape", "must be tidy, or wide where there is a time axis")
-        if isinstance(query, PromQL | Signal | Tasks | Facets):
+        if isinstance(query, PromQL | Signal | Listing | Schedule):
             times = {name: one(fields, name) for name in ("range", "from", "to")}
             scope = replace(scope, range=Range.from_params(times))
         if isinstance(query, PromQL | Signal):
@@ -112,7 +113,7 @@ def cluster_of(fields: ReadFields) -> str:
 
 
 def has_time_axis(query: Query) -> bool:
-    return isinstance(query, Signal) or (isinstance(query, PromQL) and not query.instant)
+    return isinstance(query, Signal | Histogram) or (isinstance(query, PromQL) and not query.instant)
 
 
 async def export_csv(request: Request) -> Response:

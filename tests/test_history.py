@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from data_sources import history_order, history_reader, history_search
 from data_sources.errors import QueryRejected, SourceUnreachable
-from data_sources.history import facets_answer, series_answer, task_answer, tasks_answer
+from data_sources.history import of_tasks_answer, series_answer, task_answer, tasks_answer
 from data_sources.history_facets import read_facets
 from data_sources.history_place import SqlitePlace
 from data_sources.history_reader import HistoryReader, LatestRow
@@ -144,7 +144,7 @@ def test_facets_count_what_the_list_lists(
         and (filter.search.casefold() in (task["name"] or "").casefold())
     ]
 
-    facets = facets_answer(reader, Facets(filter), asked)
+    facets = of_tasks_answer(reader, Facets(filter), asked)
     listed = tasks_answer(reader, Tasks(filter, limit=10_000), asked).frame
 
     assert set(listed["id"]) == {f"id-{task['seq']}" for task in expected}
@@ -385,11 +385,11 @@ def test_more_matches_than_are_searched_are_said(
 
     for answer in (
         tasks_answer(reader, Tasks(TaskFilter(search="x")), scope()),
-        facets_answer(reader, Facets(TaskFilter(search="x")), scope()),
+        of_tasks_answer(reader, Facets(TaskFilter(search="x")), scope()),
     ):
         assert [note.kind for note in answer.notes] == ["cut"]
         assert "the newest 2 of the tasks" in answer.notes[0].text
-    assert facets_answer(reader, Facets(TaskFilter(search="x")), scope()).totals == {"tasks": 2}
+    assert of_tasks_answer(reader, Facets(TaskFilter(search="x")), scope()).totals == {"tasks": 2}
 
 
 def test_what_is_purged_is_neither_listed_nor_counted(past: Past, reader: HistoryReader) -> None:
@@ -398,7 +398,7 @@ def test_what_is_purged_is_neither_listed_nor_counted(past: Past, reader: Histor
     past.set_meta("kept_from_us", START + 3600)
 
     assert tasks_answer(reader, Tasks(), scope()).frame["id"].tolist() == ["id-2"]
-    assert facets_answer(reader, Facets(), scope()).totals == {"tasks": 1}
+    assert of_tasks_answer(reader, Facets(), scope()).totals == {"tasks": 1}
     counts = series_answer(reader, History("throughput"), window(3600, 7200, 3600)).frame["value"] * 3600
     assert counts.tolist() == [1, 1]
 
@@ -475,7 +475,7 @@ def test_a_query_reads_one_moment_while_another_is_written(past: Past, reader: H
         past.add([{"seq": 2, "last": 20}])
         past.roll_up()
         assert read_facets(connection, TaskFilter(), START * SECOND, (START + 3600) * SECOND).total == before == 1
-    assert facets_answer(reader, Facets(), replace(scope())).totals == {"tasks": 2}
+    assert of_tasks_answer(reader, Facets(), replace(scope())).totals == {"tasks": 2}
     assert np.isclose(series_answer(reader, History("throughput"), window(60, 60, 60)).frame["value"], 2 / 60).all()
 
 

@@ -27,13 +27,33 @@ from data_sources.query import (
 )
 from data_sources.run_query import Compared, Held, Runs
 from data_sources.schema import STATES
-from data_sources.task_query import MAX_ROWS, SORTS, Cursor, Facets, Family, Task, TaskFilter, Tasks
+from data_sources.search_text import Text, text_of
+from data_sources.task_query import (
+    MAX_ROWS,
+    SORTS,
+    Cursor,
+    Facets,
+    Failures,
+    Family,
+    Histogram,
+    Task,
+    TaskFilter,
+    TaskNames,
+    Tasks,
+)
 
 text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
 names = st.lists(text, max_size=4).map(tuple)
 signals = st.sampled_from([(name, by) for name, labels in SIGNALS.items() for by in labels])
+searches = text.map(lambda found: text_of(Text(found)))
 filters = st.builds(
-    TaskFilter, names, st.lists(st.sampled_from(STATES), max_size=3).map(tuple), names, names, st.just("") | text
+    TaskFilter,
+    names,
+    st.lists(st.sampled_from(STATES), max_size=3).map(tuple),
+    names,
+    names,
+    st.just("") | searches,
+    st.sampled_from(["", "0123456789ab"]),
 )
 sorts = st.sampled_from([*SORTS, *(f"-{sort}" for sort in SORTS)])
 limits = st.integers(1, MAX_ROWS)
@@ -41,7 +61,7 @@ cursors = st.builds(Cursor, sorts, st.integers(-(10**18) + 1, 10**18 - 1), st.in
 queries: st.SearchStrategy[Query] = st.one_of(
     st.builds(Tasks, filters, sorts, limits),
     st.builds(lambda filter, limit, cursor: Tasks(filter, cursor.sort, limit, cursor), filters, limits, cursors),
-    st.builds(Facets, filters),
+    *(st.builds(kind, filters) for kind in (Facets, TaskNames, Histogram, Failures)),
     st.builds(Task, text),
     st.builds(Family, text),
     st.builds(Runs, text),
@@ -59,7 +79,7 @@ queries: st.SearchStrategy[Query] = st.one_of(
 )
 FIELDS = (
     *("source", "q", "by", "instant", "worker", "queue", "id", "with"),
-    *("name", "state", "search", "sort", "limit", "after", "container"),
+    *("name", "state", "search", "failure", "sort", "limit", "after", "container"),
 )
 hostile = st.dictionaries(
     st.sampled_from(FIELDS) | text,
@@ -115,6 +135,8 @@ def test_any_fields_give_a_query_or_a_refusal_that_names_one_of_them(fields: dic
         ({"source": ["tasks"], "name": ["t"] * (MAX_NAMES + 1)}, "name"),
         ({"source": ["tasks"], "search": ["a", "b"]}, "search"),
         ({"source": ["facets"], "search": ["a " * 21]}, "search"),
+        ({"source": ["tasks"], "search": ["(a"]}, "search"),
+        ({"source": ["task_names"], "failure": ["KeyError"]}, "failure"),
         ({"source": ["tasks"], "sort": ["name; drop table tasks"]}, "sort"),
         ({"source": ["tasks"], "sort": ["--last"]}, "sort"),
         ({"source": ["tasks"], "limit": ["0"]}, "limit"),

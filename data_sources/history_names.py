@@ -1,0 +1,197 @@
+"""What tasks did, by their name, in a stretch of time: counts from the roll-ups, quantiles from the sketches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sqlalchemy import Connection, func, select
+
+from data_sources.history_facets import that_live
+from data_sources.history_filter import Wanted, wanted
+from data_sources.history_gaps import covered
+from data_sources.history_rollups import APART, HOUR, ROWS, Key, Stretch, stretches
+from data_sources.history_rows import name_texts
+from data_sources.history_search import search
+from data_sources.history_sketches import quantiles_of_groups
+from data_sources.microseconds import SECOND_US, now_us
+from data_sources.note import Note
+from data_sources.schema import STATES, cells, rollups, sketches, tasks
+from data_sources.sketch import packed
+from data_sources.task_query import TaskFilter
+
+# Unknown is NA. `count`: tasks, also those that have not ended; `ended`: succeeded or failed; `rate`: so many a second
+# of the time that was heard; `failure_ratio`: failed of those ended; `runtime_total`: the sum of all runtimes.
+NAME_COLUMNS = {
+    "name": "str",
+    "count": "Int64",
+    "ended": "Int64",
+    "rate": "float64",
+    "failures": "Int64",
+    "failure_ratio": "float64",
+    "retries": "Int64",
+    **{f"wait_p{percent}": "float64" for percent in (50, 95, 99)},
+    **{f"runtime_p{percent}": "float64" for percent in (50, 95, 99)},
+    "runtime_total": "float64",
+}
+UNITS = {name: "s" for name in NAME_COLUMNS if name.startswith(("wait", "runtime"))} | {"rate": "1/s"}
+QUANTILES = (0.50, 0.95, 0.99)
+MEASURED = ("wait", "runtime")
+SUCCESS, FAILURE = STATES.index("SUCCESS"), STATES.index("FAILURE")
+
+
+@dataclass(frozen=True)
+class NameRows:
+    """`frame`: NAME_COLUMNS, the name with the most tasks first."""
+
+    frame: pd.DataFrame
+    notes: tuple[Note, ...]
+
+
+@dataclass
+class Sums:
+    """Of the tasks of one name."""
+
+    count: int = 0
+    ended: int = 0
+    failed: int = 0
+    retries: int = 0
+    runtimes: int = 0
+    runtime_us: int = 0
+
+    def add(self, state: int, count: int, retries: int, runtimes: int, runtime_us: int) -> None:
+        self.count += count
+        self.ended += count if state in (SUCCESS, FAILURE) else 0
+        self.failed += count if state == FAILURE else 0
+        self.retries += retries
+        self.runtimes += runtimes
+        self.runtime_us += runtime_us
+
+
+Blob = tuple[int, bytes | None, bytes | None]  # the id of a name, and sketches of wait and runtime
+
+
+def read_names(connection: Connection, filter: TaskFilter, start: int, end: int) -> NameRows:
+    """Of the tasks of `filter` that last did something from `start` to before `end` (microseconds).
+
+    Exact but for quantiles, which are within 1 %; where something is to be looked up, among the newest.
+    """
+    asked = wanted(connection, filter, start, end)
+    sums: dict[int, Sums] = {}
+    if asked.looks_up:
+        searched = search(connection, asked)
+        begin, notes = max(asked.start, searched.back_to or 0), searched.notes("Counted among")
+        for row in searched.found:
+            runtime = (int(row.runtime_us is not None), row.runtime_us or 0)
+            sums.setdefault(row.name or 0, Sums()).add(row.state, 1, row.retries or 0, *runtime)
+        blobs = sketched((row.name, row.wait_us, row.runtime_us) for row in searched.found)
+    else:
+        begin, notes = asked.start, ()
+        parts = stretches(connection, asked.start, asked.end, HOUR)
+        for (name, _, _, state), *counted in ended_sums(connection, asked, parts):
+            sums.setdefault(name, Sums()).add(state, *counted)
+        for (name, _, _, state), count in that_live(connection, asked).items():
+            sums.setdefault(name, Sums()).add(state, count, 0, 0, 0)
+        blobs = sketches_in(connection, asked, parts)
+    edges = np.array([begin, max(begin, min(asked.end, now_us()))], np.int64)
+    heard = float(covered(connection, edges, ("events", "recorder"))[0])
+    return NameRows(name_frame(connection, sums, blobs, heard), notes)
+
+
+def ended_sums(
+    connection: Connection, asked: Wanted, parts: Sequence[Stretch]
+) -> Iterator[tuple[Key, int, int, int, int]]:
+    """A cell each: how many tasks, how often they were tried again, how many runtimes are known and their sum."""
+    keys = matching_cells(connection, asked)
+    for part in parts:
+        if part.level == ROWS:
+            apart = [tasks.c[column] for column in APART]
+            counted = [func.count(), func.sum(tasks.c.retries), func.count(tasks.c.runtime_us)]
+            query = select(*apart, *counted, func.sum(tasks.c.runtime_us))
+            query = query.where(*part.ended, *asked.along_another()).group_by(*apart)
+            for name, queue, worker, state, *sums in connection.execute(query):
+                count, retries, runtimes, runtime_us = (int(one or 0) for one in sums)
+                yield (name or 0, queue or 0, worker or 0, state), count, retries, runtimes, runtime_us
+        else:
+            columns = [func.sum(rollups.c[column]) for column in ("count", "retries", "runtimes", "runtime_us")]
+            query = select(rollups.c.cell, *columns).where(*part.buckets(rollups)).group_by(rollups.c.cell)
+            for cell, *sums in connection.execute(query):
+                if cell in keys:
+                    count, retries, runtimes, runtime_us = map(int, sums)
+                    yield keys[cell], count, retries, runtimes, runtime_us
+
+
+def sketches_in(connection: Connection, asked: Wanted, parts: Sequence[Stretch]) -> list[Blob]:
+    keys = matching_cells(connection, asked)
+    blobs: list[Blob] = []
+    for part in parts:
+        if part.level == ROWS:
+            query = select(tasks.c.name, tasks.c.wait_us, tasks.c.runtime_us)
+            blobs += sketched(connection.execute(query.where(*part.ended, *asked.along_another())))
+        else:
+            rows = connection.execute(
+                select(sketches.c.cell, sketches.c.wait, sketches.c.runtime).where(*part.buckets(sketches))
+            )
+            blobs += [(keys[cell][0], wait, runtime) for cell, wait, runtime in rows if cell in keys]
+    return blobs
+
+
+def matching_cells(connection: Connection, asked: Wanted) -> dict[int, Key]:
+    """The cells of the filter, by id."""
+    stored = connection.execute(select(cells.c.id, *(cells.c[column] for column in APART))).all()
+    table = np.array([row[1:] for row in stored], np.int64).reshape(-1, len(APART))
+    return {row[0]: tuple(row[1:]) for row, match in zip(stored, asked.of_cells(table), strict=True) if match}
+
+
+def sketched(rows: Iterable[Sequence[Any]]) -> list[Blob]:
+    """A sketch a name of tasks: name, wait and runtime in microseconds."""
+    waits: dict[int, list[int]] = {}
+    runtimes: dict[int, list[int]] = {}
+    for name, wait, runtime in rows:
+        for held, value in ((waits, wait), (runtimes, runtime)):
+            values = held.setdefault(name or 0, [])
+            if value is not None:
+                values.append(value)
+    return [(name, packed(waits[name]), packed(runtimes[name])) for name in waits]
+
+
+def name_frame(
+    connection: Connection, sums: dict[int, Sums], blobs: Sequence[Blob], heard_seconds: float
+) -> pd.DataFrame:
+    ids = sorted(sums, key=lambda name: (-sums[name].count, name))
+    named = name_texts(connection, ids)
+    columns: dict[str, Any] = {
+        "name": [named.get(id) for id in ids],
+        "count": [sums[id].count for id in ids],
+        "ended": [sums[id].ended for id in ids],
+        "rate": [ratio(sums[id].ended, heard_seconds) for id in ids],
+        "failures": [sums[id].failed for id in ids],
+        "failure_ratio": [ratio(sums[id].failed, sums[id].ended) for id in ids],
+        "retries": [sums[id].retries for id in ids],
+        "runtime_total": [sums[id].runtime_us / SECOND_US if sums[id].runtimes else None for id in ids],
+        **quantile_columns(ids, blobs),
+    }
+    return pd.DataFrame({name: pd.array(columns[name], dtype=kind) for name, kind in NAME_COLUMNS.items()})
+
+
+def ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0 else None
+
+
+def quantile_columns(ids: Sequence[int], blobs: Sequence[Blob]) -> dict[str, npt.NDArray[np.float64]]:
+    place = {id: row for row, id in enumerate(ids)}
+    found: dict[str, npt.NDArray[np.float64]] = {}
+    of_measure = zip(*((place[id], wait, runtime) for id, wait, runtime in blobs if id in place), strict=True)
+    groups, *measured = [*of_measure] or [(), (), ()]
+    for measure, column in zip(MEASURED, measured, strict=True):
+        known = [(group, blob) for group, blob in zip(groups, column, strict=True) if blob]
+        group = np.array([group for group, _ in known], np.int64)
+        values = quantiles_of_groups([blob for _, blob in known], group, len(ids), QUANTILES)
+        found |= {
+            f"{measure}_p{quantile:.0%}".rstrip("%"): row for quantile, row in zip(QUANTILES, values, strict=True)
+        }
+    return found
