@@ -26,7 +26,9 @@ from charts.theme import DARK_OF
 from data_sources import ask
 from data_sources.answer import Answer
 from data_sources.query import Query
-from data_sources.scope import Window, format_duration, iso
+from data_sources.schedule_query import Schedule
+from data_sources.scope import Scope, Window, format_duration, iso
+from data_sources.task_query import Listing, Tasks
 from headlines.headline import Headline
 
 SOURCE_NAMES = {
@@ -63,8 +65,18 @@ def table_payload(
         **frame_payload(name, title, line, view),
         "pending": answer.pending,
         "table": None if answer.pending else table.to_dict(),
+        "pages": pages(answer),
         "rows": [row_payload(row, [answer], view)],
     }
+
+
+def pages(answer: Answer) -> dict[str, Any] | None:
+    """How a list that is sorted and cut where it is read is sorted, and where its next page begins."""
+    if not isinstance(answer.query, Tasks):
+        return None
+    following = answer.next.after if isinstance(answer.next, Tasks) else None
+    first = answer.query.after is None
+    return {"sort": answer.query.sort, "first": first, "after": str(following) if following else None}
 
 
 def facts_payload(
@@ -115,7 +127,7 @@ def row_payload(row: Row, answers: list[Answer], view: controls.View) -> dict[st
         "origin": list(dict.fromkeys(answer.origin for answer in answers if answer.origin and answer.measured_at)),
         "code": list(dict.fromkeys(by_hand(answer.query, transport) for answer in answers)),
         "csv": [
-            {"label": file_label(answer.query), "href": csv_link(answer, view.scope.cluster)}
+            {"label": file_label(answer.query), "href": csv_link(answer, view.scope)}
             for answer in {answer.query: answer for answer in answers if not answer.pending}.values()
         ],
         "notes": notes if empty else notes + absent,
@@ -166,10 +178,12 @@ def file_label(query: Query) -> str:
     return f"{params.get('q', params['source'])[:60]}"
 
 
-def csv_link(answer: Answer, cluster: str) -> str:
+def csv_link(answer: Answer, scope: Scope) -> str:
     """The route with absolute times: for a closed window its bytes repeat."""
-    params = [*answer.query.to_params(), ("cluster", cluster)]
-    if answer.window:
+    params = [*answer.query.to_params(), ("cluster", scope.cluster)]
+    if isinstance(answer.query, Listing | Schedule):
+        params += scope.range.to_params().items()
+    elif answer.window:
         step = format_duration(answer.window.step)
         params += [("from", iso(answer.window.start)), ("to", iso(answer.window.end)), ("step", step)]
     return f"/export.csv?{urlencode(params)}"

@@ -112,7 +112,7 @@ def is_current(answer: Answer) -> bool:
     scope = controls.current().scope
     if answer.failure or (answer.measured_at and not scope.range.is_live):
         return True
-    step = answer.window.step if answer.window else timedelta(0)
+    step = answer.window.step if answer.window else answer.lasts
     return answer.measured_at is not None and datetime.now(UTC) - answer.measured_at < step + 3 * scope.max_age
 
 

@@ -30,6 +30,7 @@ class Column:
     kind: str = "text"
     help: str = ""
     unknown: str = "not known"
+    sort: str = ""  # of a list that is sorted where it is read: what `sort=` calls it
 
 
 @dataclass(frozen=True)

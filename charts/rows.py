@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 
 import numpy as np
@@ -16,12 +16,14 @@ from charts.series import Series, fold, split
 from data_sources.note import Note
 from data_sources.scope import Window
 
-KINDS = ("stacked", "lines", "steps", "failed", "limit")
+KINDS = ("stacked", "lines", "steps", "failed", "limit", "bars")
 
 
 @dataclass(frozen=True)
 class PlotLayer:
-    """One frame and how it is drawn: stacked areas, lines, filled steps, the line of failures, or a dotted limit."""
+    """One frame and how it is drawn: stacked areas, lines, filled steps, the line of failures, a dotted limit, or bars
+    of what was counted by state in the step before each point.
+    """
 
     frame: pd.DataFrame
     window: Window
@@ -70,19 +72,19 @@ def shown_series(layer: PlotLayer, drawn: Collection[str]) -> list[Series]:
 
 def trace(one: Series, layer: PlotLayer, place: int, axis: str) -> dict[str, object]:
     name = one.name or layer.name or "value"
-    return {
-        "type": "scatter",
-        "x0": wall_clock(layer.window.start),
-        "dx": layer.window.step.total_seconds() * 1000,
+    step = layer.window.step
+    common = {
+        "dx": step.total_seconds() * 1000,
         "y": one.y,
         "name": escape(f"{name} limit" if layer.kind == "limit" and one.name else name).replace("%{", "%&#123;"),
         "yaxis": f"y{axis}",
         "meta": {"row": place, "kind": layer.kind, "name": name},
         "hoverinfo": "skip",
-        "mode": "lines",
-        "connectgaps": False,
-        **style(one, layer.kind, place),
     }
+    if layer.kind == "bars":
+        return {"type": "bar", "x0": wall_clock(layer.window.start - step / 2), **common, **bar_style(one, step)}
+    lines = {"type": "scatter", "mode": "lines", "connectgaps": False}
+    return {"x0": wall_clock(layer.window.start), **lines, **common, **style(one, layer.kind, place)}
 
 
 def anchor(place: int, axis: str, window: Window) -> dict[str, object]:
@@ -90,6 +92,12 @@ def anchor(place: int, axis: str, window: Window) -> dict[str, object]:
     start = [wall_clock(window.start)]
     meta = {"row": place, "kind": "none", "name": ""}
     return {"type": "scatter", "x": start, "y": [None], "yaxis": f"y{axis}", "meta": meta, "hoverinfo": "skip"}
+
+
+def bar_style(one: Series, step: timedelta) -> dict[str, object]:
+    """A bar as wide as the time it tells of, less a gap, in its state's colour."""
+    colour = theme.STATES[theme.STATE_OF.get(one.name, "waiting")][0]
+    return {"width": step.total_seconds() * 1000 * 0.88, "marker": {"color": colour, "line": {"width": 0}}}
 
 
 def style(one: Series, kind: str, place: int) -> dict[str, object]:
@@ -130,6 +138,7 @@ def base_layout(window: Window, lowest: str) -> dict[str, object]:
         "margin": {"l": 2, "r": 56, "t": 4, "b": 34},
         "showlegend": False,
         "hovermode": False,
+        "barmode": "stack",
         "dragmode": "zoom",
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",

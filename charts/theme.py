@@ -23,6 +23,16 @@ STATES = {
     "active": ("#2B6CB1", "#6FA8E1"),
     "waiting": ("#7A5BA9", "#B39BDC"),
 }
+STATE_OF = {  # Celery's names
+    "SUCCESS": "succeeded",
+    "FAILURE": "failed",
+    "RETRY": "retried",
+    "REVOKED": "revoked",
+    "REJECTED": "revoked",
+    "STARTED": "active",
+    "RECEIVED": "waiting",
+    "PENDING": "waiting",
+}
 TEXT = ("#1F2421", "#E6E8E3")
 MUTED = ("#6B716B", "#9AA29A")
 GRID = ("#ECECE4", "#2A2F2B")

@@ -112,7 +112,7 @@ stretches = st.builds(
 @given(query=queries, range=spans | stretches)
 def test_a_csv_link_asks_for_the_same_query_and_the_same_window(desk: Desk, query: Query, range: Range) -> None:
     window = desk.window(Scope("default", range))
-    href = csv_link(replace(nothing(query), window=window), "default")
+    href = csv_link(replace(nothing(query), window=window), Scope(range=range))
     path, fields = urlsplit(href).path, parse_qs(urlsplit(href).query, strict_parsing=True)
     assert path == "/export.csv"
     assert query_from_fields(fields) == query
@@ -133,7 +133,7 @@ def test_a_frozen_link_shows_the_same_window_tomorrow(desk: Desk, range: Range) 
 
 def test_a_table_of_now_links_to_its_file_without_a_time() -> None:
     assert (
-        csv_link(nothing(Workers(("a&b@h",))), "default")
+        csv_link(nothing(Workers(("a&b@h",))), Scope())
         == "/export.csv?source=workers&worker=a%26b%40h&cluster=default"
     )
 

@@ -2,11 +2,12 @@
 
 import { draw as cell } from "./cell.js";
 import { draw as controls } from "./controls.js";
+import { draw as filters } from "./filters.js";
 import { draw as headline } from "./headline.js";
 import { draw as lookup } from "./lookup.js";
 import { draw as notice } from "./notice.js";
 
-const kinds = { cell, controls, headline, lookup, notice };
+const kinds = { cell, controls, filters, headline, lookup, notice };
 
 export function draw(component) {
   return kinds[component.data.kind](component);

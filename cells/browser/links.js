@@ -2,18 +2,35 @@
 
 import { element } from "./dom.js";
 
-const SHARED = ["range", "from", "to", "refresh", "cluster", "tz"];
+const TIME = ["range", "from", "to"];
+const SHARED = [...TIME, "refresh", "cluster", "tz"];
 
 // `to` is a path with the parameters of its page alone.
 export function pageLink(to, attributes, ...children) {
   return element("a", { ...attributes, href: complete(to), "data-page": to }, ...children);
 }
 
+// This page with other values of its own parameters, as they are when it is followed: a list, one, or null for none.
+export function changeLink(change, attributes, ...children) {
+  return element("a", { ...attributes, href: complete(changed(change)), "data-change": JSON.stringify(change) }, ...children);
+}
+
 // With what is shared as it is now: a link may stay drawn while the range changes.
 function complete(to) {
   const url = new URL(to, location.origin), here = new URLSearchParams(location.search);
-  for (const name of SHARED) if (here.has(name) && !url.searchParams.has(name)) url.searchParams.set(name, here.get(name));
+  const timed = TIME.some((name) => url.searchParams.has(name)); // a link that names a time goes there
+  const along = SHARED.filter((name) => here.has(name) && !url.searchParams.has(name) && !(timed && TIME.includes(name)));
+  for (const name of along) url.searchParams.set(name, here.get(name));
   return url.pathname + url.search + url.hash;
+}
+
+export function changed(change) {
+  const url = new URL(location.href);
+  for (const name of [...SHARED, ...Object.keys(change)]) url.searchParams.delete(name);
+  for (const [name, values] of Object.entries(change)) {
+    for (const value of [values].flat()) if (value !== null) url.searchParams.append(name, value);
+  }
+  return url.pathname + url.search;
 }
 
 let go = () => {};
@@ -24,8 +41,8 @@ export function followLinks(send) {
   if (followLinks.ready) return;
   followLinks.ready = true;
   const fresh = (event) => {
-    const link = event.target.closest?.("a[data-page]");
-    if (link) link.href = complete(link.dataset.page);
+    const link = event.target.closest?.("a[data-page], a[data-change]");
+    if (link) link.href = complete(leadsTo(link));
     return link;
   };
   for (const kind of ["pointerdown", "focusin"]) document.addEventListener(kind, fresh, true);
@@ -33,9 +50,11 @@ export function followLinks(send) {
     const link = fresh(event);
     if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    follow(link.dataset.page);
+    follow(leadsTo(link));
   });
 }
+
+const leadsTo = ({ dataset }) => dataset.page ?? changed(JSON.parse(dataset.change));
 
 // As a click on a page link.
 export function follow(to) {

@@ -119,7 +119,7 @@ function drawHeads(plot, traces) {
   for (const node of plot.heads.querySelectorAll(".cn-legend")) node.setAttribute("aria-pressed", String(!plot.hidden.has(node.dataset.focus)));
 }
 
-const colourOf = (trace) => trace.line?.color ?? "transparent";
+const colourOf = (trace) => trace.line?.color ?? trace.marker?.color ?? "transparent";
 
 function toggle(plot, name) {
   if (!plot.hidden.delete(name)) plot.hidden.add(name);
@@ -172,13 +172,15 @@ export function numbers(trace) {
   return trace.values;
 }
 
-// --- zoom -------------------------------------------------------------------------------------------------------
+// --- zoom; of bars, which are coarse, it is the page's range at once ---------------------------------------------
 
 function zoomed(plot, change) {
   const range = change["xaxis.range[0]"] !== undefined ? [change["xaxis.range[0]"], change["xaxis.range[1]"]] : change["xaxis.range"];
   if (!range) return;
   const ends = range.map((local) => utc(plot, local));
-  if (ends.every(Number.isFinite)) setZoom(plot, ends);
+  if (!ends.every(Number.isFinite)) return;
+  if (plot.spec.data.every((trace) => trace.meta.kind === "bars")) plot.setTriggerValue("range", ends.map((ms) => new Date(ms).toISOString()));
+  else setZoom(plot, ends);
 }
 
 function setZoom(plot, range) {

@@ -1,37 +1,42 @@
 // A table cell: real table markup, numbers on the right.
-// Sorting is the viewer's: it lives in the URL, and a click never asks the server.
+// Sorting is the viewer's: it lives in the URL, and a click never asks the server. But of a list that has pages: that is
+// sorted where it is read, by a link.
 
 import { amount, zone } from "./format.js";
 import { element } from "./dom.js";
+import { changeLink } from "./links.js";
 import { bare, drawValue, numeric } from "./values.js";
 
 const FIRST = 50; // rows drawn at once; the rest a click away
 
 export function drawTable(body, data) {
   const state = body.state ??= { sort: sortFromUrl(data), shown: FIRST, text: "" };
-  const shown = JSON.stringify([data.table, state, zone()]);
+  const paged = data.table.columns.some((column) => column.sort) ? data.pages : null;
+  const shown = JSON.stringify([data.table, paged, state, zone()]);
   if (body.shown === shown) return;
   body.shown = shown;
   const { columns, rows, apart } = data.table;
   if (!rows.length && !apart.length) {
-    body.replaceChildren(...(data.table.empty.length ? [element("div", { class: "cn-empty" }, ...data.table.empty.map(paragraph))] : []));
+    const empty = data.table.empty.length ? element("div", { class: "cn-empty" }, ...data.table.empty.map(paragraph)) : null;
+    body.replaceChildren(...[empty, paged && turning(paged)].filter(Boolean));
     return;
   }
   const again = () => drawTable(body, data);
   const matches = (row) => !state.text || row.some((value, place) => String(bare(value, columns[place]) ?? "").toLowerCase().includes(state.text));
-  const sorted = sort(rows.filter(matches), columns, state.sort);
-  const head = () => element("thead", {}, element("tr", {}, ...columns.map((column, place) => header(column, place, state, data, again))));
+  const sorted = paged ? rows : sort(rows.filter(matches), columns, state.sort);
+  const head = () => element("thead", {}, element("tr", {}, ...columns.map((column, place) => paged ? pagedHeader(column, paged) : header(column, place, state, data, again))));
   const table = (shown) => element("div", { class: "cn-scroll" }, element("table", { class: "cn-table" }, head(),
     element("tbody", {}, ...shown.map((row) => element("tr", {}, ...columns.map((column, place) => drawValue(element("td"), row[place], column)))))));
   const focused = body.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
   const scrolled = body.querySelector(".cn-scroll")?.scrollLeft ?? 0;
   body.replaceChildren(...[
-    rows.length > 12 ? filter(state, again) : null,
+    rows.length > 12 && !paged ? filter(state, again) : null,
     table(sorted.slice(0, state.shown)),
     sorted.length > state.shown ? element("button", { type: "button", onclick: () => { state.shown += 500; again(); } },
       `Show ${Math.min(500, sorted.length - state.shown)} more of ${sorted.length}`) : null,
     apart.length ? element("details", { class: "cn-apart", open: state.apart, ontoggle: (event) => { state.apart = event.target.open; } },
       element("summary", {}, `${data.table.apart_label} (${apart.length})`), table(sort(apart, columns, state.sort))) : null,
+    paged && turning(paged),
     data.table.left_out ? element("p", { class: "cn-muted" }, `${amount(data.table.left_out, "")} more are in the CSV`) : null,
   ].filter(Boolean));
   if (scrolled) body.querySelector(".cn-scroll").scrollLeft = scrolled; // which has everything laid out at once
@@ -62,6 +67,21 @@ function header(column, place, state, data, again) {
       sortToUrl(data, state.sort);
       again();
     } }, column.label, direction === "none" ? "" : down ? " ↓" : " ↑"));
+}
+
+function pagedHeader(column, { sort }) {
+  const down = sort.startsWith("-"), sorted = column.sort && sort.replace("-", "") === column.sort;
+  const next = sorted && down ? column.sort : `-${column.sort}`;
+  return element("th", { "aria-sort": sorted ? (down ? "descending" : "ascending") : null, class: numeric(column) ? "cn-number" : "", title: column.help || null },
+    column.sort ? changeLink({ sort: next, after: null }, { "data-focus": `sort-${column.name}` }, column.label, sorted ? (down ? " ↓" : " ↑") : "") : column.label);
+}
+
+// The way to the next page; the one before is the browser's.
+function turning({ first, after }) {
+  if (first && !after) return null;
+  return element("p", { class: "cn-turning" },
+    first ? null : changeLink({ after: null }, { "data-focus": "page-first" }, "First page"),
+    after ? changeLink({ after }, { "data-focus": "page-next" }, "Next page") : element("span", { class: "cn-muted" }, "The end of the list"));
 }
 
 function sort(rows, columns, order) {
