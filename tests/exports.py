@@ -1,0 +1,65 @@
+"""What a desk answers, as files: its export routes, /metrics and /healthz, served by a real server."""
+
+from __future__ import annotations
+
+import csv
+import io
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import orjson
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
+import data_sources.ask
+from data_sources.ask import Desk
+from data_sources.query import Query
+from data_sources.scope import Range
+from demo.servers import accepts, free_port, wait_until
+from routes import export, health, metrics
+
+Row = dict[str, str]  # unknown is ""
+LIVE = Range.live("15m")
+
+
+@dataclass(frozen=True)
+class Exports:
+    port: int
+
+    def get(self, path: str) -> str:
+        """Raises HTTPError for what is no 200."""
+        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as response:
+            return str(response.read().decode())
+
+    def rows(self, query: Query, range: Range = LIVE, **more: str) -> list[Row]:
+        return list(csv.DictReader(io.StringIO(self.get(address("csv", query, range, more)), newline="")))
+
+    def json(self, query: Query, range: Range = LIVE, **more: str) -> Any:
+        return orjson.loads(self.get(address("json", query, range, more)))
+
+
+def address(kind: str, query: Query, range: Range, more: Mapping[str, str]) -> str:
+    return f"/export.{kind}?{urlencode([*query.to_params(), *range.to_params().items(), *more.items()])}"
+
+
+@contextmanager
+def exports_of(desk: Desk) -> Iterator[Exports]:
+    """`desk` answers for this process meanwhile."""
+    app = Starlette(routes=[*export.routes, *metrics.routes, *health.routes])
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=free_port(), log_level="critical"))
+    thread = threading.Thread(target=server.run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data_sources.ask, "_desk", desk)
+        thread.start()
+        try:
+            wait_until(lambda: accepts(server.config.port), "the server")
+            yield Exports(server.config.port)
+        finally:
+            server.should_exit = True
+            thread.join()
