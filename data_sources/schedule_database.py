@@ -103,6 +103,7 @@ def entry(row: Row, tables: Mapping[str, Mapping[Any, Row]]) -> Entry:
         enabled=bool(row.get("enabled")) and not is_over(row),
         last_run_at=moment(row.get("last_run_at")),
         total_run_count=count_of(row.get("total_run_count")),
+        not_before=moment(row.get("start_time")),
     )
 
 

@@ -23,7 +23,8 @@ INFERRED = "inferred from history"
 class Entry:
     """`source` is one of those above. None: not known, or the store does not keep it.
 
-    `args` and `kwargs` are JSON, masked and cut; `due_at` is when the store itself says that it is due next.
+    `args` and `kwargs` are JSON, masked and cut; `due_at` is when the store itself says that it is due next, and
+    `not_before` when it begins.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Entry:
     last_run_at: datetime | None = None
     total_run_count: int | None = None
     due_at: datetime | None = None
+    not_before: datetime | None = None
 
 
 def shown(value: Any) -> str | None:

@@ -21,7 +21,7 @@ Moments = npt.NDArray[np.float64]
 
 FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")  # of a crontab, as celery calls them
 LONGEST_FIELD = 300  # characters; django-celery-beat takes 240
-MOST_MOMENTS = 20_000
+MOST_MOMENTS = 20_000  # of one entry that are looked at: two weeks of minutes
 SEARCHED_DAYS = (2, 40, 400, 8 * 366)  # for the next time: the 29th of February may be eight years off
 
 
@@ -141,7 +141,7 @@ def hits(one: Crontab) -> Hits:
 
 
 def due_times(one: Crontab | Once, start: float, end: float) -> Moments:
-    """When it is due from `start` to before `end`, in order; the last MOST_MOMENTS of them.
+    """When it is due from `start` to before `end`, in order.
 
     As celery's beat does it (celery/utils/time.py, remaining): a time that clocks skip is due as much later, one that
     they show twice is due at the first.
@@ -151,24 +151,17 @@ def due_times(one: Crontab | Once, start: float, end: float) -> Moments:
         return np.array([at] if start <= at < end else [])
     zone, of = ZoneInfo(one.zone), hits(one)
     minutes = np.add.outer(np.array(of.hours) * 60, np.array(of.minutes)).ravel()
-    found: list[Moments] = []
-    count = 0
-    for day in days_back(start, end, zone):
-        if of.match(day):
-            found.append(of_day(day, minutes, zone))
-            count += len(minutes)
-        if count > MOST_MOMENTS + 2 * 1440:
-            break
+    found = [of_day(day, minutes, zone) for day in days_between(start, end, zone) if of.match(day)]
     moments: Moments = np.unique(np.concatenate([np.empty(0), *found]))
-    return moments[(moments >= start) & (moments < end)][-MOST_MOMENTS:]
+    return moments[(moments >= start) & (moments < end)]
 
 
-def days_back(start: float, end: float, zone: ZoneInfo) -> Iterator[date]:
-    """The days of `zone`, the last first."""
-    first, day = (datetime.fromtimestamp(at, zone).date() for at in (start, end))
-    while day >= first:
+def days_between(start: float, end: float, zone: ZoneInfo) -> Iterator[date]:
+    """The days of `zone`, in order."""
+    day, last = (datetime.fromtimestamp(at, zone).date() for at in (start, end))
+    while day <= last:
         yield day
-        day -= timedelta(days=1)
+        day += timedelta(days=1)
 
 
 def of_day(day: date, minutes: npt.NDArray[np.int64], zone: ZoneInfo) -> Moments:

@@ -10,7 +10,7 @@ from data_sources.answer import Answer
 from data_sources.history_reader import HistoryReader
 from data_sources.note import Note, listed
 from data_sources.now_frames import row_frame
-from data_sources.schedule import origin, read_lines
+from data_sources.schedule_lines import origin, read_lines
 from data_sources.schedule_query import Schedule
 from data_sources.scope import Window
 from data_sources.timetable import Entries

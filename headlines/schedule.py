@@ -12,6 +12,7 @@ from headlines.headline import Headline, Part, Words, name, names
 from headlines.overview import count
 
 COMPARED = ("overdue", "missed", "doubled", "late", "on_time")
+SOON_SECONDS = 10  # what is told is some seconds old
 NO_BEAT = ("Exactly one beat must run, with the schedule of the same app:", "$ celery -A yourapp beat")
 
 
@@ -85,7 +86,8 @@ def coming(frame: pd.DataFrame, answer: Answer) -> Words:
         return ()
     first = ahead.loc[ahead["next_run"].idxmin()]
     seconds = (first["next_run"] - answer.measured_at).total_seconds()
-    return "; next ", name(first["name"], entry(first["name"])), " in ", Part(seconds=seconds)
+    when: Words = (" in ", Part(seconds=seconds)) if seconds >= SOON_SECONDS else (" now",)
+    return "; next ", name(first["name"], entry(first["name"])), *when
 
 
 def signs(frame: pd.DataFrame, answer: Answer) -> Words:

@@ -13,7 +13,7 @@ const TOLD = {
 export function dues(blocks) {
   const counts = Object.keys(TOLD).map((kind) => [blocks.filter((block) => block.kind === kind).length, kind]).filter(([count]) => count);
   const label = counts.map(([count, kind]) => `${count} ${kind.replace("_", " ")}`).join(", ");
-  return element("span", { class: "cn-dues", role: "group", "aria-label": `Last ${blocks.length}: ${label}` }, ...blocks.map(drawn));
+  return element("span", { class: "cn-due-times", role: "group", "aria-label": `Last ${blocks.length}: ${label}` }, ...blocks.map(drawn));
 }
 
 function drawn(block) {

@@ -7,8 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from cells.table import Column, Table, linked, records
+from cells.load import Load, QueueLoad
+from cells.table import Column, Table, is_missing, linked, records
+from charts.theme import PALETTE
 from data_sources.answer import Answer
+from data_sources.schedule_load import HOURS
 
 ENTRIES = (
     Column("name", "entry"),
@@ -48,11 +51,13 @@ def entries(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
 
 def value(row: Mapping[str, Any], column: Column) -> Any:
     of = row[column.name]
-    if of is None:
+    if of is None and column.name != "args":
         return None
     match column.name:
         case "next_run":
             return of.timestamp() * 1000
+        case "args":
+            return " ".join(filter(None, (of, row["kwargs"]))) or None
         case "name":
             return linked(of, "/schedule", name=of)
         case "task":
@@ -60,3 +65,22 @@ def value(row: Mapping[str, Any], column: Column) -> Any:
         case "queue":
             return linked(of, "/queue", name=of)
     return of
+
+
+def load(frame: pd.DataFrame, answers: Mapping[str, Answer]) -> Load:
+    """The next HOURS hours from the one that runs; a queue's parts in the order of its name."""
+    measured_at = answers["rows"].measured_at
+    if frame.empty or measured_at is None:
+        return Load(empty=("Nothing is due in the next 24 hours, as far as it is known.",))
+    first = pd.Timestamp(measured_at).floor("h")
+    hours = [first + pd.Timedelta(hours=hour) for hour in range(HOURS)]
+    queues = []
+    for queue, rows in frame.groupby("queue", dropna=False, sort=True):
+        name = None if is_missing(queue) else str(queue)
+        by_hour = rows.set_index("time")
+        busy = by_hour["value"].reindex(hours).astype(object)
+        runs = by_hour["runs"].astype("float64").reindex(hours, fill_value=0.0)
+        colour, _ = PALETTE.style("queue", name or "")
+        known = tuple(None if is_missing(one) else float(one) for one in busy)
+        queues.append(QueueLoad(name, colour, tuple(int(one) for one in runs), known))
+    return Load(tuple(hour.timestamp() * 1000 for hour in hours), tuple(queues))

@@ -1,0 +1,26 @@
+-- django-celery-beat 2.9.0 on Django 5.2.19: its own migrations and models made this.
+CREATE TABLE "django_celery_beat_clockedschedule" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "clocked_time" datetime NOT NULL);
+INSERT INTO "django_celery_beat_clockedschedule" VALUES(1,'2031-05-01 12:00:00');
+CREATE TABLE "django_celery_beat_crontabschedule" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "minute" varchar(240) NOT NULL, "hour" varchar(96) NOT NULL, "day_of_week" varchar(64) NOT NULL, "day_of_month" varchar(124) NOT NULL, "month_of_year" varchar(64) NOT NULL, "timezone" varchar(63) NOT NULL);
+INSERT INTO "django_celery_beat_crontabschedule" VALUES(1,'30','18','mon-fri','*','*','Europe/Berlin');
+INSERT INTO "django_celery_beat_crontabschedule" VALUES(2,'0','4','*','*','*','UTC');
+CREATE TABLE "django_celery_beat_intervalschedule" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "every" integer NOT NULL, "period" varchar(24) NOT NULL);
+INSERT INTO "django_celery_beat_intervalschedule" VALUES(1,5,'minutes');
+CREATE TABLE "django_celery_beat_periodictask" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "name" varchar(200) NOT NULL UNIQUE, "task" varchar(200) NOT NULL, "args" text NOT NULL, "kwargs" text NOT NULL, "queue" varchar(200) NULL, "exchange" varchar(200) NULL, "routing_key" varchar(200) NULL, "expires" datetime NULL, "enabled" bool NOT NULL, "last_run_at" datetime NULL, "total_run_count" integer unsigned NOT NULL CHECK ("total_run_count" >= 0), "date_changed" datetime NOT NULL, "description" text NOT NULL, "crontab_id" integer NULL REFERENCES "django_celery_beat_crontabschedule" ("id") DEFERRABLE INITIALLY DEFERRED, "interval_id" integer NULL REFERENCES "django_celery_beat_intervalschedule" ("id") DEFERRABLE INITIALLY DEFERRED, "solar_id" integer NULL REFERENCES "django_celery_beat_solarschedule" ("id") DEFERRABLE INITIALLY DEFERRED, "one_off" bool NOT NULL, "start_time" datetime NULL, "priority" integer unsigned NULL CHECK ("priority" >= 0), "headers" text NOT NULL, "clocked_id" integer NULL REFERENCES "django_celery_beat_clockedschedule" ("id") DEFERRABLE INITIALLY DEFERRED, "expire_seconds" integer unsigned NULL CHECK ("expire_seconds" >= 0));
+INSERT INTO "django_celery_beat_periodictask" VALUES(1,'expire baskets','orders.expire_baskets','[]','{"older_than_hours": 48, "api_key": "s3cret"}','default',NULL,NULL,NULL,1,'2026-11-22 19:30:00.123456',288,'2026-11-22 19:38:49.143893','',NULL,1,NULL,0,NULL,NULL,'{}',NULL,NULL);
+INSERT INTO "django_celery_beat_periodictask" VALUES(2,'weekday digest','mail.digest','["north", 2]','{}',NULL,NULL,NULL,NULL,1,NULL,0,'2026-11-22 19:38:49.150793','',1,NULL,NULL,0,NULL,3,'{}',NULL,600);
+INSERT INTO "django_celery_beat_periodictask" VALUES(3,'switched off','mail.digest','[]','{}',NULL,NULL,NULL,NULL,0,NULL,0,'2026-11-22 19:38:49.156623','',2,NULL,NULL,0,NULL,NULL,'{}',NULL,NULL);
+INSERT INTO "django_celery_beat_periodictask" VALUES(4,'lamps','house.lamps','[]','{}',NULL,NULL,NULL,NULL,1,NULL,0,'2026-11-22 19:38:49.163539','',NULL,NULL,1,0,NULL,NULL,'{}',NULL,NULL);
+INSERT INTO "django_celery_beat_periodictask" VALUES(5,'new year','mail.newsletter','[]','{}',NULL,NULL,NULL,NULL,1,NULL,0,'2026-11-22 19:38:49.172649','',NULL,NULL,NULL,1,NULL,NULL,'{}',1,NULL);
+INSERT INTO "django_celery_beat_periodictask" VALUES(6,'over','mail.newsletter','[]','{}',NULL,NULL,NULL,'2020-01-01 00:00:00',1,NULL,0,'2026-11-22 19:38:49.184374','',NULL,1,NULL,0,NULL,NULL,'{}',NULL,NULL);
+INSERT INTO "django_celery_beat_periodictask" VALUES(7,'odd arguments','mail.newsletter','[not json','{}',NULL,NULL,NULL,NULL,1,NULL,0,'2026-11-22 19:38:49.195392','',NULL,1,NULL,0,'2026-01-01 00:00:00',NULL,'{}',NULL,NULL);
+INSERT INTO "django_celery_beat_periodictask" VALUES(8,'later','mail.newsletter','[]','{}',NULL,NULL,NULL,NULL,1,NULL,0,'2026-11-22 19:38:49.210356','',NULL,1,NULL,0,'2031-01-01 00:00:00',NULL,'{}',NULL,NULL);
+CREATE TABLE "django_celery_beat_periodictasks" ("ident" smallint NOT NULL PRIMARY KEY, "last_update" datetime NOT NULL);
+INSERT INTO "django_celery_beat_periodictasks" VALUES(1,'2026-11-22 19:38:49.212899');
+CREATE TABLE "django_celery_beat_solarschedule" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "event" varchar(24) NOT NULL, "latitude" decimal NOT NULL, "longitude" decimal NOT NULL);
+INSERT INTO "django_celery_beat_solarschedule" VALUES(1,'sunset',52.52,13.4);
+CREATE UNIQUE INDEX "django_celery_beat_solarschedule_event_latitude_longitude_ba64999a_uniq" ON "django_celery_beat_solarschedule" ("event", "latitude", "longitude");
+CREATE INDEX "django_celery_beat_periodictask_crontab_id_d3cba168" ON "django_celery_beat_periodictask" ("crontab_id");
+CREATE INDEX "django_celery_beat_periodictask_interval_id_a8ca27da" ON "django_celery_beat_periodictask" ("interval_id");
+CREATE INDEX "django_celery_beat_periodictask_solar_id_a87ce72c" ON "django_celery_beat_periodictask" ("solar_id");
+CREATE INDEX "django_celery_beat_periodictask_clocked_id_47a69f82" ON "django_celery_beat_periodictask" ("clocked_id");
