@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple, Self, cast
 
 import orjson
+from msgspec.structs import astuple
 
 from data_sources import schema
 from data_sources.history_place import Place, SqlitePlace
@@ -34,8 +35,12 @@ TASK_COLUMNS = [column.name for column in schema.tasks.columns]
 TEXT_COLUMNS = ["args", "kwargs", "result", "exception", "traceback"]
 STORED = [name for name in TASK_COLUMNS if name not in ("seq", "last_us", "wait_us")]  # of a record, as it is
 INTERNED = ("name", "queue", "worker")
-long_texts = attrgetter(*TEXT_COLUMNS)
-after_worker = attrgetter(*TASK_COLUMNS[TASK_COLUMNS.index("worker") + 1 :])
+# Where each column stands behind a record's fields and what is found for it: names there are numbers. To take a row
+# from one tuple is three times as quick as to ask the record for each.
+FOUND = ("seq", "last_us", "wait_us", *INTERNED)
+PLACES = {name: place for place, name in enumerate((*TaskRecord.__struct_fields__, *FOUND))}
+in_columns = itemgetter(*(PLACES[name] for name in TASK_COLUMNS))
+long_texts = itemgetter(*(PLACES[name] for name in TEXT_COLUMNS))
 
 
 class Stored(NamedTuple):
@@ -177,8 +182,9 @@ class Store:
                 refused += 1
                 continue
             seq = seq or self._new_seq()
-            tasks.append(self._task_row(seq, last_us, record))
-            long = long_texts(record)
+            fields = astuple(record)
+            tasks.append(in_columns(fields + self._found(seq, last_us, record)))
+            long = long_texts(fields)
             if any(long) or record.cut:
                 texts.append((seq, *long, cut_json(record)))
             if counted_us is not None:
@@ -207,18 +213,11 @@ class Store:
         self._next_seq += 1
         return self._next_seq - 1
 
-    def _task_row(self, seq: int, last_us: int, record: TaskRecord) -> Row:
+    def _found(self, seq: int, last_us: int, record: TaskRecord) -> Row:
+        """The values of FOUND."""
         id_of = self.names.id_of
-        return (
-            seq,
-            record.id,
-            last_us,
-            record.state,
-            id_of(NAME, record.name),
-            id_of(QUEUE, record.queue),
-            id_of(WORKER, record.worker),
-            *after_worker(record),
-        )
+        name, queue, worker = id_of(NAME, record.name), id_of(QUEUE, record.queue), id_of(WORKER, record.worker)
+        return seq, last_us, record.wait_us, name, queue, worker
 
     # ---- samples, gaps, answers of the moment
 
