@@ -123,18 +123,24 @@ def in_worker(run: TaskRun, now: datetime) -> tuple[Span, ...]:
 def held(kind: str, start: datetime, end: datetime | None, eta: datetime | None, now: datetime) -> tuple[Span, ...]:
     """The time from `start` until it could begin, of which a part may be for its ETA."""
     if eta is None or eta <= start:
-        return (Span(kind, start, end),)
+        return (part(kind, start, end),)
     if (end or now) <= eta:
-        return (Span("eta", start, end),)
-    return (Span("eta", start, eta), Span(kind, eta, end))
+        return (part("eta", start, end),)
+    return (Span("eta", start, eta), part(kind, eta, end))
 
 
 def at_work(run: TaskRun) -> tuple[Span, ...]:
     if run.began is None:
         return ()
-    if run.state == "RETRY":
-        return (Span("run", run.began, run.since), Span("retry", run.since, None))
-    return (Span("run", run.began, run.finished),)
+    if run.state == "RETRY" and run.since is not None:
+        return (part("run", run.began, run.since), Span("retry", run.since, None))
+    return (part("run", run.began, run.finished),)
+
+
+def part(kind: str, start: datetime, end: datetime | None) -> Span:
+    if end is not None and end < start:
+        return Span("unknown", start, end, "its end is recorded as before its start: two clocks, or two deliveries")
+    return Span(kind, start, end)
 
 
 def plain(value: Any) -> Any:
