@@ -6,6 +6,7 @@ import shlex
 from urllib.parse import urlencode
 
 from data_sources.query import Depths, History, Inspect, PromQL, Query, Workers
+from data_sources.queue_query import Leftovers, Xray
 from data_sources.schedule_query import Schedule
 from data_sources.task_query import Task
 
@@ -35,7 +36,9 @@ def by_hand(query: Query, transport: str) -> str:
         case Inspect():
             whom = ["-d", ",".join(query.workers)] if query.workers else []
             return shlex.join(["celery", "inspect", query.method, *whom, *query.ids])
-        case Depths():
+        case Xray(queue=queue) if transport == "redis":
+            return shlex.join(["redis-cli", "LRANGE", queue, "-10", "-1"]) + "     # those that are taken next"
+        case Depths() | Leftovers():
             return READY.get(transport, "the transport's own size of each queue")
         case Schedule():
             return SCHEDULE

@@ -20,10 +20,11 @@ from data_sources.failure import Failure
 from data_sources.fetches import Fetches
 from data_sources.history_reader import HistoryReader
 from data_sources.note import Note
-from data_sources.now import chosen, depths_answer, seconds_left, sources_answer, workers_answer
+from data_sources.now import chosen, depths_answer, leftovers_answer, seconds_left, sources_answer, workers_answer
 from data_sources.poller import Reading
 from data_sources.prometheus import PrometheusFacts
 from data_sources.query import SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
+from data_sources.queue_query import Leftovers, Xray
 from data_sources.run_query import Held
 from data_sources.schedule_query import Schedule
 from data_sources.scope import Scope, Window
@@ -105,6 +106,10 @@ class Desk:
                 return replace(answer, notes=(*answer.notes, HIDDEN)) if hidden else answer
             case Signal():
                 return self._signal(query, watch, scope, wait_seconds)
+            case Xray():
+                return self._fetches.xray(query, watch, scope, wait_seconds)
+            case Leftovers():
+                return leftovers_answer(query, watch, wait_seconds)
             case Schedule():
                 return self._fetches.schedule(query, watch, scope, self.window(scope), wait_seconds)
             case PromQL():

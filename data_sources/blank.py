@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
+from data_sources import leftovers, xray
 from data_sources.answer import Answer
 from data_sources.failure import Failure
 from data_sources.history_facets import FACET_COLUMNS
@@ -16,6 +17,7 @@ from data_sources.history_rows import ONE_TASK_COLUMNS, task_frame
 from data_sources.inspect_frames import inspect_frame
 from data_sources.now_frames import depth_frame, source_frame, worker_frame
 from data_sources.query import METHODS, Depths, Inspect, Query, Signal, Sources, Workers
+from data_sources.queue_query import Leftovers, Xray
 from data_sources.range_frame import empty_frame
 from data_sources.run_query import Held
 from data_sources.schedule import COLUMNS as SCHEDULE_COLUMNS
@@ -51,6 +53,10 @@ def blank_frame(query: Query) -> pd.DataFrame:
             return empty_frame(("state",))
         case ScheduledLoad():
             return without_rows(LOAD_COLUMNS)
+        case Xray():
+            return without_rows(xray.MIX_COLUMNS if query.by else xray.MESSAGE_COLUMNS)
+        case Leftovers():
+            return without_rows(leftovers.COLUMNS)
         case Schedule():
             return without_rows(SCHEDULE_COLUMNS)
         case Signal(by=by) if by:

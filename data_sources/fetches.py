@@ -20,6 +20,7 @@ from data_sources.latest import RecorderState
 from data_sources.note import Note, listed
 from data_sources.poller import Reading
 from data_sources.query import History, Inspect, PromQL, Query
+from data_sources.queue_query import Xray
 from data_sources.range_frame import empty_frame
 from data_sources.run_query import Held
 from data_sources.schedule import schedule_answer
@@ -30,6 +31,7 @@ from data_sources.task_query import Listing, OfTasks, Task, Tasks
 from data_sources.task_run import TaskRun
 from data_sources.timetable import Timetable
 from data_sources.watch import Watch
+from data_sources.xray_answer import of_what, xray_answer
 
 Recorded = History | Tasks | OfTasks | Task  # the kinds that the history answers
 
@@ -42,6 +44,7 @@ NO_TURN = (
 )
 RARELY = ("conf", "registered", "report")  # changes while a worker runs
 RARELY_SECONDS = 60.0
+XRAY_SECONDS = 15.0
 LOOKED_UP = timedelta(seconds=15)  # what costs half a second to look up is not looked up at every refresh
 SETTLED_AFTER = timedelta(minutes=5)  # nothing is written that far back any more
 
@@ -53,6 +56,7 @@ class Fetches:
         self._metrics = Flights("ask Prometheus", parallel=4)
         self._inspects = Flights("ask workers", parallel=2)
         self._histories = Flights("read the history", parallel=4)
+        self._xrays = Flights("look into queues", parallel=2)
         self._timetables: dict[str, Timetable] = {}  # by cluster
         self._schedules = Flights("read the schedule", parallel=2)
 
@@ -61,6 +65,7 @@ class Fetches:
         self._metrics.close()
         self._inspects.close()
         self._histories.close()
+        self._xrays.close()
         self._schedules.close()
 
     def history(self, query: Recorded, watch: Watch, scope: Scope, window: Window, wait_seconds: float) -> Answer:
@@ -187,6 +192,17 @@ class Fetches:
         blank = Answer(blank_frame(query), query, origin="Celery")
         question, due = (scope.cluster, query), slot(steady_now(), max(scope.max_age, lasts))
         return self._inspects.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)
+
+    def xray(self, query: Xray, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
+        messages = Xray(query.queue)
+        blank = Answer(blank_frame(messages), messages, origin=watch.cluster.broker.address)
+        lasts = timedelta(seconds=XRAY_SECONDS)
+        question, due = (scope.cluster, messages), slot(steady_now(), max(scope.max_age, lasts))
+
+        def fetch(_waited_seconds: float) -> Answer:
+            return replace(xray_answer(messages, watch), lasts=lasts)
+
+        return of_what(query, self._xrays.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster))
 
 
 def over_time(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import pandas as pd
 
+from data_sources import leftovers
 from data_sources.answer import Answer
 from data_sources.failure import Failure
 from data_sources.now_frames import SOURCE_COLUMNS, depth_frame, source_frame, worker_frame
@@ -16,6 +18,7 @@ from data_sources.poller import Reading
 from data_sources.query import Depths, Sources, Workers
 from data_sources.queue_depths import UNITS as QUEUE_UNITS
 from data_sources.queue_depths import DepthReading
+from data_sources.queue_query import Leftovers
 from data_sources.watch import Watch
 from data_sources.worker_rows import UNITS as WORKER_UNITS
 from data_sources.worker_rows import WorkersReading
@@ -55,6 +58,13 @@ def depths_answer(query: Depths, watch: Watch, wait_seconds: float) -> Answer:
         totals=reading.value.totals if reading.value else {},
         failure=reading.failure,
     )
+
+
+def leftovers_answer(query: Leftovers, watch: Watch, wait_seconds: float) -> Answer:
+    """What of the queues nobody fetches, see leftovers.COLUMNS."""
+    queues = depths_answer(Depths(), watch, wait_seconds)
+    frame = leftovers.leftovers(queues.frame, watch.cluster.broker)
+    return replace(queues, frame=frame, query=query, units=leftovers.UNITS, totals={}, notes=())
 
 
 @lru_cache(RECENT)

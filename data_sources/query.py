@@ -11,6 +11,7 @@ from typing import ClassVar, Protocol, Self, get_args
 
 from data_sources.errors import BadParameter
 from data_sources.fields import Fields, Params, names, one
+from data_sources.queue_query import Leftovers, Xray
 from data_sources.run_query import Compared, Held, Runs
 from data_sources.schedule_query import Schedule, ScheduledLoad
 from data_sources.task_query import Facets, Failures, Family, Histogram, Task, TaskNames, Tasks
@@ -208,6 +209,8 @@ Kind = (
     | Held
     | Schedule
     | ScheduledLoad
+    | Xray
+    | Leftovers
 )
 KINDS: dict[str, type[Kind]] = {kind.kind: kind for kind in get_args(Kind)}
 

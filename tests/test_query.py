@@ -25,6 +25,7 @@ from data_sources.query import (
     Workers,
     from_fields,
 )
+from data_sources.queue_query import Leftovers, Xray
 from data_sources.run_query import Compared, Held, Runs
 from data_sources.schema import STATES
 from data_sources.search_text import Text, text_of
@@ -72,10 +73,14 @@ queries: st.SearchStrategy[Query] = st.one_of(
     st.builds(Inspect, st.just("query_task"), names, names.filter(bool)),
     st.builds(Workers, names),
     st.builds(Depths, names),
+    st.builds(Xray, text, st.sampled_from(["", "task"])),
+    st.just(Leftovers()),
     st.just(Sources()),
     signals.map(lambda signal: Signal(*signal)),
     signals.map(lambda signal: History(*signal)),
-    st.builds(lambda signal, of: History(*signal, of), signals.filter(lambda signal: bool(signal[1])), text),
+    st.builds(
+        lambda signal, of: History(signal[0], signal[1], of), signals.filter(lambda signal: bool(signal[1])), text
+    ),
 )
 FIELDS = (
     *("source", "q", "by", "instant", "worker", "queue", "id", "with"),
@@ -128,6 +133,9 @@ def test_any_fields_give_a_query_or_a_refusal_that_names_one_of_them(fields: dic
         ({"source": ["workers"], "worker": ["w"] * (MAX_NAMES + 1)}, "worker"),
         ({"source": ["queues"], "queue": ["q" * (MAX_NAME + 1)]}, "queue"),
         ({"source": ["signal"], "q": ["speed"]}, "q"),
+        ({"source": ["xray"]}, "queue"),
+        ({"source": ["xray"], "queue": ["a", "b"]}, "queue"),
+        ({"source": ["xray"], "queue": ["a"], "by": ["body"]}, "by"),
         ({"source": ["history"], "q": ["memory"]}, "by"),
         ({"source": ["history"], "q": ["wait_p90"]}, "q"),
         ({"source": ["tasks"], "state": ["DONE"]}, "state"),
