@@ -55,6 +55,7 @@ class Seen:
     took_at: datetime | None = None
     grew: bool = False
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    slowest: timedelta | None = None  # see Testimony; 0: none of its tasks is limited, None: not asked yet
 
     @property
     def last_sign(self) -> datetime:
@@ -147,6 +148,16 @@ class Presence:
         return tuple({name for (name, _), seen in self._seen.items() if seen.silent_since is None})
 
     @property
+    def suspects(self) -> tuple[str, ...]:
+        """Who answers and leaves messages alone, and was not asked yet for its rate limits."""
+        seen = self._seen.values()
+        return tuple({one.facts.worker for one in seen if one.waiting and one.slowest is None and not one.silent_since})
+
+    def limited(self, slowest: Mapping[str, timedelta]) -> None:
+        """Takes in the strictest rate limits, by name."""
+        self._seen = {key: replace(one, slowest=slowest.get(key[0], one.slowest)) for key, one in self._seen.items()}
+
+    @property
     def queues(self) -> frozenset[str]:
         """Every queue that a worker on the roster consumes, or did."""
         return frozenset(queue for seen in self._seen.values() for queue in seen.consumed)
@@ -208,7 +219,8 @@ def attend(seen: Seen, beside: Beside, at: datetime) -> Seen:
         if idle and beside.depths.get(queue)
     }
     took_at = at if grew or active else seen.took_at
-    return replace(seen, beat=beat, consumed=consumed, grew=grew, took_at=took_at, waiting=waiting)
+    slowest = seen.slowest if waiting else None  # limits change
+    return replace(seen, beat=beat, consumed=consumed, grew=grew, took_at=took_at, waiting=waiting, slowest=slowest)
 
 
 def active_of(facts: WorkerFacts, beat: Heartbeat | None, silent_since: datetime | None, at: datetime) -> int | None:
@@ -234,6 +246,7 @@ def testimony(seen: Seen, now: datetime, hears: bool) -> Testimony:
         took_at=seen.took_at,
         grew=seen.grew,
         waiting=seen.waiting,
+        slowest=seen.slowest,
         tasks=facts.tasks,
     )
 

@@ -61,11 +61,17 @@ class Testimony:
     took_at: datetime | None = None  # when it was last seen to take a task
     grew: bool = False  # it took one since it was asked before
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    slowest: timedelta | None = None  # between two tasks of the strictest rate limit among its tasks
     tasks: tuple[Running, ...] = ()  # what it said last that it runs
 
     @property
     def beats(self) -> bool:
         return self.hears and self.beat is not None and self.beat.is_current(self.now)
+
+    @property
+    def patience(self) -> timedelta:
+        """How long messages may wait for it: a rate limit can keep slots free."""
+        return max(NEGLECT, 2 * self.slowest) if self.slowest else NEGLECT
 
     @property
     def last_sign(self) -> datetime | None:
@@ -102,7 +108,7 @@ def judge(said: Testimony) -> Verdict:
 
 def by_work(said: Testimony) -> Verdict:
     """Of one that answers, or only just did."""
-    neglected = {name: one.since for name, one in said.waiting.items() if said.now - one.since >= NEGLECT}
+    neglected = {name: one.since for name, one in said.waiting.items() if said.now - one.since >= said.patience}
     if neglected:
         return Verdict("wedged", min(neglected.values()), tuple(neglected))
     if said.active or said.grew:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from data_sources.celery_snapshot import BEAT, Snapshot
@@ -13,6 +13,9 @@ from data_sources.verdict import Running
 
 MOST_RUNNING = 10
 MAX_NAME = 255
+RATE_LIMIT = re.compile(r" \[.*\brate_limit=(\d{1,9}(?:\.\d{1,9})?)(?:/([smh]))?[ \]]")
+PERIOD_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+MAX_GAP_SECONDS = 86_400.0
 MAX_EPOCH = 10**11  # seconds; some thousand years on
 
 
@@ -115,6 +118,13 @@ def epoch(seconds: Any) -> datetime | None:
     if type(seconds) not in (int, float) or not 0 <= seconds < MAX_EPOCH:
         return None
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def slowest(registered: list[Any]) -> timedelta:
+    """Between two tasks of the strictest rate limit, of `name [rate_limit=10/m]`; 0 when there is none."""
+    limits = (RATE_LIMIT.search(str(task)) for task in registered)
+    gaps = (PERIOD_SECONDS[limit[2] or "s"] / float(limit[1]) for limit in limits if limit and float(limit[1]))
+    return timedelta(seconds=min(max(gaps, default=0.0), MAX_GAP_SECONDS))
 
 
 def software(report: Mapping[str, Any]) -> str | None:
