@@ -66,9 +66,10 @@ def read_failures(connection: Connection, filter: TaskFilter, until: int) -> Fai
     """Of the tasks of `filter` that failed in the week up to `until` (microseconds), as far back as is looked at."""
     asked = wanted(connection, filter, 0, until + 1).only("state", FAILURE)
     kinds: dict[str, Kind] = {}
-    ends, counted, back = time.monotonic() + SECONDS, 0, 0
+    ends, counted, back, end = time.monotonic() + SECONDS, 0, 0, until + 1
     for hours in steps_back():
-        part = asked.since(until - hours * HOUR_US).until(until + 1 - back * HOUR_US)
+        start = until - hours * HOUR_US
+        part = asked.since(start).until(end)
         read = 0
         for name, text, count, first, last in alike(connection, part, MOST - counted):
             read += count
@@ -80,7 +81,7 @@ def read_failures(connection: Connection, filter: TaskFilter, until: int) -> Fai
         counted += read
         if counted >= MOST:
             break
-        back = hours
+        back, end = hours, start
         if time.monotonic() > ends:
             break
     return FailureRows(failure_frame(connection, kinds, back, until), notes_of(kinds, counted, back, until))

@@ -25,7 +25,8 @@ from data_sources.sketch import packed
 from data_sources.task_query import TaskFilter
 
 # Unknown is NA. `count`: tasks, also those that have not ended; `ended`: succeeded or failed; `rate`: so many a second
-# of the time that was heard; `failure_ratio`: failed of those ended; `runtime_total`: the sum of all runtimes.
+# of the time that was heard; `failure_ratio`: failed of those ended, NA where tasks are chosen by how they ended;
+# `runtime_total`: the sum of all runtimes.
 NAME_COLUMNS = {
     "name": "str",
     "count": "Int64",
@@ -99,7 +100,8 @@ def read_names(connection: Connection, filter: TaskFilter, start: int, end: int)
         blobs = sketches_in(connection, asked, parts)
     edges = np.array([begin, max(begin, min(asked.end, now_us()))], np.int64)
     heard = float(covered(connection, edges, ("events", "recorder"))[0])
-    return NameRows(name_frame(connection, sums, blobs, heard), notes)
+    by_outcome = bool(filter.states or filter.search or filter.failure)
+    return NameRows(name_frame(connection, sums, blobs, heard, by_outcome), notes)
 
 
 def ended_sums(
@@ -160,7 +162,7 @@ def sketched(rows: Iterable[Sequence[Any]]) -> list[Blob]:
 
 
 def name_frame(
-    connection: Connection, sums: dict[int, Sums], blobs: Sequence[Blob], heard_seconds: float
+    connection: Connection, sums: dict[int, Sums], blobs: Sequence[Blob], heard_seconds: float, by_outcome: bool
 ) -> pd.DataFrame:
     ids = sorted(sums, key=lambda name: (-sums[name].count, name))
     named = name_texts(connection, ids)
@@ -170,7 +172,7 @@ def name_frame(
         "ended": [sums[id].ended for id in ids],
         "rate": [ratio(sums[id].ended, heard_seconds) for id in ids],
         "failures": [sums[id].failed for id in ids],
-        "failure_ratio": [ratio(sums[id].failed, sums[id].ended) for id in ids],
+        "failure_ratio": [None if by_outcome else ratio(sums[id].failed, sums[id].ended) for id in ids],
         "retries": [sums[id].retries for id in ids],
         "runtime_total": [sums[id].runtime_us / SECOND_US if sums[id].runtimes else None for id in ids],
         **quantile_columns(ids, blobs),

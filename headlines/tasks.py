@@ -67,6 +67,8 @@ def calm(names: pd.DataFrame) -> Headline:
     if pd.isna(rate) or not ended:
         return Headline((Part(count(names["count"].sum(), "task", "tasks"), href="#tasks"),), costs(names))
     busy = Part(count(round(rate * 3600), "task an hour", "tasks an hour"), href="#names")
+    if names["failure_ratio"].isna().all():
+        return Headline((busy, " of those that were looked for"), costs(names))
     share = f"{failed / ended:.1%} fail" if failed else "none fails"
     return Headline((busy, ", ", Part(share, href="#failures")), costs(names))
 

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import settings
 
 from data_sources.config import Secret
+from data_sources.history_reader import HistoryReader
 from demo.servers import PostgreSQL, RabbitMQ, Redis
+from tests.past import Past, postgres_past, sqlite_past
 
 settings.register_profile("notebook", deadline=None)  # other work on the machine slows single examples
 settings.load_profile("notebook")
@@ -67,3 +69,27 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"no small disk can be mounted here: {mount.stderr.decode().strip()}")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
+    """A history of the module's own, in each database."""
+    if request.param == "sqlite":
+        past = sqlite_past(tmp_path_factory.mktemp("history"))
+    else:
+        past = postgres_past(request.getfixturevalue("postgresql").new_database())
+    yield past
+    past.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def reader(database: Past) -> Iterator[HistoryReader]:
+    reader = HistoryReader(database.place)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def past(database: Past) -> Past:
+    database.empty()
+    return database

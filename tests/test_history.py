@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -25,36 +24,13 @@ from data_sources.history_rows import ONE_TASK_COLUMNS, TASK_COLUMNS
 from data_sources.query import SIGNALS, History
 from data_sources.scope import EPOCH
 from data_sources.task_query import SORTS, Facets, Family, Task, TaskFilter, Tasks
-from tests.past import SECOND, START, Past, postgres_past, scope, sqlite_past, window
+from tests.past import SECOND, START, Past, scope, sqlite_past, window
 
 CONTRACT = (
     "id name state worker queue sent received started finished wait runtime retries exception".split()  # noqa: SIM905
 )
 DAY = 86_400
 quick = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
-    if request.param == "sqlite":
-        past = sqlite_past(tmp_path_factory.mktemp("history"))
-    else:
-        past = postgres_past(request.getfixturevalue("postgresql").new_database())
-    yield past
-    past.engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def reader(database: Past) -> Iterator[HistoryReader]:
-    reader = HistoryReader(database.place)
-    yield reader
-    reader.close()
-
-
-@pytest.fixture
-def past(database: Past) -> Past:
-    database.empty()
-    return database
 
 
 names = st.sampled_from([None, "shop.mail", "shop.report", "shop.über"])

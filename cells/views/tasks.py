@@ -23,7 +23,13 @@ NAMES = (
     Column("rate", "per second", "rate", "Ended, per second of the time that was recorded"),
     Column("trend", "ended / s", "spark"),
     Column("failures", "failed", "number"),
-    Column("failure_ratio", "of ended", "percent", "Failed, of those that succeeded or failed"),
+    Column(
+        "failure_ratio",
+        "of ended",
+        "percent",
+        "Failed, of those that succeeded or failed",
+        "not known of tasks that are chosen by how they ended",
+    ),
     Column("retries", "retries", "number", "How often they were tried again; one task may count several times"),
     *(
         Column(f"wait_p{p}", f"wait p{p}", "seconds", "From sent, or its ETA, to started; within 1 %")

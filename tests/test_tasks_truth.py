@@ -1,0 +1,226 @@
+"""Three thousand tasks written by the recorder's own store: every number of the Tasks page is what was decided."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from data_sources.config import Cluster, Secret
+from data_sources.history import of_tasks_answer, tasks_answer
+from data_sources.history_place import place
+from data_sources.history_reader import HistoryReader
+from data_sources.latest import RecorderState
+from data_sources.microseconds import SECOND_US, moment
+from data_sources.schema import STATES
+from data_sources.scope import EPOCH, Range, Scope
+from data_sources.task_query import Facets, Failures, Histogram, TaskFilter, TaskNames, Tasks
+from data_sources.task_record import TaskRecord
+from recorder.batch import Batch, Latest
+from recorder.rollups import Rollups
+from recorder.store import Store
+
+TASKS = 3_000
+HOUR_US = 3600 * SECOND_US
+END_US = int(time.time()) // 3600 * HOUR_US  # within what a store takes in
+START_US = END_US - 3 * HOUR_US
+NAMES = ("shop.pay", "shop.send", "shop.report")
+EXCEPTIONS = ("KeyError('sku-{}')", "TimeoutError({})", "ValueError: order {} of 'x'")
+
+
+@dataclass(frozen=True)
+class Decided:
+    """One task as it was decided; seconds, and microseconds since 1970."""
+
+    name: str
+    state: str
+    worker: str
+    queue: str
+    last_us: int
+    wait: float
+    runtime: float
+    retries: int
+    exception: str | None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ("SUCCESS", "FAILURE", "REVOKED")
+
+    def record(self, number: int) -> TaskRecord:
+        runtime_us, wait_us = round(self.runtime * SECOND_US), round(self.wait * SECOND_US)
+        started_us = self.last_us - runtime_us if self.ended else self.last_us
+        return TaskRecord(
+            id=f"task-{number}",
+            state=STATES.index(self.state),
+            state_us=self.last_us,
+            outcome_us=self.last_us if self.ended else None,
+            name=self.name,
+            worker=self.worker,
+            queue=self.queue,
+            sent_us=started_us - wait_us,
+            received_us=started_us - wait_us,
+            started_us=started_us,
+            finished_us=self.last_us if self.ended else None,
+            runtime_us=runtime_us if self.ended else None,
+            retries=self.retries,
+            args=f"({number},)",
+            exception=self.exception,
+        )
+
+
+def decided(chance: random.Random, number: int) -> Decided:
+    state = chance.choices(("SUCCESS", "FAILURE", "REVOKED", "STARTED"), (80, 12, 3, 5))[0]
+    return Decided(
+        name=chance.choices(NAMES, (6, 3, 1))[0],
+        state=state,
+        worker=chance.choice(("one@shop", "two@shop")),
+        queue=chance.choice(("mail", "slow")),
+        last_us=chance.randrange(START_US, END_US),
+        wait=chance.randrange(1, 90_000) / 1000,
+        runtime=chance.randrange(1, 30_000) / 1000,
+        retries=chance.choice((0, 0, 0, 1, 3)),
+        exception=chance.choice(EXCEPTIONS).format(number) if state == "FAILURE" else None,
+    )
+
+
+@dataclass(frozen=True)
+class Run:
+    tasks: list[Decided]
+    reader: HistoryReader
+
+    def within(self, scope: Scope, matches: Callable[[Decided], bool] = lambda _: True) -> list[Decided]:
+        span = scope.range
+        assert span.start
+        assert span.end
+        first, last = ((edge - EPOCH) // timedelta(microseconds=1) for edge in (span.start, span.end))
+        return [task for task in self.tasks if first <= task.last_us <= last and matches(task)]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Written in three parts; some minutes of the first are made, some made anew, and others behind their rows."""
+    if request.param == "sqlite":
+        url = f"sqlite://{tmp_path_factory.mktemp('truth')}"
+    else:
+        url = request.getfixturevalue("postgresql").new_database()
+    where = place(Secret(url), Cluster())
+    chance = random.Random(4)
+    tasks = [decided(chance, number) for number in range(TASKS)]
+    records = [task.record(number) for number, task in enumerate(tasks)]
+    alive = Latest("recorder", END_US, 0, body=RecorderState(0, "test", "", START_US, "").to_json())
+    with closing(Store.open(where)) as store:
+        store.database.execute("UPDATE meta SET value = ? WHERE key IN ('began_us', 'kept_from_us')", (str(START_US),))
+    with closing(Store.open(where)) as store:
+        store.write(Batch(records[:2_000], latest=[alive]))
+        while Rollups(store).step(END_US + HOUR_US):
+            pass
+        store.write(Batch(records[2_000:2_300]))  # into minutes that were made, which are behind now
+        rollups = Rollups(store)
+        for _ in range(40):
+            rollups.step(END_US + HOUR_US)
+        store.write(Batch(records[2_300:]))
+    with closing(HistoryReader(where)) as reader:
+        yield Run(tasks, reader)
+
+
+SCOPES = {
+    "all of it": Scope(range=Range(start=moment(START_US), end=moment(END_US))),
+    "whole hours": Scope(range=Range(start=moment(START_US + HOUR_US), end=moment(END_US - 1))),
+    "cut minutes": Scope(range=Range(start=moment(START_US + 4_567_890_123), end=moment(END_US - 3_210_987_654))),
+}
+FILTERS: dict[str, tuple[TaskFilter, Callable[[Decided], bool]]] = {
+    "all": (TaskFilter(), lambda _: True),
+    "a worker": (TaskFilter(workers=("one@shop",)), lambda task: task.worker == "one@shop"),
+    "failures": (TaskFilter(states=("FAILURE",)), lambda task: task.state == "FAILURE"),
+    "a search": (
+        TaskFilter(search="name:send NOT state:success"),
+        lambda task: task.name == "shop.send" and task.state != "SUCCESS",
+    ),
+}
+each = pytest.mark.parametrize("where", SCOPES)
+which = pytest.mark.parametrize("what", FILTERS)
+
+
+@each
+@which
+def test_every_number_of_every_name_is_the_truth(run: Run, where: str, what: str) -> None:
+    filter, matches = FILTERS[what]
+    scope = SCOPES[where]
+    truth: defaultdict[str, list[Decided]] = defaultdict(list)
+    for task in run.within(scope, matches):
+        truth[task.name].append(task)
+
+    frame = of_tasks_answer(run.reader, TaskNames(filter), scope).frame
+
+    assert frame["name"].tolist() == sorted(truth, key=lambda name: -len(truth[name]))
+    for row in frame.to_dict("records"):
+        tasks = truth[row["name"]]
+        ended = [task for task in tasks if task.ended]
+        failed = sum(task.state == "FAILURE" for task in tasks)
+        both = sum(task.state in ("SUCCESS", "FAILURE") for task in tasks)
+        # Of tasks that are looked up the retries of those under way are known too.
+        counted = tasks if filter.search else ended
+        assert (row["count"], row["ended"], row["failures"]) == (len(tasks), both, failed)
+        assert row["retries"] == sum(task.retries for task in counted)
+        assert row["runtime_total"] == pytest.approx(sum(task.runtime for task in ended), abs=1e-4)
+        if not (filter.states or filter.search):
+            assert row["failure_ratio"] == pytest.approx(failed / both)
+        for measure, values in (("wait", [task.wait for task in counted]), ("runtime", [t.runtime for t in ended])):
+            for percent in (50, 95, 99):
+                expected = sorted(values)[int(percent / 100 * (len(values) - 1))]
+                assert row[f"{measure}_p{percent}"] == pytest.approx(expected, rel=0.0101)
+
+
+@each
+@which
+def test_the_bars_and_what_there_is_to_choose_from_add_up_to_the_list(run: Run, where: str, what: str) -> None:
+    filter, matches = FILTERS[what]
+    scope = SCOPES[where]
+    truth = run.within(scope, matches)
+
+    bars = of_tasks_answer(run.reader, Histogram(filter), scope)
+    facets = of_tasks_answer(run.reader, Facets(filter), scope)
+    listed = tasks_answer(run.reader, Tasks(filter, limit=10_000), scope).frame
+
+    assert bars.window
+    step = bars.window.step
+    counted = Counter(
+        (moment(task.last_us) - (moment(task.last_us) - EPOCH) % step + step, task.state) for task in truth
+    )
+    drawn = {(row["time"], row["state"]): row["value"] for row in bars.frame.to_dict("records") if row["value"]}
+    assert drawn == counted
+    assert len(listed) == len(truth) == facets.totals["tasks"]
+    states = facets.frame[facets.frame["facet"] == "state"]
+    assert dict(zip(states["value"], states["count"], strict=True)) == Counter(task.state for task in truth)
+
+
+def test_failures_are_told_by_what_they_are_and_lead_to_exactly_those_tasks(run: Run) -> None:
+    scope = SCOPES["cut minutes"]
+    end_us = END_US - 3_210_987_654
+
+    frame = of_tasks_answer(run.reader, Failures(TaskFilter(workers=("one@shop",))), scope).frame
+
+    assert len(frame) == len(EXCEPTIONS)
+    for row in frame.to_dict("records"):
+        kind = row["exception"].partition("(")[0].partition(":")[0]
+        for span, hours in (("1h", 1), ("3h", 3), ("24h", 24), ("7d", 168)):
+            since_us = end_us - hours * HOUR_US
+            truth = [
+                number
+                for number, task in enumerate(run.tasks)
+                if (task.exception or "").startswith(kind)
+                and task.worker == "one@shop"
+                and since_us <= task.last_us <= end_us
+            ]
+            linked: Any = Scope(range=Range(start=moment(since_us), end=moment(end_us)))
+            filter = TaskFilter(workers=("one@shop",), failure=row["failure"])
+            listed = tasks_answer(run.reader, Tasks(filter, limit=10_000), linked).frame
+            assert row[f"last_{span}"] == len(truth)
+            assert set(listed["id"]) == {f"task-{number}" for number in truth}
