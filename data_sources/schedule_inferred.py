@@ -23,7 +23,7 @@ REGULAR = 0.9  # of the gaps
 def inferred(connection: Connection, until: float) -> list[Entry]:
     """An interval each, named as its task."""
     query = select(names.c.text, names.c.id).where(names.c.kind == KINDS.index("name")).order_by(names.c.id)
-    known = connection.execute(query.limit(MOST_NAMES)).tuples().all()
+    known = connection.execute(query.limit(MOST_NAMES)).all()
     rhythms = ((name, rhythm(runs_of(connection, id, LOOKED_AT, until).runs)) for name, id in known)
     return [Entry(name, name, Interval(seconds), INFERRED) for name, seconds in rhythms if seconds is not None]
 

@@ -1,7 +1,8 @@
 """Was a schedule kept? Its due times beside the runs that were recorded: on time, late, missed, doubled.
 
-On time is within 30 s of the due time, or half of the interval where that is shorter. What comes more than half as much
-too early is one run more than was due: a second beat, or somebody's own call.
+On time is within 30 s after the due time, or half of the interval where that is shorter. Between two times of a clock
+nothing is due: what comes then is late, or one run more than was due, of a second beat or by somebody's own call. An
+interval begins anew with each run, and may seem to be shorter when one was received late: by half as much as is borne.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from data_sources.schedule_forms import MOST_MOMENTS, Crontab, Form, Interval, M
 from data_sources.schedule_runs import Deaf, Run
 
 TOLERANCE_SECONDS = 30.0
+SKEW_SECONDS = 2.0  # that beat's clock may be ahead of that of who reports the run
 STRIP = 60  # blocks
 CALLED_BY_OTHERS = 3  # runs more than due, for each that was due: beats that run twice give one or two
 
@@ -105,7 +107,7 @@ def by_interval(runs: Sequence[Run], seconds: float, bear: float, until: float) 
 def by_clock(runs: Sequence[Run], due: Moments, bear: float, until: float) -> tuple[list[Block], Moments]:
     """The same for times of the clock: the first run from a due time on is its own, those before the next are more."""
     blocks: list[Block] = []
-    places = np.searchsorted(due - bear / 2, [one.at for one in runs], side="right") - 1
+    places = np.searchsorted(due - min(SKEW_SECONDS, bear), [one.at for one in runs], side="right") - 1
     came: set[int] = set()
     for one, place in zip(runs, places.tolist(), strict=True):
         if place < 0:  # of a due time before all these

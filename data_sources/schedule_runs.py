@@ -86,7 +86,7 @@ def read_runs(
 ) -> dict[str, TaskRuns]:
     """The newest runs of each task that came before `until` (seconds), by its name."""
     query = select(names.c.text, names.c.id).where(names.c.kind == KINDS.index("name"), names.c.text.in_(set(wanted)))
-    ids = connection.execute(query).tuples().all()
+    ids = connection.execute(query).all()
     most = min(MOST_RUNS, max(FEWEST_RUNS, ALL_RUNS // max(len(ids), 1)))
     return {name: runs_of(connection, id, most, until, name in with_arguments) for name, id in ids}
 

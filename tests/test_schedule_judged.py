@@ -60,6 +60,12 @@ def test_a_minute_without_a_run_was_missed() -> None:
     assert of.overdue_since is None
 
 
+def test_a_beat_that_comes_back_sends_the_last_that_was_due_late_and_the_next_on_time() -> None:
+    of = kept(MINUTELY, [*every_minute(2, 3, 4), -72.7], since=-600)
+    assert told(of) == ["on_time"] * 6 + ["missed", "missed", "late", "on_time"]
+    assert of.blocks[8].due == END - 120
+
+
 def test_two_beats_give_a_run_too_many_each_minute() -> None:
     of = kept(MINUTELY, sorted(every_minute() + [at + 0.3 for at in every_minute()]))
     assert of.counts is not None

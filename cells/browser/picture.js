@@ -3,12 +3,13 @@
 import { compareWith, drawComparison } from "./comparison.js";
 import { element, redraw } from "./dom.js";
 import { drawFamily } from "./family.js";
+import { drawLoad } from "./load.js";
 import { zone } from "./format.js";
 import { drawRuntimes } from "./runtimes.js";
 import { paragraph } from "./table.js";
 import { drawTimeline } from "./timeline.js";
 
-const forms = { timeline: drawTimeline, family: drawFamily, runtimes: drawRuntimes, comparison: drawComparison };
+const forms = { timeline: drawTimeline, family: drawFamily, runtimes: drawRuntimes, comparison: drawComparison, load: drawLoad };
 
 export function drawPicture(body, { picture }) {
   redraw(body, JSON.stringify([picture, zone()]), () => [
