@@ -27,7 +27,10 @@ ARGUMENTS: Mapping[str, frozenset[str]] = {
     "registered": frozenset({"taskinfoitems", "builtins"}),
     "query_task": frozenset({"ids"}),
 }
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {"active": {"safe": True}}  # arguments as text: small, and always JSON
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "active": {"safe": True},  # arguments as text: small, and always JSON
+    "registered": {"taskinfoitems": ["exchange", "routing_key", "rate_limit", "soft_time_limit", "time_limit"]},
+}
 
 SILENCE_SECONDS = 0.5  # ends a round in which nobody is known: with 0.1 s a busy machine lost 5 of 8 workers
 OVERDUE_SECONDS = 0.02  # waited for an answer that should have come before this round

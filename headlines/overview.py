@@ -9,8 +9,10 @@ import pandas as pd
 
 from charts.series import split
 from data_sources.answer import Answer
+from headlines import verdicts
 from headlines.growth import growth
-from headlines.headline import Headline, Part, Words, name, names
+from headlines.headline import Headline, Part, Words, name
+from headlines.verdicts import answering
 
 GROWING = 5  # messages a minute; slower is noise
 FAILING = 0.2  # a fifth of what ends
@@ -28,7 +30,7 @@ NOBODY = (
 
 def overview(answers: Mapping[str, Answer]) -> Headline:
     """From `workers`, `queues`, `depth` (by queue), `throughput` (total) and `failures` (total)."""
-    for tell in (broker_down, nobody, growing, silent, failing):
+    for tell in (broker_down, wedged, nobody, growing, silent, failing):
         if headline := tell(answers):
             return headline
     return calm(answers)
@@ -49,11 +51,17 @@ def broker_down(answers: Mapping[str, Answer]) -> Headline | None:
     return Headline((lead, failures[0].what), ("Since ", Part(moment=since), ". ", failures[0].hint), "bad")
 
 
+def wedged(answers: Mapping[str, Answer]) -> Headline | None:
+    return verdicts.wedged(answers["workers"].frame)
+
+
 def nobody(answers: Mapping[str, Answer]) -> Headline | None:
     workers = answers["workers"]
     if workers.pending or workers.totals.get("answered") != 0:
         return None
-    frame = workers.frame
+    frame = workers.frame[workers.frame["last_seen"].notna()]
+    if (frame["verdict"] == "busy_not_answering").any():
+        return None
     if frame.empty:
         ready = answers["queues"].totals.get("ready")
         context: Words = (count(ready, "message waits", "messages wait"), ".") if ready else ()
@@ -92,16 +100,8 @@ def neglect(queue: str, workers: pd.DataFrame) -> str:
 
 def silent(answers: Mapping[str, Answer]) -> Headline | None:
     frame = answers["workers"].frame
-    missed = frame[frame["verdict"] == "silent"]
-    if missed.empty:
-        return None
-    since = missed["silent_since"].min().to_pydatetime()
     left = len(answering(frame))
-    return Headline(
-        (*names(missed["worker"].tolist(), href="#workers"), f" {'does' if len(missed) == 1 else 'do'} not answer"),
-        ("Since ", Part(moment=since), f". {count(left, 'other worker answers', 'other workers answer')}."),
-        "bad",
-    )
+    return verdicts.silent(frame, (f"{count(left, 'other worker answers', 'other workers answer')}.",))
 
 
 def failing(answers: Mapping[str, Answer]) -> Headline | None:
@@ -134,11 +134,6 @@ def calm(answers: Mapping[str, Answer]) -> Headline:
     ]
     context = "; ".join(filter(None, facts))
     return Headline((who, *work, *waiting), (f"{context[:1].upper()}{context[1:]}.",) if context else ())
-
-
-def answering(workers: pd.DataFrame) -> pd.DataFrame:
-    """Who is not silent."""
-    return workers[workers["silent_since"].isna()]
 
 
 def latest(answer: Answer) -> float | None:

@@ -19,6 +19,7 @@ from data_sources.query import Depths, Signal, Workers
 from data_sources.queue_depths import depth_rows
 from data_sources.range_frame import tidy_frame
 from data_sources.scope import Window, floor_time
+from data_sources.worker_rows import COLUMNS
 from headlines.growth import growth
 from headlines.headline import Part, Words, names
 from headlines.overview import overview
@@ -33,16 +34,14 @@ Answers = dict[str, Answer]
 
 
 def worker(name: str, **said: Any) -> dict[str, object]:
-    unknown = dict.fromkeys(
-        ("pool", "concurrency", "reserved", "processed", "silent_since", "prefetch", "uptime", "pid")
-    )
+    unknown = dict.fromkeys(COLUMNS)
     known = {"worker": name, "verdict": "working", "active": 1, "concurrency": 4, "queues": ["mail"], "last_seen": NOW}
     return {**unknown, **known, **said}
 
 
 def gone_silent(name: str, verdict: str = "silent", minutes: int = 5) -> dict[str, object]:
     since = NOW - timedelta(minutes=minutes)
-    return worker(name, verdict=verdict, active=None, silent_since=since, last_seen=since)
+    return worker(name, verdict=verdict, active=None, silent_since=since, last_seen=since, since=since)
 
 
 def workers(*rows: Mapping[str, object]) -> Answer:
@@ -185,9 +184,19 @@ def test_when_all_fell_silent_the_long_gone_are_not_counted() -> None:
 
 def test_silent_workers_are_named_and_only_those_who_answer_are_counted() -> None:
     given = workers(worker("celery@a"), gone_silent("celery@b"), gone_silent("celery@c", "gone", 300))
-    assert told(answers(workers=given)) == ("celery@b does not answer", "Since 09:55. 1 other worker answers.")
+    assert told(answers(workers=given)) == (
+        "celery@b neither beats nor answers",
+        "Since 09:55. 1 other worker answers.",
+    )
     given = workers(worker("z"), *[gone_silent(name) for name in "abcde"])
-    assert told(answers(workers=given))[0] == "a, b, c and 2 more do not answer"
+    assert told(answers(workers=given))[0] == "a, b, c and 2 more neither beat nor answer"
+
+
+def test_a_wedged_worker_is_named_with_the_queue_that_it_leaves_alone() -> None:
+    since = NOW - timedelta(minutes=3)
+    stuck = worker("mail@b", verdict="wedged", active=0, neglected=["mail"], since=since)
+    expected = "1 of 2 workers is wedged: mail@b answers but takes nothing from mail since 09:57"
+    assert told(answers(workers=workers(worker("mail@a"), stuck)))[0] == expected
 
 
 def test_the_queue_that_grows_fastest_is_named_with_its_rate_and_where_it_came_from() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cells.table import MOST_ROWS, SPARK_POINTS, Table, sparklines
+from cells.table import MOST_ROWS, SPARK_POINTS, Table, linked, sparklines
 from cells.views.queues import queues
 from cells.views.workers import workers
 from data_sources.answer import Answer
@@ -29,7 +29,12 @@ def by_name(table: Table) -> dict[str, dict[str, Any]]:
     """What the browser gets: first column -> column -> value."""
     sent = json.loads(json.dumps(table.to_dict(), allow_nan=False))
     names = [column["name"] for column in sent["columns"]]
-    return {row[0]: dict(zip(names, row, strict=True)) for row in sent["rows"] + sent["apart"]}
+    return {plain(row[0]): dict(zip(names, row, strict=True)) for row in sent["rows"] + sent["apart"]}
+
+
+def plain(value: Any) -> Any:
+    """Without the page that it leads to."""
+    return value["value"] if isinstance(value, dict) else value
 
 
 def worker(name: str, **said: object) -> dict[str, object]:
@@ -50,20 +55,36 @@ def over_time(label: str, **lines: list[float]) -> Answer:
 
 def test_a_worker_that_said_nothing_has_empty_fields_and_no_zero() -> None:
     row = by_name(workers(worker_frame([worker("celery@a")]), {}))["celery@a"]
-    known = {"worker": "celery@a", "verdict": "unknown", "last_seen": NOW.timestamp() * 1000}
+    known = {
+        "worker": linked("celery@a", "/worker", name="celery@a"),
+        "verdict": {"name": "unknown", "key": "celery@a None", "evidence": []},
+        "last_seen": NOW.timestamp() * 1000,
+    }
     assert row == {**dict.fromkeys(row), **known}
 
 
 def test_a_worker_is_shown_as_it_said() -> None:
-    said = {"active": 0, "concurrency": 4, "queues": ["mail"], "processed": 7, "pool": "prefork", "uptime": 1.5}
-    frame = worker_frame([worker("celery@a", verdict="idle", prefetch=16, **said), worker("celery@b", active=1)])
+    said: dict[str, object] = {
+        "active": 0,
+        "concurrency": 4,
+        "queues": ["mail"],
+        "processed": 7,
+        "pool": "prefork",
+        "uptime": 1.5,
+    }
+    frame = worker_frame(
+        [
+            worker("celery@a", verdict="idle", prefetch=16, evidence='[["answer","the last came",5]]', **said),
+            worker("celery@b", active=1),
+        ]
+    )
     rows = by_name(workers(frame, {"throughput": over_time("worker", **{"celery@a": [1.0, NAN, 3.0]})}))
     assert rows["celery@a"] == {
-        "worker": "celery@a",
-        "verdict": "idle",
+        "worker": linked("celery@a", "/worker", name="celery@a"),
+        "verdict": {"name": "idle", "key": "celery@a None", "evidence": [["answer", "the last came", 5]]},
         "slots": [0, 4],
         "throughput": [1.0, None, 3.0],
-        "queues": ["mail"],
+        "queues": [linked("mail", "/queue", name="mail")],
         "processed": 7,
         "pool": "prefork",
         "prefetch": 16,

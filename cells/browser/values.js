@@ -2,6 +2,7 @@
 
 import { amount, clock, duration, exact, zone } from "./format.js";
 import { element } from "./dom.js";
+import { dues } from "./dues.js";
 import { pageLink } from "./links.js";
 
 // `value` as `column` says, into `node`. One that leads to a page is an object of the value and its `href`.
@@ -22,7 +23,9 @@ export const numeric = (column) => ["number", "rate", "percent", "bytes", "secon
 // What a value is sorted and searched by.
 export const bare = (value, column) => {
   const plain = apart(value).value;
-  return column.kind === "gauge" ? plain?.[0] : plain;
+  if (column.kind === "names") return plain?.map((name) => apart(name).value);
+  if (column.kind === "bars") return plain?.reduce((sum, [, count]) => sum + count, 0);
+  return column.kind === "gauge" || (column.kind === "seconds" && Array.isArray(plain)) ? plain?.[0] : column.kind === "verdict" ? plain?.name ?? plain : plain;
 };
 
 const apart = (value) => (value !== null && typeof value === "object" && "href" in value ? value : { value });
@@ -34,22 +37,47 @@ const draws = {
   rate: (value) => amount(value, "1/s"),
   percent: (value) => `${amount(value * 100, "")} %`,
   bytes: (value) => amount(value, "bytes"),
-  seconds: (value) => duration(value),
-  names: (value) => value.map((name) => element("span", { class: "cn-chip" }, name)),
-  verdict: (value) => element("span", { class: `cn-verdict cn-is-${value}` }, value.replaceAll("_", " ")),
+  seconds: (value) => Array.isArray(value) ? `≥ ${duration(value[0])}` : typeof value === "string" ? value : duration(value),
+  bars: (value) => bars(value),
+  names: (value) => value.map((name) => name?.href ? pageLink(name.href, { class: "cn-chip" }, name.value) : element("span", { class: "cn-chip" }, name)),
+  verdict: (value) => value.evidence ? judged(value) : verdict(value),
+  said: ([text, at]) => [text, at === null ? "" : " ", at === null ? "" : draws.moment(at)],
   state: (value) => element("span", { class: `cn-verdict cn-state-${value}` }, value),
   flags: (value) => value.map(([text, tone, title]) => element("span", { class: `cn-verdict cn-flag-${tone}`, title }, text)),
   moment: (value) => {
     const ago = (Date.now() - value) / 1000;
-    return element("span", { title: `${clock(value, "UTC", true)} UTC` }, ago < 10 ? "now" : ago < 86400 ? `${duration(ago)} ago` : clock(value, zone(), true));
+    const ahead = ago > -86400 ? `in ${duration(-ago)}` : clock(value, zone(), true);
+    return element("span", { title: `${clock(value, "UTC", true)} UTC` }, ago < -1 ? ahead : ago < 10 ? "now" : ago < 86400 ? `${duration(ago)} ago` : clock(value, zone(), true));
   },
+  time: (value) => element("span", { title: `${exact(value, "UTC")} UTC` }, exact(value, zone())),
   gauge: ([used, all]) => [
     element("span", { class: "cn-gauge", "aria-hidden": "true" }, element("i", { style: `width:${all ? Math.min(100, (100 * used) / all) : 0}%` })),
     `${amount(used, "")} / ${all === null ? "–" : amount(all, "")}`,
   ],
-  time: (value) => element("span", { title: `${exact(value, "UTC")} UTC` }, exact(value, zone())),
   spark: (value) => spark(value),
+  dues: (value) => dues(value),
 };
+
+// Counts side by side, each under its label.
+function bars(values) {
+  const most = Math.max(...values.map(([, count]) => count), 1);
+  return element("span", { class: "cn-bars", role: "img", "aria-label": values.map(([label, count]) => `${label}: ${amount(count, "")}`).join(", ") },
+    ...values.map(([label, count]) => element("span", { title: `${label}: ${amount(count, "")}` },
+      element("i", { style: `height:${count ? Math.max(8, (100 * count) / most) : 0}%` }), element("small", {}, label))));
+}
+
+const verdict = (name) => element("span", { class: `cn-verdict cn-is-${name}` }, name.replaceAll("_", " "));
+
+const opened = new Set(); // whose evidence is read: a refresh draws the table anew
+
+// A verdict that opens to its evidence: what each witness says, and when.
+function judged({ name, evidence, key }) {
+  const facts = () => element("dl", {}, ...evidence.flatMap(([witness, text, at]) => [
+    element("dt", {}, witness), element("dd", {}, draws.said([text, at]))]));
+  return element("details", { class: "cn-judged", open: opened.has(key), ontoggle: (event) => {
+    if (event.target.open) opened.add(key); else opened.delete(key);
+  } }, element("summary", { "data-focus": `verdict-${key}` }, verdict(name)), facts());
+}
 
 function spark(values) {
   const known = values.filter((value) => value !== null);

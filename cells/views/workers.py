@@ -1,49 +1,155 @@
-"""Workers as tables."""
+"""Workers as tables: who is there, and what differs from one to another."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from cells.table import Column, Table, records, sparklines
+from cells.table import Column, Table, linked, records, sparklines
+from charts.series import split
 from data_sources.answer import Answer
+from data_sources.differences import differences as found
+
+HIDE_AFTER = timedelta(hours=1)  # who is gone that long stands apart, unless it is expected
+SIDES = 3  # of a difference that are told
+NAMED = 4  # workers of each
+
+VERDICT = Column(
+    "verdict", "verdict", "verdict", "From its heartbeat, its answers and what it takes on; open it to see"
+)
+SLOTS = Column("slots", "busy slots", "gauge", unknown="it has not said what it runs")
+THROUGHPUT = Column("throughput", "accepted / s", "spark")
+QUEUES = Column("queues", "consumes", "names")
+PROCESSED = Column("processed", "processed", "number", "Accepted since it started")
+POOL = Column("pool", "pool")
+PREFETCH = Column("prefetch", "prefetch", "number", "How many messages it may hold at once")
+UPTIME = Column("uptime", "up", "seconds", unknown="silent, or it did not say")
+CLOCK = Column("clock", "clock", "seconds", "How far its clock is ahead of ours", unknown="no heartbeat told")
+LAST = Column("last_seen", "last answer", "moment", unknown="it was never heard")
 
 WORKERS = (
     Column("worker", "worker"),
-    Column("verdict", "verdict", "verdict", "From its last reply: working, idle, silent or gone"),
-    Column("slots", "busy slots", "gauge"),
-    Column("throughput", "accepted / s", "spark"),
-    Column("queues", "consumes", "names"),
-    Column("processed", "processed", "number", "Accepted since it started"),
-    Column("pool", "pool"),
-    Column("prefetch", "prefetch", "number", "How many messages it may hold at once"),
-    Column("uptime", "up", "seconds", unknown="silent, or it did not say"),
-    Column("last_seen", "last answer", "moment"),
+    *(VERDICT, SLOTS, THROUGHPUT, QUEUES, PROCESSED, POOL, PREFETCH, UPTIME, LAST),
+)
+ALL = (
+    Column("worker", "worker"),
+    *(VERDICT, SLOTS, THROUGHPUT, QUEUES, PROCESSED, PREFETCH),
+    Column("memory", "memory", "bytes", "Of the container that is called as its host", unknown="no container found"),
+    Column("load", "load", "number", "Of its machine, over a minute", unknown="no heartbeat told"),
+    UPTIME,
+    CLOCK,
+    Column("software", "Celery", unknown="no heartbeat told"),
+    POOL,
+    LAST,
+)
+DIFFERENCES = (
+    Column("name", "what", "code"),
+    Column("kind", "is a"),
+    *(Column(f"side{place}", label, "names") for place, label in enumerate(("most", "others", "and others"))),
+)
+TEACH = (
+    "No worker has answered yet. Is one running on this broker?",
+    "$ celery -A yourapp worker",
+    "If workers do run, a setting of theirs may differ from ours: the sentence at the top names them.",
 )
 
 
 def workers(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
-    """`beside["throughput"]`: accepted per second by worker, for the sparkline."""
-    sparks = sparklines(beside.get("throughput"))
+    """The few columns of the Overview. `beside["throughput"]`: accepted per second by worker, for the sparkline."""
+    return table(WORKERS, frame, beside)
+
+
+def all_workers(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
+    """All columns; `beside["memory"]`: by container."""
+    return table(ALL, frame, beside)
+
+
+def table(columns: Sequence[Column], frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
+    """Who is there, and apart who has been gone for long."""
+    sparks, memory = sparklines(beside.get("throughput")), newest(beside.get("memory"))
+    now = beside["rows"].measured_at if "rows" in beside else None
+    rows: dict[bool, list[list[Any]]] = {False: [], True: []}
+    told = records(frame)
+    for row in sorted(told, key=lambda row: not is_ill(row)):  # who is ill stands first; else by name, as they are
+        given = values(row, sparks, memory)
+        gone = row["verdict"] == "gone" and not row["expected"] and row["last_seen"]
+        hidden = bool(gone and now and now - row["last_seen"] > HIDE_AFTER)
+        rows[hidden].append([given[column.name] for column in columns])
+    return Table(tuple(columns), rows[False], TEACH, rows[True], "Gone for more than an hour", len(frame) - len(told))
+
+
+def values(row: Mapping[str, Any], sparks: Mapping[str, Any], memory: Mapping[str, float]) -> dict[str, Any]:
+    """By column."""
+    name = row["worker"]
+    return {
+        "worker": linked(name, "/worker", name=name) if row["last_seen"] else name,
+        "verdict": {
+            "name": row["verdict"] if row["last_seen"] else "missing",
+            "key": f"{name} {row['pid']}",
+            "evidence": said(row),
+        },
+        "slots": None if row["active"] is None else [row["active"], row["concurrency"]],
+        "throughput": sparks.get(name),
+        "queues": row["queues"] and [linked(queue, "/queue", name=queue) for queue in row["queues"]],
+        "processed": row["processed"],
+        "prefetch": row["prefetch"],
+        "memory": memory_of(name, memory),
+        "load": row["load"],
+        "uptime": row["uptime"],
+        "clock": row["clock_offset"],
+        "software": row["software"] and row["software"].removeprefix("py-celery "),
+        "pool": row["pool"],
+        "last_seen": row["last_seen"] and row["last_seen"].timestamp() * 1000,
+    }
+
+
+def is_ill(row: Mapping[str, Any]) -> bool:
+    return row["verdict"] in ("wedged", "silent", "gone") or row["last_seen"] is None
+
+
+def said(row: Mapping[str, Any]) -> list[list[Any]]:
+    """The evidence: [witness, text, milliseconds since 1970 or None]."""
+    return json.loads(row["evidence"]) if row["evidence"] else []
+
+
+def newest(answer: Answer | None) -> dict[str, float]:
+    """The last value of each series, where it is of now."""
+    if answer is None or answer.window is None or not answer.tells_now:
+        return {}
+    ends = {one.name: one.y[-3:] for one in split(answer.frame, answer.window)}
+    return {name: float(known[-1]) for name, end in ends.items() if len(known := end[np.isfinite(end)])}
+
+
+def memory_of(worker: str, containers: Mapping[str, float]) -> float | None:
+    """Of the container called as the worker's host, or of the only one whose name has it as a part."""
+    host = worker.partition("@")[2]
+    if host in containers:
+        return containers[host]
+    alike = [name for name in containers if host and (host in name or name in host)]
+    return containers[alike[0]] if len(alike) == 1 else None
+
+
+def differences(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
+    """`frame`: the answers to `conf`; `beside["registered"]`: those to `registered`."""
+    registered = beside["registered"].frame
     rows = [
-        [
-            row["worker"],
-            row["verdict"],
-            None if row["active"] is None else [row["active"], row["concurrency"]],
-            sparks.get(row["worker"]),
-            row["queues"],
-            row["processed"],
-            row["pool"],
-            row["prefetch"],
-            row["uptime"],
-            row["last_seen"] and row["last_seen"].timestamp() * 1000,
-        ]
-        for row in records(frame)
+        [one.name, one.kind, *[side(*one.sides[place]) if place < len(one.sides) else [] for place in range(SIDES)]]
+        for one in found(frame, registered)
     ]
-    teach = (
-        "No worker has answered yet. Is one running on this broker?",
-        "$ celery -A yourapp worker",
-        "If workers do run, a setting of theirs may differ from ours: the sentence at the top names them.",
-    )
-    return Table(WORKERS, rows, teach, left_out=len(frame) - len(rows))
+    count = frame["worker"].nunique()
+    if count < 2:
+        teach = f"{count or 'No'} worker has told its configuration: there is nothing to compare."
+    else:
+        teach = f"All {count} workers agree: the same settings, the same tasks."
+    return Table(DIFFERENCES, rows, (teach,))
+
+
+def side(value: str, workers: Sequence[str]) -> list[str]:
+    """What is said, and by whom."""
+    rest = len(workers) - NAMED
+    return [f"{value[:200]}:", *workers[:NAMED], *([f"and {rest} more"] if rest > 0 else [])]
