@@ -31,9 +31,9 @@ INNOCENT = re.compile(
 USERINFO = re.compile(r"://[^\s/]*@")
 
 # name=value, "name": "value", 'name': ['value', ...] inside a text: arguments come as Python's repr. A name begins
-# where a word begins and is at most 80 long, so that a megabyte of letters is read once.
+# where a word begins, is at most 80 long and is taken whole or not at all, so that much text is read once.
 PAIR = re.compile(
-    r"""(?P<head>(?<![\w.-])(?P<name>[\w.-]{1,80})['"]?\s{0,3}[:=]\s{0,3})"""
+    r"""(?P<head>(?<![\w.-])(?P<name>[\w.-]{1,80}+)['"]?+\s{0,3}[:=]\s{0,3})"""
     r"""(?P<value>b?'(?:[^'\\]|\\.)*(?:'|$)|b?"(?:[^"\\]|\\.)*(?:"|$)|[\[({][^\])}]*[\])}]?|[^\s,;&)}\]]+)""",
     re.DOTALL,
 )
