@@ -20,6 +20,7 @@ from data_sources.watch import Watch
 T = TypeVar("T")
 
 EVERY_SECONDS = 30.0
+EVERY_SECONDS_WITHOUT = 3.0  # while nobody tells of any entry, as when workers start
 DEADLINE_SECONDS = 3.0  # of each store
 
 
@@ -44,7 +45,8 @@ class Timetable:
     def read(self) -> Entries:
         """As they were at most EVERY_SECONDS ago. Raises SourceError when no store answered."""
         with self._lock:
-            if self._known is None or time.monotonic() - self._read_at > EVERY_SECONDS:
+            lasts = EVERY_SECONDS if self._known and self._known.entries else EVERY_SECONDS_WITHOUT
+            if self._known is None or time.monotonic() - self._read_at > lasts:
                 self._known, self._read_at = read_entries(self._watch), time.monotonic()
             return self._known
 
