@@ -22,7 +22,8 @@ SPARK_POINTS = 60
 @dataclass(frozen=True)
 class Column:
     """`kind`: how a value is drawn, see cells/browser/values.js: text, number, rate, percent, bytes, seconds, names,
-    code, verdict, state, moment, gauge (used, all), spark or flags (texts with a tone and a title).
+    code, verdict, state, moment, gauge (used, all), spark, bars (labels with a count) or flags (texts with a tone and a
+    title). Seconds in a list are a lower bound, and may be a word.
     """
 
     name: str

@@ -28,8 +28,12 @@ RECENT = 32  # readings whose frame is kept: more than there are clusters
 
 def workers_answer(query: Workers, watch: Watch, wait_seconds: float) -> Answer:
     reading = watch.workers(wait_seconds)
+    frame = chosen(frame_of_workers(reading.value), "worker", query.workers)
+    if query.queues:
+        consumes = [not set(query.queues).isdisjoint(queues or ()) for queues in frame["queues"]]
+        frame = frame[consumes].reset_index(drop=True)
     return Answer(
-        frame=chosen(frame_of_workers(reading.value), "worker", query.workers),
+        frame=frame,
         query=query,
         units=WORKER_UNITS,
         origin=f"Celery at {watch.cluster.broker.address}",

@@ -96,17 +96,19 @@ class Inspect:
 
 @dataclass(frozen=True)
 class Workers:
-    """Every worker that answers or was seen, as sampled last."""
+    """Every worker that answers or was seen, as sampled last; of `queues`, those that consume one of them."""
 
     kind: ClassVar[str] = "workers"
     workers: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
 
     def to_params(self) -> Params:
-        return [("source", self.kind), *[("worker", name) for name in self.workers]]
+        many = [("worker", name) for name in self.workers] + [("queue", name) for name in self.queues]
+        return [("source", self.kind), *many]
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Self:
-        return cls(names(fields, "worker"))
+        return cls(names(fields, "worker"), names(fields, "queue"))
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ queries: st.SearchStrategy[Query] = st.one_of(
     st.builds(PromQL, text.filter(lambda promql: bool(promql.strip())), st.booleans()),
     st.builds(Inspect, st.sampled_from([method for method in METHODS if method != "query_task"]), names),
     st.builds(Inspect, st.just("query_task"), names, names.filter(bool)),
-    st.builds(Workers, names),
+    st.builds(Workers, names, names),
     st.builds(Depths, names),
     st.builds(Xray, text, st.sampled_from(["", "task"])),
     st.just(Leftovers()),

@@ -61,7 +61,7 @@ const draws = {
 // Counts side by side, each under its label.
 function bars(values) {
   const most = Math.max(...values.map(([, count]) => count), 1);
-  return element("span", { class: "cn-bars", role: "img", "aria-label": values.map(([label, count]) => `${label}: ${amount(count, "")}`).join(", ") },
+  return element("span", { class: "cn-steps", role: "img", "aria-label": values.map(([label, count]) => `${label}: ${amount(count, "")}`).join(", ") },
     ...values.map(([label, count]) => element("span", { title: `${label}: ${amount(count, "")}` },
       element("i", { style: `height:${count ? Math.max(8, (100 * count) / most) : 0}%` }), element("small", {}, label))));
 }
