@@ -59,7 +59,7 @@ def depths_answer(query: Depths, watch: Watch, wait_seconds: float) -> Answer:
         measured_at=reading.measured_at,
         took=reading.took,
         notes=tuple(notes),
-        totals=reading.value.totals if reading.value else {},
+        totals=reading.value.totals if reading.value and not query.queues else {},
         failure=reading.failure,
     )
 

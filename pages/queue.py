@@ -5,7 +5,7 @@ import streamlit as st
 from cells import controls
 from cells.cell import over, row
 from cells.show import facts, headline, plot, table
-from cells.views import queue, queues, tasks, workers
+from cells.views import queue, queues, tasks
 from data_sources.query import Depths, History, Workers
 from data_sources.queue_query import Xray
 from data_sources.task_query import TaskFilter, TaskNames, Tasks
@@ -26,9 +26,8 @@ plot(
     "flow",
     "What flowed",
     "Unacked that stays while nothing ends is held for an ETA, or by workers that are stuck.",
-    row(
-        "waiting", History("depth", "queue", name), "lines", over(History("unacked", "queue", name), "steps", "unacked")
-    ),
+    row("waiting", History("depth", "queue", name), "lines"),
+    row("unacked", History("unacked", "queue", name), "steps"),
     row(
         "tasks / s", History("throughput", "queue", name), "stacked", over(History("failures", "queue", name), "failed")
     ),
@@ -50,7 +49,7 @@ table(
     "Who consumes it",
     "One that is wedged or silent leaves it to the others.",
     Workers(queues=one),
-    workers.workers,
+    queue.consumers,
     throughput=History("throughput", "worker"),
 )
 

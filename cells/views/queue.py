@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
 from cells.facts import Fact, Facts, Section
 from cells.table import Column, Table, linked, records
 from cells.views.queues import at_least, drain, per_minute, priorities
+from cells.views.workers import workers
 from data_sources.answer import Answer
 from data_sources.queue_query import Xray
 
@@ -88,6 +90,15 @@ def facts(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Facts:
 
 def oldest_unknown(ready: int | None) -> str:
     return "nothing waits" if ready == 0 else "the broker keeps no time of publishing"
+
+
+def consumers(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
+    """The workers that consume it."""
+    nobody = (
+        "No worker that was seen here consumes it.",
+        "A worker consumes what its -Q names, or else the queues of task_queues and task_default_queue.",
+    )
+    return replace(workers(frame, beside), empty=nobody)
 
 
 def mix(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
