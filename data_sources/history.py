@@ -13,7 +13,7 @@ from data_sources.answer import Answer
 from data_sources.history_facets import read_facets
 from data_sources.history_failures import read_failures
 from data_sources.history_family import FAMILY, read_compared, read_family, read_runs
-from data_sources.history_gaps import read_gaps
+from data_sources.history_gaps import began_us, read_gaps
 from data_sources.history_histogram import read_histogram
 from data_sources.history_names import UNITS as NAME_UNITS
 from data_sources.history_names import read_names
@@ -98,7 +98,10 @@ def task_answer(reader: HistoryReader, query: Task) -> Answer:
             case _:
                 rows = read_task(connection, query.id)
         if not rows:
-            notes += (Note("No task of that id is recorded: it ran before, is not kept any more, or never", "absent"),)
+            began = began_us(connection)
+            since = f", which began at {moment(began):%Y-%m-%d %H:%M} UTC" if began else ""
+            why = f"it ran before the recording{since}, is not kept any more, or never ran"
+            notes += (Note(f"No task of that id is recorded: {why}", "absent"),)
         return Answer(task_frame(rows, ONE_TASK_COLUMNS), query, UNITS, notes=notes)
 
     return answered(reader, read)

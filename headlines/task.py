@@ -125,14 +125,15 @@ def unknown(answer: Answer) -> Headline:
     asked = answer.query.id if isinstance(answer.query, Task) else ""
     if answer.failure:
         return Headline(("It is not known what happened to ", name(asked)), (answer.failure.what, "."), "bad")
+    notes = ". ".join(note.text for note in answer.notes)
     help = (
-        "Ids are found in the logs of your app, and in the list of tasks. One is not recorded when it ran before the "
-        "first recording, when it is older than what is kept (HISTORY_KEEP, HISTORY_SIZE), and when no event of it was "
-        "heard: workers send them when started with -E, senders with task_send_sent_event.",
+        "What is kept is bounded by HISTORY_KEEP and HISTORY_SIZE, and only tasks of which an event was heard are "
+        "recorded: workers send them when started with -E, senders with task_send_sent_event. A new one takes two "
+        "seconds to be written.",
         "Below is what the workers say of it now. The result backend is not read here; it may still have its result:",
         "$ celery -A yourapp result ID",
     )
-    return Headline(("No task ", name(asked), " is recorded"), (), "plain", help)
+    return Headline(("No task ", name(asked), " is recorded"), (f"{notes}.",) if notes else (), "plain", help)
 
 
 def seconds(start: datetime, end: datetime) -> Part:

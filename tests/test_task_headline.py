@@ -10,6 +10,7 @@ import pytest
 
 from data_sources.answer import Answer
 from data_sources.failure import Failure
+from data_sources.note import Note
 from data_sources.now_frames import worker_frame
 from data_sources.query import Workers
 from data_sources.run_query import Runs
@@ -20,11 +21,13 @@ from tests.task_frames import NOON, answer, row
 FAILURE = Failure("unreachable", "Recorder", "process 7 has written nothing", "", NOON, None)
 
 
-def told(*rows: dict[str, Any], runs: Answer | None = None, verdict: str = "working", **of: Any) -> Headline:
+def told(
+    *rows: dict[str, Any], runs: Answer | None = None, verdict: str = "working", notes: tuple[Note, ...] = ()
+) -> Headline:
     frame = worker_frame()
     frame = pd.DataFrame({column: [None] for column in frame}).assign(worker="w1@shop", verdict=verdict)
     others = runs or answer(*rows, query=Runs("a"))
-    return task({"task": answer(*rows, **of), "workers": Answer(frame, Workers()), "runs": others})
+    return task({"task": replace(answer(*rows), notes=notes), "workers": Answer(frame, Workers()), "runs": others})
 
 
 def said(words: Words) -> str:
@@ -131,8 +134,9 @@ def test_an_old_answer_says_as_of_when() -> None:
 
 
 def test_an_id_that_is_not_recorded_teaches_and_one_that_cannot_be_looked_up_does_not() -> None:
-    nobody = told()
+    nobody = told(notes=(Note("Recording began yesterday", "absent"),))
     assert said(nobody.sentence) == "No task a is recorded"
+    assert said(nobody.context) == "Recording began yesterday."
     assert any("HISTORY_KEEP" in line for line in nobody.help)
     assert any("result backend is not read" in line for line in nobody.help)
 

@@ -20,17 +20,17 @@ import pytest
 
 from cells.views import family, task
 from data_sources.answer import Answer
-from data_sources.ask import Desk
+from data_sources.ask import HIDDEN, Desk
 from data_sources.query import Query, Workers
 from data_sources.run_query import Compared, Held, Runs
 from data_sources.scope import Range, Scope
-from data_sources.task_query import Family, Task
+from data_sources.task_query import Family, Task, Tasks
 from data_sources.task_run import TaskRun
 from demo.servers import RabbitMQ, Redis, celery_worker, wait_until
 from headlines.task import task as happened
 from tests.test_task_headline import said
 from tests.test_task_views import NOBODY, words
-from tests.watching import ROOT, watching
+from tests.watching import ROOT, unwatched, watching
 
 SCOPE = Scope(range=Range(span=timedelta(minutes=5)), max_age=timedelta(seconds=0.2))
 
@@ -221,6 +221,14 @@ def test_every_moment_and_duration_is_the_recorded_one(site: Site) -> None:
             if part.kind != "run" and part.seconds is not None:
                 assert us(part.seconds, 1e6) == (us(part.end) or 0) - (us(part.start) or 0)
         assert us(parts[-1].end) == row["finished_us"]
+
+
+def test_that_arguments_are_hidden_is_said_of_each_task_and_not_of_lists() -> None:
+    nowhere = {"CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
+    for hide, notes in (("true", (HIDDEN,)), ("false", ())):
+        desk = unwatched({**nowhere, "HISTORY_HIDE_ARGUMENTS": hide})
+        assert (desk.ask(Task("a"), SCOPE).notes, desk.ask(Tasks(), SCOPE).notes) == (notes, ())
+        desk.stop()
 
 
 def us(value: object, factor: float = 1e3) -> int | None:
