@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -17,77 +15,10 @@ from data_sources.config import Cluster, Secret
 from data_sources.history import of_tasks_answer, tasks_answer
 from data_sources.history_place import place
 from data_sources.history_reader import HistoryReader
-from data_sources.latest import RecorderState
-from data_sources.microseconds import SECOND_US, moment
-from data_sources.schema import STATES
+from data_sources.microseconds import moment
 from data_sources.scope import EPOCH, Range, Scope
 from data_sources.task_query import Facets, Failures, Histogram, TaskFilter, TaskNames, Tasks
-from data_sources.task_record import TaskRecord
-from recorder.batch import Batch, Latest
-from recorder.rollups import Rollups
-from recorder.store import Store
-
-TASKS = 3_000
-HOUR_US = 3600 * SECOND_US
-END_US = int(time.time()) // 3600 * HOUR_US  # within what a store takes in
-START_US = END_US - 3 * HOUR_US
-NAMES = ("shop.pay", "shop.send", "shop.report")
-EXCEPTIONS = ("KeyError('sku-{}')", "TimeoutError({})", "ValueError: order {} of 'x'")
-
-
-@dataclass(frozen=True)
-class Decided:
-    """One task as it was decided; seconds, and microseconds since 1970."""
-
-    name: str
-    state: str
-    worker: str
-    queue: str
-    last_us: int
-    wait: float
-    runtime: float
-    retries: int
-    exception: str | None
-
-    @property
-    def ended(self) -> bool:
-        return self.state in ("SUCCESS", "FAILURE", "REVOKED")
-
-    def record(self, number: int) -> TaskRecord:
-        runtime_us, wait_us = round(self.runtime * SECOND_US), round(self.wait * SECOND_US)
-        started_us = self.last_us - runtime_us if self.ended else self.last_us
-        return TaskRecord(
-            id=f"task-{number}",
-            state=STATES.index(self.state),
-            state_us=self.last_us,
-            outcome_us=self.last_us if self.ended else None,
-            name=self.name,
-            worker=self.worker,
-            queue=self.queue,
-            sent_us=started_us - wait_us,
-            received_us=started_us - wait_us,
-            started_us=started_us,
-            finished_us=self.last_us if self.ended else None,
-            runtime_us=runtime_us if self.ended else None,
-            retries=self.retries,
-            args=f"({number},)",
-            exception=self.exception,
-        )
-
-
-def decided(chance: random.Random, number: int) -> Decided:
-    state = chance.choices(("SUCCESS", "FAILURE", "REVOKED", "STARTED"), (80, 12, 3, 5))[0]
-    return Decided(
-        name=chance.choices(NAMES, (6, 3, 1))[0],
-        state=state,
-        worker=chance.choice(("one@shop", "two@shop")),
-        queue=chance.choice(("mail", "slow")),
-        last_us=chance.randrange(START_US, END_US),
-        wait=chance.randrange(1, 90_000) / 1000,
-        runtime=chance.randrange(1, 30_000) / 1000,
-        retries=chance.choice((0, 0, 0, 1, 3)),
-        exception=chance.choice(EXCEPTIONS).format(number) if state == "FAILURE" else None,
-    )
+from tests.decided import END_US, EXCEPTIONS, HOUR_US, START_US, Decided, write
 
 
 @dataclass(frozen=True)
@@ -105,27 +36,12 @@ class Run:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Written in three parts; some minutes of the first are made, some made anew, and others behind their rows."""
     if request.param == "sqlite":
         url = f"sqlite://{tmp_path_factory.mktemp('truth')}"
     else:
         url = request.getfixturevalue("postgresql").new_database()
     where = place(Secret(url), Cluster())
-    chance = random.Random(4)
-    tasks = [decided(chance, number) for number in range(TASKS)]
-    records = [task.record(number) for number, task in enumerate(tasks)]
-    alive = Latest("recorder", END_US, 0, body=RecorderState(0, "test", "", START_US, "").to_json())
-    with closing(Store.open(where)) as store:
-        store.database.execute("UPDATE meta SET value = ? WHERE key IN ('began_us', 'kept_from_us')", (str(START_US),))
-    with closing(Store.open(where)) as store:
-        store.write(Batch(records[:2_000], latest=[alive]))
-        while Rollups(store).step(END_US + HOUR_US):
-            pass
-        store.write(Batch(records[2_000:2_300]))  # into minutes that were made, which are behind now
-        rollups = Rollups(store)
-        for _ in range(40):
-            rollups.step(END_US + HOUR_US)
-        store.write(Batch(records[2_300:]))
+    tasks = write(where)
     with closing(HistoryReader(where)) as reader:
         yield Run(tasks, reader)
 
@@ -223,4 +139,4 @@ def test_failures_are_told_by_what_they_are_and_lead_to_exactly_those_tasks(run:
             filter = TaskFilter(workers=("one@shop",), failure=row["failure"])
             listed = tasks_answer(run.reader, Tasks(filter, limit=10_000), linked).frame
             assert row[f"last_{span}"] == len(truth)
-            assert set(listed["id"]) == {f"task-{number}" for number in truth}
+            assert set(listed["id"]) == {f"{number:08}" for number in truth}
