@@ -18,7 +18,8 @@ class Listeners:
         listen and did not answer.
 
         Redis tells no names. But if as many listen as are silent, all are there; and if there are fewer, by as many as
-        fell silent since the last round, then it is those who left.
+        fell silent since the last round, when the others were there, then it is those who left: the simplest
+        explanation.
         """
         gone = {name for name in silent if located.get(name) is False}
         there = {name for name in silent if located.get(name) is True}
@@ -30,7 +31,7 @@ class Listeners:
                 gone |= left
             elif too_few <= 0:
                 there |= left
-            elif too_few == len(newly):
+            elif too_few == len(newly) and left - newly <= self.present:
                 gone |= newly
                 there |= left - newly
         self.present, self.absent, self._silent = there, gone, set(silent)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import orjson
 import pandas as pd
 
 NOT_SET = "not set"
@@ -40,11 +41,21 @@ def sides_of(
     everyone = set(frame["worker"])
     said: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for worker, name, value in zip(frame["worker"], frame[column], values, strict=True):
-        said[str(name)][absent if pd.isna(value) else str(value)].add(worker)
+        said[str(name)][absent if pd.isna(value) else in_order(str(value))].add(worker)
     for sides in said.values():
         if missing := everyone.difference(*sides.values()):
             sides[absent] |= missing
     return said
+
+
+def in_order(value: str) -> str:
+    """JSON with its list sorted: `include` and its like are made from sets."""
+    if not value.startswith("["):
+        return value
+    try:
+        return orjson.dumps(sorted(orjson.loads(value), key=str)).decode()
+    except orjson.JSONDecodeError:
+        return value
 
 
 def ordered(said: Mapping[str, set[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:

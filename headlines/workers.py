@@ -30,26 +30,39 @@ def workers(answers: Mapping[str, Answer]) -> Headline:
     """From `workers` and `queues`."""
     if answers["workers"].pending:
         return ASKING
-    frame, context = answers["workers"].frame, rest(answers["workers"].frame)
+    frame = answers["workers"].frame
     return (
         broker_down(answers)
-        or verdicts.wedged(frame, context)
+        or verdicts.wedged(frame, (*also(frame, "missing", "silent"), *rest(frame)))
         or nobody(answers)
-        or missing(frame, context)
-        or verdicts.silent(frame, context)
-        or gone(answers["workers"], context)
-        or calm(frame, context)
+        or missing(frame, (*also(frame, "silent"), *rest(frame)))
+        or verdicts.silent(frame, rest(frame))
+        or gone(answers["workers"], rest(frame))
+        or calm(frame, rest(frame))
     )
 
 
+def absent(frame: pd.DataFrame) -> pd.DataFrame:
+    """Those whom the configuration names, and who are not there."""
+    return frame[frame["expected"].fillna(False) & (frame["last_seen"].isna() | (frame["verdict"] == "gone"))]
+
+
+def also(frame: pd.DataFrame, *kinds: str) -> Words:
+    """What else is wrong, after the worst."""
+    told: Words = ()
+    for kind in kinds:
+        some = absent(frame) if kind == "missing" else frame[frame["verdict"] == kind]
+        if not some.empty:
+            told = (*told, *linked(some), f" {'is' if len(some) == 1 else 'are'} {kind}. ")
+    return told
+
+
 def missing(frame: pd.DataFrame, context: Words) -> Headline | None:
-    """Those whom the configuration names."""
-    expected = frame[frame["expected"].fillna(False)]
-    absent = expected[expected["last_seen"].isna() | (expected["verdict"] == "gone")]
-    if absent.empty:
+    who, expected = absent(frame), int(frame["expected"].fillna(False).sum())
+    if who.empty:
         return None
-    sentence = f"{len(absent)} of {len(expected)} expected workers {'is' if len(absent) == 1 else 'are'} missing: "
-    return Headline((sentence, *linked(absent)), (*since_any(absent), *context), "bad")
+    sentence = f"{len(who)} of {expected} expected workers {'is' if len(who) == 1 else 'are'} missing: "
+    return Headline((sentence, *linked(who)), (*since_any(who), *context), "bad")
 
 
 def gone(answer: Answer, context: Words) -> Headline | None:
@@ -65,9 +78,11 @@ def calm(frame: pd.DataFrame, context: Words) -> Headline:
     there = here(frame)
     at_work = there["verdict"].isin(["working", "busy_not_answering"]).sum()
     if len(there) == 1:
-        sentence = "The only worker works" if at_work else "The only worker has nothing to do"
+        sentence = f"The only worker {WORDS[there['verdict'].iloc[0]]}"
     elif at_work == len(there):
         sentence = f"All {len(there)} workers work"
+    elif (there["verdict"] == "unknown").any():
+        sentence = f"{len(there)} workers, {at_work or 'none'} of them known to be at work"
     else:
         sentence = f"All {len(there)} workers are well, {at_work or 'none'} of them at work"
     return Headline((Part(sentence, href="#workers"),), context)

@@ -25,7 +25,7 @@ export const bare = (value, column) => {
   const plain = apart(value).value;
   if (column.kind === "names") return plain?.map((name) => apart(name).value);
   if (column.kind === "bars") return plain?.reduce((sum, [, count]) => sum + count, 0);
-  return column.kind === "gauge" || (column.kind === "seconds" && Array.isArray(plain)) ? plain?.[0] : column.kind === "verdict" ? plain?.name ?? plain : plain;
+  return ["gauge", "side"].includes(column.kind) || (column.kind === "seconds" && Array.isArray(plain)) ? plain?.[0] : column.kind === "verdict" ? plain?.name ?? plain : plain;
 };
 
 const apart = (value) => (value !== null && typeof value === "object" && "href" in value ? value : { value });
@@ -41,6 +41,7 @@ const draws = {
   bars: (value) => bars(value),
   names: (value) => value.map((name) => name?.href ? pageLink(name.href, { class: "cn-chip" }, name.value) : element("span", { class: "cn-chip" }, name)),
   verdict: (value) => value.evidence ? judged(value) : verdict(value),
+  side: ([value, names]) => [value ? element("code", {}, value) : "", " ", ...draws.names(names)],
   said: ([text, at]) => [text, at === null ? "" : " ", at === null ? "" : draws.moment(at)],
   state: (value) => element("span", { class: `cn-verdict cn-state-${value}` }, value),
   flags: (value) => value.map(([text, tone, title]) => element("span", { class: `cn-verdict cn-flag-${tone}`, title }, text)),

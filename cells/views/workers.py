@@ -50,7 +50,7 @@ ALL = (
 DIFFERENCES = (
     Column("name", "what", "code"),
     Column("kind", "is a"),
-    *(Column(f"side{place}", label, "names") for place, label in enumerate(("most", "others", "and others"))),
+    *(Column(f"side{place}", label, "side") for place, label in enumerate(("most", "others", "and others"))),
 )
 TEACH = (
     "No worker has answered yet. Is one running on this broker?",
@@ -138,7 +138,11 @@ def differences(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
     """`frame`: the answers to `conf`; `beside["registered"]`: those to `registered`."""
     registered = beside["registered"].frame
     rows = [
-        [one.name, one.kind, *[side(*one.sides[place]) if place < len(one.sides) else [] for place in range(SIDES)]]
+        [
+            one.name,
+            one.kind,
+            *[side(*one.sides[place]) if place < len(one.sides) else ["", []] for place in range(SIDES)],
+        ]
         for one in found(frame, registered)
     ]
     count = frame["worker"].nunique()
@@ -149,7 +153,7 @@ def differences(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
     return Table(DIFFERENCES, rows, (teach,))
 
 
-def side(value: str, workers: Sequence[str]) -> list[str]:
+def side(value: str, workers: Sequence[str]) -> list[Any]:
     """What is said, and by whom."""
-    rest = len(workers) - NAMED
-    return [f"{value[:200]}:", *workers[:NAMED], *([f"and {rest} more"] if rest > 0 else [])]
+    named = [linked(name, "/worker", name=name) for name in workers[:NAMED]]
+    return [value[:200], [*named, *([f"and {len(workers) - NAMED} more"] if len(workers) > NAMED else [])]]
