@@ -172,6 +172,23 @@ def test_prometheus_takes_basic_auth_extra_headers_a_ca_file_and_a_base_path(tmp
     assert endpoint.address == "prom.example/select/0/prometheus"
 
 
+def test_redbeat_is_looked_for_on_the_brokers_redis_or_where_it_is_said_to_be() -> None:
+    beside = cluster(CELERY_BROKER_URL="redis://queue:6380/2").redbeat
+    assert (beside and beside.redis.address, beside and beside.key_prefix) == ("queue:6380/2", "redbeat:")
+    assert cluster(CELERY_BROKER_URL="amqp://rabbit//").redbeat is None
+    own = cluster(CELERY_BROKER_URL="amqp://rabbit//", REDBEAT_REDIS_URL="redis://beat/1", REDBEAT_KEY_PREFIX="shop:")
+    assert (own.redbeat and own.redbeat.redis.address, own.redbeat and own.redbeat.key_prefix) == (
+        "beat:6379/1",
+        "shop:",
+    )
+
+
+def test_django_celery_beats_tables_are_looked_for_where_a_setting_says() -> None:
+    assert cluster().beat_database is None
+    for url in ("sqlite:////srv/django.sqlite3", "postgresql://me@db/shop", "postgres://me@db/shop"):
+        assert cluster(BEAT_DATABASE_URL=url).beat_database == Secret(url)
+
+
 def test_a_user_name_of_its_own_setting_stands_before_the_one_in_the_url() -> None:
     endpoint = cluster(
         PROMETHEUS_URL="http://old:older@prom", PROMETHEUS_USERNAME="me", PROMETHEUS_PASSWORD="p/w"
@@ -205,6 +222,10 @@ def test_a_bearer_token_is_taken() -> None:
         ("CELERY_ACCEPT_CONTENT", "json,,", "must be a list of words"),
         ("CELERY_BROKER_USE_SSL", "S3cr3tPw", "must be a table"),
         ("CELERY_BROKER_USE_SSL", '{"ssl_cert_reqs": "S3cr3tPw"}', "ssl_cert_reqs must be one of none, optional"),
+        ("BEAT_DATABASE_URL", "mysql://me:S3cr3tPw@db/shop", "must be sqlite:///absolute/file or postgresql"),
+        ("BEAT_DATABASE_URL", "postgresql://me:S3cr3tPw@db", "must be sqlite:///absolute/file or postgresql"),
+        ("BEAT_DATABASE_URL", "S3cr3tPw", "must be sqlite:///absolute/file or postgresql"),
+        ("REDBEAT_REDIS_URL", "amqp://me:S3cr3tPw@rabbit/v", "must be the URL of a Redis"),
         ("PUBLIC_URL", "celery.example.com", "is not a URL"),
         ("PUBLIC_URL", "https://me:S3cr3tPw@celery.example.com", "must be a scheme, a host"),
         ("PUBLIC_URL", "https://celery.example.com/base", "must be a scheme, a host"),
@@ -372,6 +393,8 @@ SECRET_PLACES = {
     "ALERTMANAGER_URL": ["https://me:{}@alerts", "{}"],
     "RABBITMQ_MANAGEMENT_URL": ["https://me:{}@rabbit:15671", "{}"],
     "HISTORY_URL": ["postgresql://me:{}@db/h", "{}"],
+    "BEAT_DATABASE_URL": ["postgresql://me:{}@db/h", "mysql://me:{}@db/h", "{}"],
+    "REDBEAT_REDIS_URL": ["redis://:{}@cache", "amqp://me:{}@rabbit/v", "{}"],
     "PUBLIC_URL": ["https://me:{}@celery.example", "{}"],
 }
 awkward = st.text(st.characters(codec="utf-8"), max_size=6)

@@ -73,8 +73,11 @@ def test_the_demo_is_a_working_cluster_that_ctrl_c_removes(tmp_path: Path) -> No
         finished = "count by (hostname) (celery_task_succeeded_total > 0)"
         wait_until(lambda: containers == {labels["hostname"] for labels in demo.series(finished)}, finished, 60)
 
+        by_beat = 'celery_task_succeeded_total{name="imports.exchange_rates"} > 0'
+        wait_until(lambda: bool(demo.series(by_beat)), by_beat, 60)
+
         descendants = demo.descendants()
-        assert len(descendants) >= 6
+        assert len(descendants) >= 7
         demo.signal(signal.SIGINT)
         wait_until(lambda: not demo.alive, "the end")
         assert demo.tail().endswith("Stopped.")

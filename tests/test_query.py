@@ -27,6 +27,7 @@ from data_sources.query import (
 )
 from data_sources.queue_query import Leftovers, Xray
 from data_sources.run_query import Compared, Held, Runs
+from data_sources.schedule_query import Schedule, ScheduledLoad
 from data_sources.schema import STATES
 from data_sources.search_text import Text, text_of
 from data_sources.task_query import (
@@ -76,6 +77,8 @@ queries: st.SearchStrategy[Query] = st.one_of(
     st.builds(Xray, text, st.sampled_from(["", "task"])),
     st.just(Leftovers()),
     st.just(Sources()),
+    st.builds(Schedule, names),
+    st.builds(ScheduledLoad, names),
     signals.map(lambda signal: Signal(*signal)),
     signals.map(lambda signal: History(*signal)),
     st.builds(
