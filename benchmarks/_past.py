@@ -33,13 +33,14 @@ STATES = tuple(map(schema.STATES.index, ("SUCCESS", "FAILURE", "REVOKED")))
 SHARES = (0.94, 0.05, 0.01)
 FAILURES = ("KeyError('sku')", "TimeoutError()", "ValueError('no such order')", "ConnectionError('refused')")
 CHECKED = 5  # minutes and hours
+NOBODYS = Cluster()
 
 Whole = npt.NDArray[np.int64]
 
 
-def month(folder: Path, tasks: int, days: int) -> SqlitePlace:
+def month(folder: Path, tasks: int, days: int, cluster: Cluster = NOBODYS) -> SqlitePlace:
     """`tasks` over `days` that end now, evenly but for their day and night."""
-    where = place(Secret(f"sqlite:///{folder}"), Cluster())
+    where = place(Secret(f"sqlite:///{folder}"), cluster)
     assert isinstance(where, SqlitePlace)
     Store.open(where).close()
     end = int(time.time()) // HOUR * HOUR
