@@ -360,7 +360,8 @@ def test_many_slow_exports_leave_the_server_free_for_others(
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_query_can_be_exported(port: int, desk: Desk, kind: str) -> None:
     q = {"promql": "up", "inspect": METHODS[0], "signal": "depth", "history": "depth"}.get(kind, "")
-    more = {"signal": "&by=queue", "history": "&by=queue", "task": "&id=4f1c", "family": "&id=4f1c"}.get(kind, "")
+    of_one_task = dict.fromkeys(("task", "family", "runs", "compared", "held"), "&id=4f1c")
+    more = {"signal": "&by=queue", "history": "&by=queue", "xray": "&queue=mail", **of_one_task}.get(kind, "")
 
     assert get(port, f"/export.csv?source={kind}&q={q}{more}").status == 200
 

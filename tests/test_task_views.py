@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, replace
 
 import pandas as pd
+import pytest
 
 from cells.facts import Facts
 from cells.picture import Comparison
@@ -180,6 +181,22 @@ def test_two_runs_stand_side_by_side_and_what_differs_is_marked() -> None:
     assert shown["keyword arguments"].note == "the same as far as they are kept"
     assert shown["queue"].differs is None  # of the other it is not known
     assert "exchange" not in shown
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "note"),
+    [
+        (2.0, 2.1, "about as long"),
+        (3.0, 2.0, "1.5 times as long"),
+        (2.0, 3.0, "the other 1.5 times as long"),
+        (900.0, 0.313, "2,875 times as long"),
+        (0.0, 3.0, ""),
+        (None, 3.0, ""),
+        (3.0, None, ""),
+    ],
+)
+def test_durations_are_told_apart_by_how_many_times(one: float | None, other: float | None, note: str) -> None:
+    assert comparison.duration("runtime", one, other).note == note
 
 
 def test_without_another_run_it_is_said_and_one_can_be_asked_for() -> None:

@@ -17,6 +17,7 @@ from data_sources.run_query import Compared
 from data_sources.task_run import TaskRun
 
 PLAIN = ("name", "worker", "queue", "exchange", "routing_key", "priority")
+ALIKE = 1.1  # durations of which nobody would say that they differ
 LONG = {"args": "arguments", "kwargs": "keyword arguments", "result": "result", "exception": "exception"}
 
 
@@ -61,5 +62,12 @@ def plain(label: str, one: Any, other: Any, kind: str = "code") -> Difference:
 
 
 def duration(label: str, one: float | None, other: float | None) -> Difference:
-    note = f"{one / other:.2g} times as long" if one is not None and other else ""
-    return Difference(Fact(label, one, "seconds"), other, note=note)
+    return Difference(Fact(label, one, "seconds"), other, note=ratio(one, other) if one and other else "")
+
+
+def ratio(one: float, other: float) -> str:
+    times = max(one, other) / min(one, other)
+    if times < ALIKE:
+        return "about as long"
+    told = f"{times:,.0f}" if times >= 10 else f"{times:.1f}"
+    return f"{told} times as long" if one > other else f"the other {told} times as long"
