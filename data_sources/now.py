@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from data_sources import leftovers
@@ -31,7 +32,7 @@ def workers_answer(query: Workers, watch: Watch, wait_seconds: float) -> Answer:
     frame = chosen(frame_of_workers(reading.value), "worker", query.workers)
     if query.queues:
         consumes = [not set(query.queues).isdisjoint(queues or ()) for queues in frame["queues"]]
-        frame = frame[consumes].reset_index(drop=True)
+        frame = frame[np.array(consumes, dtype=bool)].reset_index(drop=True)
     return Answer(
         frame=frame,
         query=query,

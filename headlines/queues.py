@@ -62,7 +62,7 @@ def since(row: pd.Series) -> Words:
 
 
 def grows(work: pd.DataFrame, workers: pd.DataFrame) -> Headline | None:
-    found = flagged(work, "grows").sort_values("growth", ascending=False)
+    found = flagged(work, "grows").dropna(subset=["growth", "ready"]).sort_values("growth", ascending=False)
     if found.empty:
         return None
     worst = found.iloc[0]
@@ -120,7 +120,8 @@ def calm(work: pd.DataFrame) -> Headline:
 
 def flagged(work: pd.DataFrame, flag: str) -> pd.DataFrame:
     """Those with this flag, the fullest first."""
-    return work[[flag in flags for flags in work["flags"]]].sort_values("ready", ascending=False, kind="stable")
+    found = np.array([flag in flags for flags in work["flags"]], dtype=bool)
+    return work[found].sort_values("ready", ascending=False, kind="stable")
 
 
 def link(queue: str) -> Part:

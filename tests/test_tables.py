@@ -104,14 +104,16 @@ def test_a_queue_of_which_nothing_is_known_has_empty_fields_and_an_empty_queue_z
         depth_rows(["known", "unknown"], ready=[0, None], unacked=[0, None], consumers=[0, None], oldest=[0.0, NAN])
     )
     rows = by_name(queues(frame, {}))
-    assert rows["unknown"] == {**dict.fromkeys(rows["unknown"]), "queue": "unknown"}
-    assert rows["known"] == {"queue": "known", "ready": 0, "unacked": 0, "trend": None, "consumers": 0, "oldest": 0.0}
+    named = {name: linked(name, "/queue", name=name) for name in rows}
+    assert rows["unknown"] == {**dict.fromkeys(rows["unknown"]), "queue": named["unknown"]}
+    known = {"ready": 0, "unacked": 0, "trend": None, "consumers": 0, "oldest": 0.0}
+    assert rows["known"] == {"queue": named["known"], **known}
 
 
 def test_queues_stand_by_name_and_celerys_own_apart() -> None:
     table = queues(depth_frame(depth_rows(["reports", "celery@a.celery.pidbox", "mail", "celeryev.1"])), {})
-    assert [row[0] for row in table.rows] == ["mail", "reports"]
-    assert [row[0] for row in table.apart] == ["celery@a.celery.pidbox", "celeryev.1"]
+    assert [row[0]["value"] for row in table.rows] == ["mail", "reports"]
+    assert [row[0]["value"] for row in table.apart] == ["celery@a.celery.pidbox", "celeryev.1"]
 
 
 def test_rows_beyond_the_most_are_counted_and_not_silently_gone() -> None:

@@ -32,6 +32,9 @@ OLDEST = Column(
     "the broker keeps no time of publishing",
 )
 
+FLOW = "RabbitMQ's own rates, elsewhere what ended by task events, and the growth of the queue"
+NO_FLOW = "no task events tell the queue"
+
 QUEUES = (QUEUE, READY, UNACKED, TREND, CONSUMERS, OLDEST)
 ALL = (
     QUEUE,
@@ -39,8 +42,8 @@ ALL = (
     READY,
     Column("priorities", "by priority", "bars", "Ready, by priority step"),
     TREND,
-    Column("in", "in / min", "number", "Messages that came, a minute", "no task events tell the queue"),
-    Column("out", "out / min", "number", "Messages it was rid of, a minute", "no task events tell the queue"),
+    Column("in", "in / min", "number", f"Messages that came; {FLOW}", NO_FLOW),
+    Column("out", "out / min", "number", f"Messages it was rid of; {FLOW}", NO_FLOW),
     Column("drain", "empty in", "seconds", "If it goes on as in the last minutes", "not watched for a minute yet"),
     OLDEST,
     UNACKED,
@@ -97,7 +100,8 @@ def queues(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
 
 def all_queues(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
     """All that is known of every queue, those to look at first."""
-    return table([column for column in ALL if is_told(column.name, frame)], frame, beside)
+    work = frame[~frame["internal"]]
+    return table([column for column in ALL if is_told(column.name, work)], frame, beside)
 
 
 def is_told(column: str, frame: pd.DataFrame) -> bool:
