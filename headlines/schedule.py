@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from urllib.parse import urlencode
 
 import pandas as pd
@@ -11,7 +12,9 @@ from data_sources.answer import Answer
 from headlines.headline import Headline, Part, Words, name, names
 from headlines.overview import count
 
-COMPARED = ("overdue", "missed", "doubled", "late", "on_time")
+BROKEN = ("missed", "doubled", "late")
+COMPARED = ("overdue", *BROKEN, "on_time")
+TWO_BEATS = "Two beats may be running. "
 SOON_SECONDS = 10  # what is told is some seconds old
 NO_BEAT = ("Exactly one beat must run, with the schedule of the same app:", "$ celery -A yourapp beat")
 
@@ -50,13 +53,22 @@ def overdue(frame: pd.DataFrame, answer: Answer) -> Headline | None:
 
 def broken(frame: pd.DataFrame, answer: Answer) -> Headline | None:
     """What was missed, doubled or late within the range, though it comes now."""
-    for column, said in (("missed", "missed"), ("doubled", "doubled"), ("late", "late")):
-        some = frame[frame[column].fillna(0) > 0].sort_values(column, ascending=False, kind="stable")
-        if len(some):
-            times = Part(f"{count(int(some[column].sum()), 'run was', 'runs were')} {said}", href="#entries")
-            hint = ("Two beats may be running. ",) if column == "doubled" else ()
-            return Headline((times, " of ", *which_of(some)), (*hint, *signs(frame, answer)), "bad")
-    return None
+    counts = {kind: int(frame[kind].sum()) for kind in BROKEN}
+    kind = next((kind for kind in BROKEN if counts[kind]), None)
+    if kind is None:
+        return None
+    some = frame[frame[kind].fillna(0) > 0].sort_values(kind, ascending=False, kind="stable")
+    lead, verb = Part(count(counts[kind], "run", "runs"), href="#entries"), "was" if counts[kind] == 1 else "were"
+    rest = " and ".join(f"{counts[other]:,} {other}" for other in BROKEN if other != kind and counts[other])
+    context: Words = (f"Also {rest}. " if rest else "", TWO_BEATS if counts["doubled"] else "")
+    sentence = (lead, " of ", *which_of(some), f" {verb} {kind}")
+    return Headline(sentence, (*when_last(some, kind), *context, *signs(frame, answer)), "bad")
+
+
+def when_last(some: pd.DataFrame, kind: str) -> Words:
+    """When it happened last, as far as the strips tell."""
+    told = [block["due"] or block["at"] for blocks in some["runs"] for block in blocks if block["kind"] == kind]
+    return ("Last at ", Part(moment=datetime.fromisoformat(max(told))), ". ") if told else ()
 
 
 def kept(frame: pd.DataFrame, answer: Answer) -> Headline:
@@ -69,14 +81,14 @@ def kept(frame: pd.DataFrame, answer: Answer) -> Headline:
         said = f", {on_time} on time"
     else:
         said = ", none seen to run yet" if unseen else ""
-    rest = (
-        (*which_of(frame[frame["verdict"] == "never_seen"]), " not seen to run yet. ")
-        if 0 < unseen < len(frame)
-        else ()
-    )
-    return Headline(
-        (lead, said, *coming(frame, answer)), (*rest, *signs(frame, answer)), "good" if on_time else "plain"
-    )
+    rest: Words = ()
+    if 0 < unseen < len(frame):
+        verb = "was" if unseen == 1 else "were"
+        rest = (*which_of(frame[frame["verdict"] == "never_seen"]), f" {verb} not seen to run yet. ")
+    failed = int(frame["failed"].sum())
+    failures: Words = (f"{count(failed, 'run', 'runs')} failed. ",) if failed else ()
+    context = (*rest, *failures, *signs(frame, answer))
+    return Headline((lead, said, *coming(frame, answer)), context, "good" if on_time else "plain")
 
 
 def coming(frame: pd.DataFrame, answer: Answer) -> Words:

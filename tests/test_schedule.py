@@ -23,7 +23,7 @@ from data_sources.schedule_forms import Crontab, Form, Interval, Solar
 from data_sources.schedule_load import HOURS, LOAD_COLUMNS, load_answer
 from data_sources.schedule_query import Schedule, ScheduledLoad
 from data_sources.timetable import Entries
-from headlines.headline import Words
+from headlines.headline import Part, Words
 from headlines.schedule import schedule
 from tests.past import SECOND, START, Past, postgres_past, sqlite_past, window
 
@@ -330,9 +330,9 @@ def test_an_overdue_entry_is_named_and_a_silent_beat_told() -> None:
 @pytest.mark.parametrize(
     ("column", "expected"),
     [
-        ("missed", "3 runs were missed of a and b"),
-        ("doubled", "3 runs were doubled of a and b"),
-        ("late", "3 runs were late of a and b"),
+        ("missed", "3 runs of a and b were missed"),
+        ("doubled", "3 runs of a and b were doubled"),
+        ("late", "3 runs of a and b were late"),
     ],
 )
 def test_what_went_wrong_within_the_range_is_counted(column: str, expected: str) -> None:
@@ -344,11 +344,26 @@ def test_what_went_wrong_within_the_range_is_counted(column: str, expected: str)
     assert ("Two beats" in sentence(answer)[1]) == (column == "doubled")
 
 
+def test_what_else_went_wrong_and_when_stands_beside_it() -> None:
+    moments = [{"kind": "missed", "due": in_minutes(-9).isoformat(), "at": None}]
+    runs = [{"kind": "doubled", "due": None, "at": in_minutes(-1).isoformat()}, *moments]
+    answer = told({"name": "a", "missed": 2, "doubled": 1, "late": 4, "runs": runs, "verdict": "missed"})
+    assert sentence(answer)[:2] == (
+        "2 runs of a were missed",
+        "Last at AT. Also 1 doubled and 4 late. Two beats may be running. ",
+    )
+    assert Part(moment=in_minutes(-9)) in schedule({"entries": answer}).context
+
+
+def test_runs_that_came_on_time_and_failed_are_told() -> None:
+    assert sentence(told({"name": "a", "failed": 3}))[1] == "3 runs failed. "
+
+
 def test_what_was_never_seen_is_no_praise() -> None:
     unseen = {"name": "a", "verdict": "never_seen", "next_run": in_minutes(60)}
     assert sentence(told(unseen)) == ("1 entry, none seen to run yet; next a in 3600", "", "plain")
     both = told(unseen, {"name": "b"})
-    assert sentence(both) == ("2 entries, 1 on time; next a in 3600", "a not seen to run yet. ", "good")
+    assert sentence(both) == ("2 entries, 1 on time; next a in 3600", "a was not seen to run yet. ", "good")
 
 
 def test_nothing_known_nothing_answered_and_nothing_asked_differ() -> None:
