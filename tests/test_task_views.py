@@ -101,6 +101,15 @@ def test_texts_come_with_their_true_lengths_and_the_traceback_first() -> None:
     ]
 
 
+def test_what_celery_cut_before_it_was_recorded_is_said_to_be_cut() -> None:
+    text = f"('{'y' * 1_010}...', ...)"  # of 5,000, as Celery 5.7 sends it
+    (block,) = facts(answer({**OWN, "args": text})).blocks
+    (short,) = facts(answer({**OWN, "args": "('wait...',)"})).blocks
+
+    assert block.note == "Cut by Celery itself, where it was sent; how long it was is not told"
+    assert short.note == ""
+
+
 def test_hidden_arguments_are_said_to_be_hidden() -> None:
     (block,) = facts(replace(answer(OWN), notes=(HIDDEN,))).blocks
 

@@ -29,6 +29,7 @@ LABELS = {
 TEXTS = {"args": "Arguments", "kwargs": "Keyword arguments", "result": "Result", "exception": "Exception"}
 NO_SENT = "not recorded: only the sender's task-sent event tells it (task_send_sent_event)"
 EARLIER = "These are the times of its last attempt; those of earlier ones are not kept."
+LONG_REPR = 1_000  # Celery cuts what it shows of arguments and results near 1,024 (argsrepr_maxsize)
 RUNS = (
     Column("when", "last did something", "time"),
     Column("state", "state", "state"),
@@ -141,8 +142,11 @@ def blocks(run: TaskRun, answer: Answer) -> tuple[Block, ...]:
 
 
 def cut_note(run: TaskRun, text: str) -> str:
-    length = run.true_length(text)
-    return f"Cut: {length:,} characters in all" if length else ""
+    if length := run.true_length(text):
+        return f"Cut: {length:,} characters in all"
+    shown = getattr(run, text)
+    by_celery = text in ("args", "kwargs", "result") and len(shown) >= LONG_REPR and "..." in shown
+    return "Cut by Celery itself, where it was sent; how long it was is not told" if by_celery else ""
 
 
 def runtimes(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Runtimes:
