@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -41,7 +43,6 @@ NAME_COLUMNS = {
 }
 UNITS = {name: "s" for name in NAME_COLUMNS if name.startswith(("wait", "runtime"))} | {"rate": "1/s"}
 QUANTILES = (0.50, 0.95, 0.99)
-MEASURED = ("wait", "runtime")
 SUCCESS, FAILURE = STATES.index("SUCCESS"), STATES.index("FAILURE")
 
 
@@ -73,7 +74,30 @@ class Sums:
         self.runtime_us += runtime_us
 
 
-Blob = tuple[int, bytes | None, bytes | None]  # the id of a name, and sketches of wait and runtime
+@dataclass
+class Sketches:
+    """Each of a name, by its id, with what was measured of wait and of runtime; b"" where nothing was."""
+
+    names: list[int] = field(default_factory=list)
+    wait: list[bytes] = field(default_factory=list)
+    runtime: list[bytes] = field(default_factory=list)
+
+    def add(self, names: Iterable[int], wait: Iterable[bytes | None], runtime: Iterable[bytes | None]) -> None:
+        """A week of hours has a hundred thousand: no object is made for each."""
+        self.names.extend(names)
+        self.wait.extend(blob or b"" for blob in wait)
+        self.runtime.extend(blob or b"" for blob in runtime)
+
+    def add_rows(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Of tasks: name, wait and runtime in microseconds."""
+        waits: defaultdict[int, list[int]] = defaultdict(list)
+        runtimes: defaultdict[int, list[int]] = defaultdict(list)
+        for name, wait, runtime in rows:
+            for held, value in ((waits, wait), (runtimes, runtime)):
+                if value is not None:
+                    held[name or 0].append(value)
+        names = [*waits.keys() | runtimes.keys()]
+        self.add(names, (packed(waits[name]) for name in names), (packed(runtimes[name]) for name in names))
 
 
 def read_names(connection: Connection, filter: TaskFilter, start: int, end: int) -> NameRows:
@@ -89,7 +113,8 @@ def read_names(connection: Connection, filter: TaskFilter, start: int, end: int)
         for row in searched.found:
             runtime = (int(row.runtime_us is not None), row.runtime_us or 0)
             sums.setdefault(row.name or 0, Sums()).add(row.state, 1, row.retries or 0, *runtime)
-        blobs = sketched((row.name, row.wait_us, row.runtime_us) for row in searched.found)
+        measured = Sketches()
+        measured.add_rows((row.name, row.wait_us, row.runtime_us) for row in searched.found)
     else:
         begin, notes = asked.start, ()
         parts = stretches(connection, asked.start, asked.end, HOUR)
@@ -97,11 +122,11 @@ def read_names(connection: Connection, filter: TaskFilter, start: int, end: int)
             sums.setdefault(name, Sums()).add(state, *counted)
         for (name, _, _, state), count in that_live(connection, asked).items():
             sums.setdefault(name, Sums()).add(state, count, 0, 0, 0)
-        blobs = sketches_in(connection, asked, parts)
+        measured = sketches_in(connection, asked, parts)
     edges = np.array([begin, max(begin, min(asked.end, now_us()))], np.int64)
     heard = float(covered(connection, edges, ("events", "recorder"))[0])
     by_outcome = bool(filter.states or filter.search or filter.failure)
-    return NameRows(name_frame(connection, sums, blobs, heard, by_outcome), notes)
+    return NameRows(name_frame(connection, sums, measured, heard, by_outcome), notes)
 
 
 def ended_sums(
@@ -127,19 +152,21 @@ def ended_sums(
                     yield keys[cell], count, retries, runtimes, runtime_us
 
 
-def sketches_in(connection: Connection, asked: Wanted, parts: Sequence[Stretch]) -> list[Blob]:
+def sketches_in(connection: Connection, asked: Wanted, parts: Sequence[Stretch]) -> Sketches:
     keys = matching_cells(connection, asked)
-    blobs: list[Blob] = []
+    found = Sketches()
     for part in parts:
         if part.level == ROWS:
             query = select(tasks.c.name, tasks.c.wait_us, tasks.c.runtime_us)
-            blobs += sketched(connection.execute(query.where(*part.ended, *asked.along_another())))
+            found.add_rows(connection.execute(query.where(*part.ended, *asked.along_another())))
         else:
-            rows = connection.execute(
-                select(sketches.c.cell, sketches.c.wait, sketches.c.runtime).where(*part.buckets(sketches))
-            )
-            blobs += [(keys[cell][0], wait, runtime) for cell, wait, runtime in rows if cell in keys]
-    return blobs
+            columns = sketches.c.cell, sketches.c.wait, sketches.c.runtime
+            rows = connection.execute(select(*columns).where(*part.buckets(sketches))).all()
+            cell, wait, runtime = zip(*rows, strict=True) if rows else ((), (), ())
+            match = [one in keys for one in cell]
+            names = (keys[one][0] for one in compress(cell, match))
+            found.add(names, compress(wait, match), compress(runtime, match))
+    return found
 
 
 def matching_cells(connection: Connection, asked: Wanted) -> dict[int, Key]:
@@ -149,20 +176,8 @@ def matching_cells(connection: Connection, asked: Wanted) -> dict[int, Key]:
     return {row[0]: tuple(row[1:]) for row, match in zip(stored, asked.of_cells(table), strict=True) if match}
 
 
-def sketched(rows: Iterable[Sequence[Any]]) -> list[Blob]:
-    """A sketch a name of tasks: name, wait and runtime in microseconds."""
-    waits: dict[int, list[int]] = {}
-    runtimes: dict[int, list[int]] = {}
-    for name, wait, runtime in rows:
-        for held, value in ((waits, wait), (runtimes, runtime)):
-            values = held.setdefault(name or 0, [])
-            if value is not None:
-                values.append(value)
-    return [(name, packed(waits[name]), packed(runtimes[name])) for name in waits]
-
-
 def name_frame(
-    connection: Connection, sums: dict[int, Sums], blobs: Sequence[Blob], heard_seconds: float, by_outcome: bool
+    connection: Connection, sums: dict[int, Sums], measured: Sketches, heard_seconds: float, by_outcome: bool
 ) -> pd.DataFrame:
     ids = sorted(sums, key=lambda name: (-sums[name].count, name))
     named = name_texts(connection, ids)
@@ -175,7 +190,7 @@ def name_frame(
         "failure_ratio": [None if by_outcome else ratio(sums[id].failed, sums[id].ended) for id in ids],
         "retries": [sums[id].retries for id in ids],
         "runtime_total": [sums[id].runtime_us / SECOND_US if sums[id].runtimes else None for id in ids],
-        **quantile_columns(ids, blobs),
+        **quantile_columns(ids, measured),
     }
     return pd.DataFrame({name: pd.array(columns[name], dtype=kind) for name, kind in NAME_COLUMNS.items()})
 
@@ -184,15 +199,12 @@ def ratio(part: float, whole: float) -> float | None:
     return part / whole if whole > 0 else None
 
 
-def quantile_columns(ids: Sequence[int], blobs: Sequence[Blob]) -> dict[str, npt.NDArray[np.float64]]:
+def quantile_columns(ids: Sequence[int], measured: Sketches) -> dict[str, npt.NDArray[np.float64]]:
     place = {id: row for row, id in enumerate(ids)}
+    groups = np.array([place[name] for name in measured.names], np.int64)
     found: dict[str, npt.NDArray[np.float64]] = {}
-    of_measure = zip(*((place[id], wait, runtime) for id, wait, runtime in blobs if id in place), strict=True)
-    groups, *measured = [*of_measure] or [(), (), ()]
-    for measure, column in zip(MEASURED, measured, strict=True):
-        known = [(group, blob) for group, blob in zip(groups, column, strict=True) if blob]
-        group = np.array([group for group, _ in known], np.int64)
-        values = quantiles_of_groups([blob for _, blob in known], group, len(ids), QUANTILES)
+    for measure, blobs in (("wait", measured.wait), ("runtime", measured.runtime)):
+        values = quantiles_of_groups(blobs, groups, len(ids), QUANTILES)
         found |= {
             f"{measure}_p{quantile:.0%}".rstrip("%"): row for quantile, row in zip(QUANTILES, values, strict=True)
         }

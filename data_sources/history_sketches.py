@@ -53,10 +53,13 @@ def quantiles_of_groups(
 
     For few groups of many blobs: bins are added up before they are put in order.
     """
-    bins = _bins(blobs)
-    keys, key = np.unique(bins["key"], return_inverse=True)
-    group = np.repeat(groups, [len(blob) // BIN.itemsize for blob in blobs])
-    held = np.bincount(group * len(keys) + key, bins["count"], count * len(keys)).reshape(count, len(keys))
+    bins = np.frombuffer(b"".join(blobs), dtype=BIN)
+    lengths = np.fromiter(map(len, blobs), np.int64, len(blobs)) // BIN.itemsize
+    there = np.flatnonzero(np.bincount(bins["key"].astype(np.int64) - ZERO, minlength=1))
+    keys, place = there + ZERO, np.zeros(there[-1:].sum() + 1, np.int64)
+    place[there] = np.arange(len(there))
+    cell = np.repeat(groups, lengths) * len(keys) + place[bins["key"].astype(np.int64) - ZERO]
+    held = np.bincount(cell, bins["count"], count * len(keys)).reshape(count, len(keys))
     up_to = np.cumsum(held, axis=1)
     total = held.sum(axis=1)
     values = np.where(keys == ZERO, 0.0, _mapping.gamma ** keys.astype(np.float64) * (2.0 / (1.0 + _mapping.gamma)))
