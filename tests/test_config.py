@@ -189,6 +189,11 @@ def test_django_celery_beats_tables_are_looked_for_where_a_setting_says() -> Non
         assert cluster(BEAT_DATABASE_URL=url).beat_database == Secret(url)
 
 
+def test_workers_that_should_be_there_are_named_in_a_list() -> None:
+    assert cluster(CELERY_WORKERS_EXPECTED="mail@*, images@shop-1").workers_expected == ("mail@*", "images@shop-1")
+    assert cluster().workers_expected == ()
+
+
 def test_a_user_name_of_its_own_setting_stands_before_the_one_in_the_url() -> None:
     endpoint = cluster(
         PROMETHEUS_URL="http://old:older@prom", PROMETHEUS_USERNAME="me", PROMETHEUS_PASSWORD="p/w"

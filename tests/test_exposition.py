@@ -18,7 +18,7 @@ from data_sources.latest import RecorderState
 from data_sources.microseconds import microseconds
 from data_sources.queue_depths import DepthReading, depth_rows
 from data_sources.task_record import TaskRecord
-from data_sources.worker_rows import WorkersReading
+from data_sources.worker_rows import COLUMNS, WorkersReading
 from demo.servers import program
 from recorder.counters import Counters
 from recorder.exposition import Known, families
@@ -34,7 +34,7 @@ Series = dict[str, float]
 
 def worker(name: str, seconds_ago: float = 1, **more: object) -> dict[str, object]:
     """A row of Presence.rows: a worker that answered."""
-    row: dict[str, object] = {
+    row: dict[str, object] = dict.fromkeys(COLUMNS) | {
         "worker": name,
         "verdict": "working",
         "pool": "prefork",
@@ -231,6 +231,12 @@ def test_a_worker_is_up_while_it_answers_or_its_heart_beats() -> None:
         "hostname=h2, worker=busy@h2": 3,
     }
     assert of(found, "celery_notebook_worker_slots") == {"hostname=h1, worker=w1@h1": 4}
+
+
+def test_a_worker_that_is_expected_and_never_came_has_no_metric() -> None:
+    missing = worker("absent@*", last_seen=None, silent_since=NOW, active=None)
+    found = samples(Known(workers=answered([worker("mail@h1"), missing])))
+    assert list(of(found, "celery_worker_up")) == ["hostname=h1, worker=mail@h1"]
 
 
 def test_two_processes_of_one_name_are_added_up_where_that_has_a_meaning() -> None:
