@@ -52,7 +52,7 @@ def measure(buffer: int) -> Spent:
                 published = publisher.counts(120)
             tasks += published.tasks
             wait_until(lambda tasks=tasks: recorder.history.ended() == tasks, "every task recorded", 30)  # type: ignore[misc]
-            wait_until(lambda due=heard + published.events: flower.events() >= due, "every event in Flower", 60)  # type: ignore[misc]
+            wait_until(lambda due=heard + published.events: flower.events() >= due, "every event in Flower", 180)  # type: ignore[misc]
         ours, theirs = recorder.cpu_seconds() - before[0], flower.cpu_seconds() - before[1]
     return Spent(ours / published.events * 1e6, theirs / published.events * 1e6)
 
