@@ -273,9 +273,21 @@ def test_the_table_shows_what_the_answer_says_and_unknown_as_nothing(past: Past)
     told = {row[0]["value"]: dict(zip(names, row, strict=True)) for row in table.rows}
     assert (told["a"]["missed"], told["a"]["args"], told["a"]["verdict"]) == (1, '[1] {"b": 2}', "missed")
     assert told["a"]["name"]["href"] == "/schedule?name=a"
+    first = answer.frame["runs"][0][0]
+    assert told["a"]["runs"][0] == ["on_time", at(END - 1_200).timestamp() * 1000, *told["a"]["runs"][0][2:]]
+    assert told["a"]["runs"][0][3:] == [first["id"], "SUCCESS"]
+    assert [told["a"]["runs"][3][0], *told["a"]["runs"][3][2:]] == ["missed", None, None, None]
     assert (told["b"]["missed"], told["b"]["args"], told["b"]["runtime"]) == (None, None, None)
     assert [row[0]["value"] for row in table.apart] == ["off"]
     assert "BEAT_DATABASE_URL" in " ".join(entries(answer.frame.iloc[:0], {}).empty)
+
+
+def test_the_strips_of_many_entries_are_shorter(past: Past) -> None:
+    past.add(minutely("t.a", since=END - 120 * 60))
+    row = asked(past, entry("a")).frame
+    for count, blocks in ((1, 60), (400, 30), (2_000, 10)):
+        many = pd.concat([row] * count, ignore_index=True)
+        assert {len(one[3]) for one in entries(many, {}).rows} == {blocks}
 
 
 def sentence(answer: Answer) -> tuple[str, str, str]:

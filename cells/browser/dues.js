@@ -9,24 +9,23 @@ const TOLD = {
   unknown: "not known: nothing was recorded then", ran: "ran, not compared",
 };
 
-// `blocks`: kind, due and at (ISO 8601 or null), id and state of the task or null, in order of time.
+// `blocks`: kind, due and came (milliseconds or null), id and state of the task or null, in order of time.
 export function dues(blocks) {
-  const counts = Object.keys(TOLD).map((kind) => [blocks.filter((block) => block.kind === kind).length, kind]).filter(([count]) => count);
+  const counts = Object.keys(TOLD).map((kind) => [blocks.filter((block) => block[0] === kind).length, kind]).filter(([count]) => count);
   const label = counts.map(([count, kind]) => `${count} ${kind.replace("_", " ")}`).join(", ");
   return element("span", { class: "cn-due-times", role: "group", "aria-label": `Last ${blocks.length}: ${label}` }, ...blocks.map(drawn));
 }
 
 function drawn(block) {
-  const failed = block.state === "FAILURE", told = title(block);
-  const look = { class: `cn-due-${failed ? "failed" : block.kind}`, title: told, "aria-label": told };
+  const [kind, , , id, state] = block, told = title(block);
+  const look = { class: `cn-due-${state === "FAILURE" ? "failed" : kind}`, title: told, "aria-label": told };
   // Sixty stops a row would keep a keyboard from the rows below; each run is in the list of tasks as well.
-  return block.id ? pageLink(`/task?id=${encodeURIComponent(block.id)}`, { ...look, tabindex: "-1" }) : element("i", look);
+  return id ? pageLink(`/task?id=${encodeURIComponent(id)}`, { ...look, tabindex: "-1" }) : element("i", look);
 }
 
-function title({ kind, due, at, state }) {
-  const [planned, came] = [due, at].map((text) => (text ? Date.parse(text) : null));
-  const words = [clock(planned ?? came, zone(), true), TOLD[kind]];
-  if (planned !== null && came !== null) words.push(`came ${duration(Math.abs(came - planned) / 1000)} ${came < planned ? "early" : "after it was due"}`);
+function title([kind, due, came, , state]) {
+  const words = [clock(due ?? came, zone(), true), TOLD[kind]];
+  if (due !== null && came !== null) words.push(`came ${duration(Math.abs(came - due) / 1000)} ${came < due ? "early" : "after it was due"}`);
   if (state) words.push(state);
   return words.join(" · ");
 }

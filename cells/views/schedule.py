@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -18,7 +19,7 @@ ENTRIES = (
     Column("words", "runs", help="Times of a day are in the schedule's own zone"),
     Column("verdict", "kept", "verdict", "The worst within the range; overdue: it should have come by now"),
     Column(
-        "runs", "last 60", "dues", "Each due time: on time, late, missed, doubled or failed; a run leads to its task"
+        "runs", "last runs", "dues", "Each due time: on time, late, missed, doubled or failed; a run leads to its task"
     ),
     Column("next_run", "next", "moment", unknown="not due again, or not known"),
     Column("late", "late", "number", "More than 30 s, or half of a shorter interval, after it was due", "not compared"),
@@ -32,6 +33,8 @@ ENTRIES = (
     Column("source", "from"),
 )
 
+ALL_BLOCKS, FEWEST_BLOCKS = 12_000, 10  # of all strips together, and of each: a megabyte at most goes to the browser
+
 TEACH = (
     "No entry of a schedule is known. They come from three places, each read and never written:",
     "beat_schedule in the configuration that workers report; RedBeat's keys on the broker's Redis, or where "
@@ -43,17 +46,20 @@ TEACH = (
 def entries(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
     """Those that are enabled, and apart from them the others."""
     rows: dict[bool, list[list[Any]]] = {True: [], False: []}
+    most = max(FEWEST_BLOCKS, ALL_BLOCKS // max(len(frame), 1))
     for row in records(frame):
-        rows[row["verdict"] != "disabled"].append([value(row, column) for column in ENTRIES])
+        rows[row["verdict"] != "disabled"].append([value(row, column, most) for column in ENTRIES])
     left_out = len(frame) - len(rows[True]) - len(rows[False])
     return Table(ENTRIES, rows[True], TEACH, rows[False], "Disabled entries", left_out)
 
 
-def value(row: Mapping[str, Any], column: Column) -> Any:
+def value(row: Mapping[str, Any], column: Column, most: int) -> Any:
     of = row[column.name]
     if of is None and column.name != "args":
         return None
     match column.name:
+        case "runs":
+            return [[one["kind"], ms(one["due"]), ms(one["at"]), one["id"], one["state"]] for one in of[-most:]]
         case "next_run":
             return of.timestamp() * 1000
         case "args":
@@ -65,6 +71,10 @@ def value(row: Mapping[str, Any], column: Column) -> Any:
         case "queue":
             return linked(of, "/queue", name=of)
     return of
+
+
+def ms(moment: str | None) -> float | None:
+    return None if moment is None else round(datetime.fromisoformat(moment).timestamp() * 1000)
 
 
 def load(frame: pd.DataFrame, answers: Mapping[str, Answer]) -> Load:
