@@ -40,7 +40,8 @@ def failing(names: pd.DataFrame, failures: pd.DataFrame) -> Headline | None:
     since: Words = ()
     if found and found[0]["exception"]:
         because = (": ", Part(class_of(found[0]["exception"]), code=True, href="#failures"))
-        since = ("First seen in the last 7 days at ", Part(moment=found[0]["first"].to_pydatetime()), ". ")
+        ago = (found[0]["until"] - found[0]["first"]).total_seconds()
+        since = ("In the last 7 days first seen ", Part(seconds=ago, href="#failures"), " ago. ")
     others = len(much) - 1
     also = f"{count(others, 'other task fails', 'other tasks fail')} as often. " if others else ""
     return Headline(

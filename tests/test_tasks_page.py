@@ -172,7 +172,7 @@ def test_the_sentence_names_what_fails_and_with_what() -> None:
     one = told(frame(NAME_COLUMNS, CALM, bad), frame(FAILURE_COLUMNS, other, group))
 
     assert said(one.sentence) == "shop.send fails 12% of the time: KeyError"
-    assert said(one.context).startswith("First seen in the last 7 days at 2026-01-05 09:00")
+    assert said(one.context).startswith("In the last 7 days first seen 3600.0 ago. ")
     assert [word.href for word in one.sentence if not isinstance(word, str)][1] == "/tasks?name=shop.send&state=FAILURE"
     assert one.tone == "bad"
 
