@@ -111,8 +111,8 @@ def by_clock(runs: Sequence[Run], due: Moments, bear: float, until: float) -> tu
     came: set[int] = set()
     for one, place in zip(runs, places.tolist(), strict=True):
         if place < 0:  # of a due time before all these
-            continue
-        if place in came:
+            blocks.append(Block("ran", None, one))
+        elif place in came:
             blocks.append(Block("doubled", None, one))
         else:
             late = one.at - due[place] > bear

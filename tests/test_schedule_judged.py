@@ -66,6 +66,10 @@ def test_a_beat_that_comes_back_sends_the_last_that_was_due_late_and_the_next_on
     assert of.blocks[8].due == END - 120
 
 
+def test_a_first_run_long_after_any_due_time_is_shown_and_not_compared() -> None:
+    assert told(kept(MINUTELY, [-75.0, -59.8], since=-75.0 - 10)) == ["ran", "on_time"]
+
+
 def test_two_beats_give_a_run_too_many_each_minute() -> None:
     of = kept(MINUTELY, sorted(every_minute() + [at + 0.3 for at in every_minute()]))
     assert of.counts is not None
