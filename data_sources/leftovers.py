@@ -30,6 +30,8 @@ Row = Mapping[str, Any]
 
 def leftovers(queues: pd.DataFrame, broker: Broker) -> pd.DataFrame:
     """The columns of COLUMNS, from those of queue_depths."""
+    told_of = queues["internal"] | (queues["overdue"].fillna(0) > 0) | queues["flags"].map(len).astype(bool)
+    queues = queues[told_of]
     plain = queues.astype(object).where(queues.notna(), None).to_dict("records")
     rows = sorted((found for row in plain for found in found_in(row, broker)), key=lambda row: WHAT.index(row["what"]))
     return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in COLUMNS.items()})

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cells.table import Table, linked
@@ -140,6 +140,7 @@ rows = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=50)
 @given(st.lists(rows, max_size=4, unique_by=lambda row: row["queue"]))
 def test_whatever_is_read_there_is_a_headline_and_a_table(found: list[dict[str, Any]]) -> None:
     answers = told(found)

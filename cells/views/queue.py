@@ -52,7 +52,7 @@ def facts(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Facts:
             )
         )
     eta = row["next_eta"] and row["next_eta"].timestamp() * 1000
-    steps = [Fact(f"priority {step}", count, "number") for step, count in priorities(row["priorities"]).items()]
+    steps = [Fact(f"priority {step}", count, "number") for step, count in priorities(row["priorities"])]
     flow = "the last minutes, or no task events tell the queue"
     waits = (
         Fact("ready", row["ready"], "number"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -106,7 +107,7 @@ def all_queues(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
 
 def is_told(column: str, frame: pd.DataFrame) -> bool:
     if column == "priorities":
-        return any(len(priorities(text)) > 1 for text in frame["priorities"])
+        return any(len(priorities(text)) > 1 for text in frame["priorities"].unique())
     return column not in OPTIONAL or bool(frame[column].notna().any())
 
 
@@ -121,7 +122,7 @@ def table(columns: Sequence[Column], frame: pd.DataFrame, beside: Mapping[str, A
             "flags": flags(row) or None,
             "trend": sparks.get(row["queue"]),
             "oldest": at_least(row["oldest"], row["oldest_at_least"]),
-            "priorities": [[step, count] for step, count in priorities(row["priorities"]).items()] or None,
+            "priorities": [[step, count] for step, count in priorities(row["priorities"])] or None,
             "in": per_minute(row["in_rate"]),
             "out": per_minute(row["out_rate"]),
             "drain": drain(row),
@@ -137,9 +138,10 @@ def flags(row: Mapping[str, Any]) -> list[list[str]]:
     return [[text.format(twice=row["twice"]), tone, title] for text, tone, title in told]
 
 
-def priorities(text: object) -> dict[str, int]:
+@lru_cache(1024)  # most queues are empty
+def priorities(text: object) -> tuple[tuple[str, int], ...]:
     """Ready by priority step, those that hold none left out."""
-    return {step: count for step, count in json.loads(text).items() if count} if isinstance(text, str) else {}
+    return tuple((step, count) for step, count in json.loads(text).items() if count) if isinstance(text, str) else ()
 
 
 def per_minute(rate: float | None) -> float | None:
