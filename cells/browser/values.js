@@ -71,13 +71,19 @@ const verdict = (name) => element("span", { class: `cn-verdict cn-is-${name}` },
 
 const opened = new Set(); // whose evidence is read: a refresh draws the table anew
 
-// A verdict that opens to its evidence: what each witness says, and when.
+// A verdict that opens to its evidence: what each witness says, and when. Drawn when it is opened: few are.
 function judged({ name, evidence, key }) {
   const facts = () => element("dl", {}, ...evidence.flatMap(([witness, text, at]) => [
     element("dt", {}, witness), element("dd", {}, draws.said([text, at]))]));
-  return element("details", { class: "cn-judged", open: opened.has(key), ontoggle: (event) => {
-    if (event.target.open) opened.add(key); else opened.delete(key);
-  } }, element("summary", { "data-focus": `verdict-${key}` }, verdict(name)), facts());
+  const node = element("details", { class: "cn-judged", ontoggle: () => {
+    if (node.open) opened.add(key); else opened.delete(key);
+    if (node.open && !node.querySelector("dl")) node.append(facts());
+  } }, element("summary", { "data-focus": `verdict-${key}` }, verdict(name)));
+  if (opened.has(key)) {
+    node.append(facts());
+    node.open = true;
+  }
+  return node;
 }
 
 function spark(values) {
