@@ -133,8 +133,7 @@ def test_a_frozen_link_shows_the_same_window_tomorrow(desk: Desk, range: Range) 
 
 def test_a_table_of_now_links_to_its_file_without_a_time() -> None:
     assert (
-        csv_link(nothing(Workers(("a&b@h",))), Scope())
-        == "/export.csv?source=workers&worker=a%26b%40h&cluster=default"
+        csv_link(nothing(Workers(("a&b@h",))), Scope()) == "/export.csv?source=workers&worker=a%26b%40h&cluster=default"
     )
 
 
