@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from data_sources.answer import Answer
 from data_sources.ask import Desk
 from data_sources.config import Broker, Cluster, Secret
 from data_sources.history_place import place
 from data_sources.microseconds import now_us
 from data_sources.query import History, Query
-from data_sources.scope import Range
+from data_sources.scope import Range, Scope
 from data_sources.settings import load
 from demo.servers import Redis, wait_until
 from recorder.migrations import bring_up_to_date, write_meta
@@ -45,6 +46,10 @@ class Run:
         """Of whole minutes."""
         start = self.script.began // MINUTE * MINUTE
         return Range(start=moment(start), end=moment(start + 2 * MINUTE))
+
+    def ask(self, query: Query) -> Answer:
+        """What a page gets."""
+        return self.desk.ask(query, Scope(range=self.range), wait_seconds=10)
 
     def rows(self, query: Query, range: Range | None = None, **more: str) -> list[Row]:
         """The rows of a query's file."""

@@ -9,18 +9,26 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+import headlines.task
+import headlines.tasks
+from cells.views import tasks as tables
+from cells.views.task import timeline
 from data_sources.family import chords
-from data_sources.query import Query
-from data_sources.scope import Range, Scope
+from data_sources.query import History, Query, Workers
+from data_sources.run_query import Runs
+from data_sources.scope import Range
 from data_sources.task_query import SORTS, Facets, Failures, Family, Histogram, Task, TaskFilter, TaskNames, Tasks
 from data_sources.task_run import TaskRun
+from headlines.headline import Part, Words
 from tests.exports import Row
-from tests.recorded_run import Run, moment, recorded_run
-from tests.scripted_run import CAUSES, TASKS, Chord, Told
+from tests.recorded_run import STEP_SECONDS, Run, moment, recorded_run
+from tests.scripted_run import CAUSES, NAMES, SPAN_SECONDS, TASKS, Chord, Told
 
 ACCURACY = 0.0101  # of a quantile: that of the sketches (1 %), and of the decimals in a file
 
@@ -116,9 +124,9 @@ def test_a_list_is_in_the_order_that_was_asked_for_page_after_page(run: Run, sor
     assert [told[row["id"]] for row in first] == sorted(told.values(), reverse=bool(descending))[:300]
     failed = [task.id for task in run.tasks if task.state == "FAILURE"]
     query: Query | None = Tasks(TaskFilter(states=("FAILURE",)), f"{descending}{sort}", limit=100)
-    scope, listed = Scope(range=run.range), list[str]()
+    listed = list[str]()
     while query is not None:
-        answer = run.desk.ask(query, scope, wait_seconds=10)
+        answer = run.ask(query)
         listed, query = listed + answer.frame["id"].tolist(), answer.next
     assert sorted(listed) == sorted(failed)
     assert [told[id] for id in listed] == sorted((told[id] for id in failed), reverse=bool(descending))
@@ -199,7 +207,8 @@ def test_each_name_has_its_counts_its_quantiles_and_what_it_cost(run: Run, filte
         failed = sum(task.state == "FAILURE" for task in tasks)
         counted = failed + sum(task.state == "SUCCESS" for task in tasks)
         assert (int(row["count"]), int(row["failures"])) == (len(tasks), failed)
-        assert number(row["failure_ratio"]) == pytest.approx(failed / counted if counted else None)
+        by_outcome = filter.states or filter.search
+        assert number(row["failure_ratio"]) == pytest.approx(failed / counted if counted and not by_outcome else None)
         runtimes = [task.runtime for task in ended if task.runtime is not None]
         waits = [task.wait for task in ended if task.wait is not None]
         assert number(row["runtime_total"]) == pytest.approx(sum(runtimes) if runtimes else None)
@@ -207,6 +216,14 @@ def test_each_name_has_its_counts_its_quantiles_and_what_it_cost(run: Run, filte
             for percent in (50, 95, 99):
                 expected = pytest.approx(quantile(values, percent), rel=ACCURACY) if values else None
                 assert number(row[f"{measure}_p{percent}"]) == expected
+
+
+def test_a_rate_is_of_the_time_that_was_asked_for(run: Run) -> None:
+    seconds = SPAN_SECONDS + STEP_SECONDS
+    range = Range(start=moment(run.script.began), end=moment(run.script.began + seconds))
+    ended = Counter(task.name for task in run.tasks if task.state in ("SUCCESS", "FAILURE"))
+    rates = {row["name"]: float(row["rate"]) for row in run.rows(TaskNames(), range)}
+    assert rates == pytest.approx({name: count / seconds for name, count in ended.items()}, rel=1e-5)
 
 
 def test_retries_are_counted_by_name(run: Run) -> None:
@@ -242,11 +259,75 @@ def test_a_chord_is_one_family_and_a_part_that_is_missing_is_told(run: Run, numb
         assert {row["id"]: (row["root"], row["parent"]) for row in rows} == {
             task.id: (task.root or "", task.parent or "") for task in chord.family
         }
-    answer = run.desk.ask(Family(chord.parent.id), Scope(range=run.range), wait_seconds=10)
+    answer = run.ask(Family(chord.parent.id))
     waiting = chords(TaskRun.all_of(answer.frame))
     missing = [task.id for task in chord.parts if task.finished is None]
     assert [part.id for found in waiting for part in found.missing] == missing
     assert bool(missing) == (chord.body is None)
+
+
+# --- what pages make of it --------------------------------------------------------------------------------------
+
+
+def test_each_number_of_a_table_leads_to_as_many_tasks(run: Run) -> None:
+    for query, view in ((TaskNames(), tables.names), (Failures(), tables.failures)):
+        answer = run.ask(query)
+        table = view(answer.frame, {"rows": answer})
+        counts = [place for place, column in enumerate(table.columns) if column.kind == "number"]
+        linked = [row[place] for row in table.rows for place in counts if isinstance(row[place], dict)]
+        assert len(linked) >= len(table.rows) * 2
+        for number in linked:
+            fields = parse_qs(urlsplit(number["href"]).query)
+            params = {name: values[0] for name, values in fields.items()}
+            range = Range.from_params(params) if "from" in params else run.range
+            listed = run.rows(replace(Tasks.from_fields(fields), limit=10_000), range)
+            assert (len(listed), number["href"]) == (number["value"], number["href"])
+
+
+def test_the_sentence_of_the_tasks_page_names_what_fails_most(run: Run) -> None:
+    failed = Counter(task.name for task in run.tasks if task.state == "FAILURE")
+    [(worst, count)] = failed.most_common(1)
+    ended = sum(task.name == worst and task.state in ("SUCCESS", "FAILURE") for task in run.tasks)
+    told = headlines.tasks.tasks({"names": run.ask(TaskNames()), "failures": run.ask(Failures())})
+    assert said(told.sentence).startswith(f"{worst} fails {count / ended:.0%} of the time")
+
+
+def test_the_page_of_a_task_tells_how_long_it_waited_and_ran(run: Run) -> None:
+    """Its timeline, whose waiting begins at its ETA where it has one, and its sentence."""
+    for told in run.tasks[:: TASKS // 40]:
+        answer = run.ask(Task(told.id))
+        parts = timeline(answer.frame, {"rows": answer}).parts
+        ready = (told.eta or 0) * 1000
+        waits = [part.seconds for part in parts if part.kind in WAITING and (part.start or 0) >= ready]
+        runs = [part.seconds for part in parts if part.kind == "run"]
+        if told.wait is not None:
+            assert sum(seconds for seconds in waits if seconds) == pytest.approx(told.wait)
+        if told.runtime is not None:
+            assert runs == pytest.approx([told.runtime])
+        if told.state in ("SUCCESS", "FAILURE"):
+            beside = {"task": answer, "workers": run.ask(Workers()), "runs": run.ask(Runs(told.id))}
+            sentence = headlines.task.task(beside).sentence
+            assert told.runtime in [part.seconds for part in sentence if isinstance(part, Part)]
+            assert (f"the {told.retries + 1}" in said(sentence)) == bool(told.retries)
+
+
+@pytest.mark.parametrize("queue", sorted({queue for queue, _ in NAMES.values()}))
+def test_the_page_of_a_queue_tells_of_its_own_tasks_alone(run: Run, queue: str) -> None:
+    own = [task for task in run.tasks if task.queue == queue]
+    ran = TaskFilter(queues=(queue,))
+    assert {row["name"]: int(row["count"]) for row in run.rows(TaskNames(ran))} == Counter(task.name for task in own)
+    ended = sum(task.state in ("SUCCESS", "FAILURE") for task in own)
+    points = run.rows(History("throughput", "queue", queue), step=f"{STEP_SECONDS}s")
+    assert {row["queue"] for row in points} == {queue}
+    known = [float(row["value"]) * STEP_SECONDS for row in points if run.is_over(row["time"])]
+    assert sum(known) == pytest.approx(ended)
+
+
+WAITING = ("queue", "worker", "wait")
+
+
+def said(words: Words) -> str:
+    return "".join(word if isinstance(word, str) else word.text for word in words)
 
 
 # --- how a file says it -----------------------------------------------------------------------------------------
