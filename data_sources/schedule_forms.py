@@ -21,7 +21,8 @@ Moments = npt.NDArray[np.float64]
 
 FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")  # of a crontab, as celery calls them
 LONGEST_FIELD = 300  # characters; django-celery-beat takes 240
-MOST_MOMENTS = 20_000  # of one entry that are looked at: two weeks of minutes
+SHORTEST_SECONDS = 0.1  # no beat keeps up with less
+MOST_MOMENTS = 20_000  # of one entry that are compared: two weeks of minutes
 SEARCHED_DAYS = (2, 40, 400, 8 * 366)  # for the next time: the 29th of February may be eight years off
 
 
@@ -101,7 +102,7 @@ class Hits:
 
 
 def read_interval(seconds: object) -> Form:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e10:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not SHORTEST_SECONDS <= seconds < 1e10:
         return Other(f"interval {seconds}"[:LONGEST_FIELD])
     return Interval(float(seconds))
 
@@ -190,7 +191,7 @@ def coming(form: Form, now: float, until: float, last_run: float | None) -> Mome
     match form:
         case Interval(seconds=seconds):
             begin = now if last_run is None else max(last_run + seconds, now)
-            return evenly(begin, until, seconds)[:MOST_MOMENTS]
+            return evenly(begin, until, seconds)
         case Crontab() | Once():
             return due_times(form, now, until)
     return np.empty(0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data_sources.schedule_forms import MOST_MOMENTS, Crontab, Form, Interval, Moments, Once, due_times, evenly
+from data_sources.schedule_forms import Crontab, Form, Interval, Moments, Once, due_times, evenly
 from data_sources.schedule_runs import Deaf, Run
 
 TOLERANCE_SECONDS = 30.0
@@ -94,13 +94,13 @@ def by_interval(runs: Sequence[Run], seconds: float, bear: float, until: float) 
             continue
         if before is not None:
             due = before + steps * seconds
-            missed.append(evenly(before + max(1, steps - MOST_MOMENTS) * seconds, due - seconds / 2, seconds))
+            missed.append(evenly(before + seconds, due - seconds / 2, seconds))
             blocks.append(Block("late" if one.at - due > bear else "on_time", due, one))
         else:
             blocks.append(Block("ran", None, one))
         before = one.at
     if before is not None and until - bear > before + seconds:
-        missed.append(evenly(before + seconds, until - bear, seconds)[-MOST_MOMENTS:])
+        missed.append(evenly(before + seconds, until - bear, seconds))
     return blocks, np.concatenate([np.empty(0), *missed])
 
 
