@@ -23,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from data_sources.query import METHODS, Depths, Inspect, Workers
 from data_sources.scope import Range
 from data_sources.task_query import Facets, Family, Task, TaskFilter, TaskNames, Tasks
-from demo.servers import RabbitMQ, Redis
+from demo.servers import RabbitMQ, Redis, wait_until
 from tests.exports import Row
 from tests.flower_cluster import FORGOTTEN, HARD_SECONDS, POOLS, SOFT_SECONDS, Cluster, cluster_on, host
 
@@ -111,8 +111,8 @@ def test_each_cell_that_is_named_stands_on_its_page() -> None:
 
 @pool
 def test_a_worker_in_the_list(cluster: Cluster, pool: str) -> None:
+    wait_until(lambda: all(answers(row) for row in cluster.exports.rows(Workers())), "all answers")
     [row] = cluster.exports.rows(Workers((host(pool),)))
-    assert row["verdict"] in ("working", "idle")
     assert (row["pool"], int(row["active"])) == (pool, ACTIVE[pool])
     assert int(row["processed"]) == sum(PROCESSED[pool].values())
     assert json.loads(row["queues"]) == [pool]
@@ -336,9 +336,14 @@ def test_the_api_of_workers(cluster: Cluster) -> None:
 
 
 def test_the_status_of_workers(cluster: Cluster) -> None:
-    assert {row["worker"]: row["verdict"] in ("working", "idle") for row in cluster.exports.rows(Workers())} == {
-        host(pool): True for pool in POOLS
-    }
+    answering = dict.fromkeys(map(host, POOLS), True)
+    wait_until(
+        lambda: {row["worker"]: answers(row) for row in cluster.exports.rows(Workers())} == answering, "all four"
+    )
+
+
+def answers(row: Row) -> bool:
+    return row["verdict"] in ("working", "idle")
 
 
 @pool
