@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
+from data_sources.history_counts import NUMBER
 from data_sources.history_facets import that_live
 from data_sources.history_filter import Wanted, wanted
 from data_sources.history_gaps import covered
@@ -22,7 +23,7 @@ from data_sources.history_search import search
 from data_sources.history_sketches import quantiles_of_groups
 from data_sources.microseconds import SECOND_US, now_us
 from data_sources.note import Note
-from data_sources.schema import STATES, cells, rollups, sketches, tasks
+from data_sources.schema import STATES, cells, counts, rollups, sketches, tasks
 from data_sources.sketch import packed
 from data_sources.task_query import TaskFilter
 
@@ -43,6 +44,7 @@ NAME_COLUMNS = {
 }
 UNITS = {name: "s" for name in NAME_COLUMNS if name.startswith(("wait", "runtime"))} | {"rate": "1/s"}
 QUANTILES = (0.50, 0.95, 0.99)
+MOST_SKETCHES = 120_000  # read at once: about half a second
 SUCCESS, FAILURE = STATES.index("SUCCESS"), STATES.index("FAILURE")
 
 
@@ -76,8 +78,12 @@ class Sums:
 
 @dataclass
 class Sketches:
-    """Each of a name, by its id, with what was measured of wait and of runtime; b"" where nothing was."""
+    """Each of a name, by its id, with what was measured of wait and of runtime; b"" where nothing was.
 
+    `every`: of so many buckets one was read.
+    """
+
+    every: int = 1
     names: list[int] = field(default_factory=list)
     wait: list[bytes] = field(default_factory=list)
     runtime: list[bytes] = field(default_factory=list)
@@ -107,6 +113,7 @@ def read_names(connection: Connection, filter: TaskFilter, start: int, end: int)
     """
     asked = wanted(connection, filter, start, end)
     sums: dict[int, Sums] = {}
+    notes: tuple[Note, ...] = ()
     if asked.looks_up:
         searched = search(connection, asked)
         begin, notes = max(asked.start, searched.back_to or 0), searched.notes("Counted among")
@@ -116,13 +123,18 @@ def read_names(connection: Connection, filter: TaskFilter, start: int, end: int)
         measured = Sketches()
         measured.add_rows((row.name, row.wait_us, row.runtime_us) for row in searched.found)
     else:
-        begin, notes = asked.start, ()
+        begin = asked.start
         parts = stretches(connection, asked.start, asked.end, HOUR)
         for (name, _, _, state), *counted in ended_sums(connection, asked, parts):
             sums.setdefault(name, Sums()).add(state, *counted)
         for (name, _, _, state), count in that_live(connection, asked).items():
             sums.setdefault(name, Sums()).add(state, count, 0, 0, 0)
         measured = sketches_in(connection, asked, parts)
+        if measured.every > 1:
+            what = (
+                f"Quantiles are of one in {measured.every} of this time's hours, and minutes; of a shorter time, of all"
+            )
+            notes += (Note(what, "cut"),)
     edges = np.array([begin, max(begin, min(asked.end, now_us()))], np.int64)
     heard = float(covered(connection, edges, ("events", "recorder"))[0])
     by_outcome = bool(filter.states or filter.search or filter.failure)
@@ -154,19 +166,35 @@ def ended_sums(
 
 def sketches_in(connection: Connection, asked: Wanted, parts: Sequence[Stretch]) -> Sketches:
     keys = matching_cells(connection, asked)
-    found = Sketches()
+    every = -(-sketches_there(connection, parts) // MOST_SKETCHES) or 1
+    found = Sketches(every)
     for part in parts:
         if part.level == ROWS:
             query = select(tasks.c.name, tasks.c.wait_us, tasks.c.runtime_us)
             found.add_rows(connection.execute(query.where(*part.ended, *asked.along_another())))
         else:
             columns = sketches.c.cell, sketches.c.wait, sketches.c.runtime
-            rows = connection.execute(select(*columns).where(*part.buckets(sketches))).all()
+            rows = connection.execute(select(*columns).where(*some_buckets(part, every))).all()
             cell, wait, runtime = zip(*rows, strict=True) if rows else ((), (), ())
             match = [one in keys for one in cell]
             names = (keys[one][0] for one in compress(cell, match))
             found.add(names, compress(wait, match), compress(runtime, match))
     return found
+
+
+def sketches_there(connection: Connection, parts: Sequence[Stretch]) -> int:
+    """How many there are to be read: one a cell of each bucket."""
+    rolled = (part for part in parts if part.level != ROWS)
+    sizes = (select(func.sum(func.length(counts.c.cells))).where(*part.buckets(counts)) for part in rolled)
+    return sum(int(connection.execute(size).scalar() or 0) for size in sizes) // NUMBER.itemsize
+
+
+def some_buckets(part: Stretch, every: int) -> Sequence[ColumnElement[bool]]:
+    """All of them, or the first of each `every`."""
+    if every == 1:
+        return part.buckets(sketches)
+    some = range(part.start // SECOND_US, part.end // SECOND_US, part.level * every)
+    return sketches.c.level == part.level, sketches.c.at.in_(some)
 
 
 def matching_cells(connection: Connection, asked: Wanted) -> dict[int, Key]:

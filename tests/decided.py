@@ -80,20 +80,23 @@ def decided(chance: random.Random, number: int) -> Decided:
 
 
 def write(where: Place) -> list[Decided]:
-    """Writes them in three parts: some minutes of the first are made, some made anew, others behind their rows."""
+    """Writes them in three parts: most minutes are made, some made anew, and some are behind their rows."""
     chance = random.Random(4)
     tasks = [decided(chance, number) for number in range(TASKS)]
     records = [task.record(number) for number, task in enumerate(tasks)]
     alive = Latest("recorder", END_US, 0, body=RecorderState(0, "test", "", START_US, "").to_json())
     with closing(Store.open(where)) as store:
         store.database.execute("UPDATE meta SET value = ? WHERE key IN ('began_us', 'kept_from_us')", (str(START_US),))
+    late = records[::30]  # into minutes that were made, some of which are made anew
+    last = [record for record in records[1::3] if record.last_us > END_US - HOUR_US // 2]
+    soon = [record for record in records if record not in late and record not in last]
     with closing(Store.open(where)) as store:
-        store.write(Batch(records[:2_000], latest=[alive]))
-        while Rollups(store).step(END_US + HOUR_US):
-            pass
-        store.write(Batch(records[2_000:2_300]))  # into minutes that were made, which are behind now
+        store.write(Batch(soon, latest=[alive]))
         rollups = Rollups(store)
+        while rollups.step(END_US + HOUR_US):
+            pass
+        store.write(Batch(late))
         for _ in range(40):
             rollups.step(END_US + HOUR_US)
-        store.write(Batch(records[2_300:]))
+        store.write(Batch([record for record in last if record not in late]))
     return tasks

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from data_sources.config import Cluster, Secret
@@ -92,6 +93,23 @@ def test_every_number_of_every_name_is_the_truth(run: Run, where: str, what: str
             for percent in (50, 95, 99):
                 expected = sorted(values)[int(percent / 100 * (len(values) - 1))]
                 assert row[f"{measure}_p{percent}"] == pytest.approx(expected, rel=0.0101)
+
+
+def test_quantiles_of_a_time_too_long_to_read_are_of_a_part_of_it_and_say_so(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = of_tasks_answer(run.reader, TaskNames(), SCOPES["all of it"])
+    monkeypatch.setattr("data_sources.history_names.MOST_SKETCHES", 20)
+
+    part = of_tasks_answer(run.reader, TaskNames(), SCOPES["all of it"])
+
+    assert [note.text.split(" of one in ")[0] for note in part.notes if note.kind == "cut"] == ["Quantiles are"]
+    assert not [note for note in whole.notes if note.kind == "cut"]
+    exact = [name for name in whole.frame if not name.startswith(("wait", "runtime_p"))]
+    pd.testing.assert_frame_equal(part.frame[exact], whole.frame[exact])
+    measured = [name for name in whole.frame if name not in exact]
+    pd.testing.assert_frame_equal(part.frame[measured], whole.frame[measured], rtol=0.3)
+    assert not part.frame[measured].equals(whole.frame[measured])
 
 
 @each
