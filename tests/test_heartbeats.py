@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -143,3 +144,34 @@ def test_those_not_heard_for_a_day_are_forgotten_and_there_are_never_too_many(mo
 
     assert set(heartbeats.workers) == {"w7", "w8", "w9"}
     assert set(heartbeats.marks()) == {"w7", "w8", "w9"}
+
+
+def test_of_two_processes_of_one_name_each_has_its_own_heartbeat() -> None:
+    heartbeats = Heartbeats({})
+    heartbeats.absorb([], [replace(beat("a", 5), pid=1), replace(beat("a", 9), pid=2)])
+
+    assert {key: one.processed for key, one in heartbeats.processes.items()} == {("a", 1): 5, ("a", 2): 9}
+
+
+def test_a_clock_is_told_by_the_heartbeat_that_came_quickest_and_followed_when_it_is_set() -> None:
+    heartbeats = Heartbeats({})
+
+    def told(*offsets: float) -> float:
+        for offset in offsets:
+            heartbeats.absorb([], [replace(beat("a", 1), pid=1, offset_seconds=offset)])
+        ahead = heartbeats.processes["a", 1].clock_offset
+        assert ahead is not None
+        return ahead
+
+    assert told(5.0) == 5.0
+    assert told(3.0) == pytest.approx(4.6)  # it came late: the clock is as it was
+    assert told(5.0) == 5.0
+    assert told(*[0.0] * 20) == pytest.approx(0.0, abs=0.1)
+
+
+def test_one_that_says_that_it_goes_has_left() -> None:
+    heartbeats = Heartbeats({})
+    heartbeats.absorb([], [replace(beat("a", 1, kind="offline"), pid=1)])
+    assert heartbeats.processes["a", 1].left
+    heartbeats.absorb([], [replace(beat("a", 0, kind="online"), pid=1)])
+    assert not heartbeats.processes["a", 1].left
