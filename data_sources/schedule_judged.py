@@ -7,13 +7,15 @@ interval begins anew with each run, and may seem to be shorter when one was rece
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data_sources.schedule_forms import Crontab, Form, Interval, Moments, Once, due_times, evenly
+from data_sources.schedule_forms import MOST_MOMENTS, Crontab, Form, Interval, Moments, Once, due_times, evenly
 from data_sources.schedule_runs import Deaf, Run
 
 TOLERANCE_SECONDS = 30.0
@@ -58,11 +60,14 @@ def not_compared(runs: Sequence[Run]) -> Kept:
 
 def judged(form: Form, runs: Sequence[Run], deaf: Deaf, since: float, until: float) -> Kept:
     """The runs from `since` to `until`, in order of time, beside the times `form` is due; `until` is at most now."""
+    since = max(since, until - MOST_MOMENTS * (form.seconds if isinstance(form, Interval) else 60.0))
+    first = bisect_left(runs, since, key=lambda one: one.at)
+    runs = runs[max(0, first - 1) :]  # an interval runs from the last before
     plain = [one for one in runs if not one.retried]
     match form:
         case Interval(seconds=seconds):
             bear = min(TOLERANCE_SECONDS, seconds / 2)
-            blocks, missed = by_interval(plain, seconds, bear, until)
+            blocks, missed = by_interval(plain, seconds, bear, since, until)
         case Crontab() | Once():
             due = due_times(form, since, until)
             bear = min(TOLERANCE_SECONDS, float(np.diff(due).min()) / 2) if len(due) > 1 else TOLERANCE_SECONDS
@@ -82,8 +87,15 @@ def judged(form: Form, runs: Sequence[Run], deaf: Deaf, since: float, until: flo
     return Kept(blocks, counts, last.due if last and last.kind == "missed" else None)
 
 
-def by_interval(runs: Sequence[Run], seconds: float, bear: float, until: float) -> tuple[list[Block], Moments]:
+def by_interval(
+    runs: Sequence[Run], seconds: float, bear: float, since: float, until: float
+) -> tuple[list[Block], Moments]:
     """Blocks of the runs, each due so long after the one before; and when nothing came."""
+
+    def gone(before: float, end: float) -> Moments:
+        """Due times after the run at `before` and before `end`."""
+        return evenly(before + seconds * max(1, math.ceil((since - before) / seconds)), end, seconds)
+
     blocks: list[Block] = []
     missed: list[Moments] = []
     before: float | None = None
@@ -94,13 +106,13 @@ def by_interval(runs: Sequence[Run], seconds: float, bear: float, until: float) 
             continue
         if before is not None:
             due = before + steps * seconds
-            missed.append(evenly(before + seconds, due - seconds / 2, seconds))
+            missed.append(gone(before, due - seconds / 2))
             blocks.append(Block("late" if one.at - due > bear else "on_time", due, one))
         else:
             blocks.append(Block("ran", None, one))
         before = one.at
-    if before is not None and until - bear > before + seconds:
-        missed.append(evenly(before + seconds, until - bear, seconds))
+    if before is not None:
+        missed.append(gone(before, until - bear))
     return blocks, np.concatenate([np.empty(0), *missed])
 
 

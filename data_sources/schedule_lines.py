@@ -16,7 +16,7 @@ from data_sources.history_rows import name_texts
 from data_sources.history_series import NO_EVENTS
 from data_sources.note import Note, listed
 from data_sources.schedule_entry import Entry
-from data_sources.schedule_forms import MOST_MOMENTS, Interval, coming, next_due
+from data_sources.schedule_forms import Interval, coming, next_due
 from data_sources.schedule_inferred import inferred
 from data_sources.schedule_judged import Kept, judged, not_compared
 from data_sources.schedule_query import Schedule
@@ -155,6 +155,4 @@ def kept_by(entry: Entry, runs: TaskRuns | None, deaf: Deaf, until: float) -> Ke
         return not_compared(())
     if not entry.enabled:
         return not_compared(runs.runs)
-    shortest = entry.form.seconds if isinstance(entry.form, Interval) else 60.0
-    since = max(runs.since, until - MOST_MOMENTS * shortest)
-    return judged(entry.form, [one for one in runs.runs if one.at >= since], deaf, since, until)
+    return judged(entry.form, runs.runs, deaf, runs.since, until)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -222,9 +223,10 @@ def test_many_runs_of_many_entries_are_answered_soon(past: Past) -> None:
     known = [entry(f"e{k}") for k in range(60)]
     for k in range(60):
         past.add(minutely(f"t.e{k}", since=END - 100 * 60, seq=1 + 1_000 * k))
+    began = time.process_time()  # other work on the machine does not count
     answer = asked(past, *known)
     assert answer.frame["on_time"].tolist() == [60] * 60
-    assert answer.took < timedelta(seconds=1.5)
+    assert time.process_time() - began < 1.5
 
 
 def coming(past: Past, *known: Entry) -> Answer:

@@ -166,7 +166,9 @@ def test_what_has_no_times_is_shown_and_not_compared() -> None:
 
 def test_a_long_pause_of_a_short_interval_is_bounded() -> None:
     of = kept(Interval(1), [-900_000, -899_999], since=-900_000)
-    assert 19_000 < len(of.blocks) < 21_000
+    assert 19_990 < len(of.blocks) < 20_010
+    assert (told(of)[-1], of.overdue_since) == ("missed", END - 1)
+    assert kept(MINUTELY, [-9_000_000], since=-9_000_000).overdue_since == END - 60
 
 
 @pytest.mark.parametrize(
