@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from headlines.verdicts import answering
 
 GROWING = 5  # messages a minute; slower is noise
 FAILING = 0.2  # a fifth of what ends
+FAILED = "/tasks?state=FAILURE"
 
 NOBODY = (
     "No worker answered. If workers do run, one of these settings of theirs differs from ours: "
@@ -108,7 +109,7 @@ def failing(answers: Mapping[str, Answer]) -> Headline | None:
     failures, throughput = latest(answers["failures"]), latest(answers["throughput"])
     if not failures or not throughput or failures / throughput < FAILING:
         return None
-    share = Part(f"{failures / throughput:.0%}", href="#cockpit")
+    share = Part(f"{failures / throughput:.0%}", href=FAILED)
     return Headline((share, " of the tasks that end now fail"), (f"{failures:.2g} a second.",), "bad")
 
 
@@ -126,14 +127,41 @@ def calm(answers: Mapping[str, Answer]) -> Headline:
         waiting = (", ", Part(f"{ready:,} waiting" if ready else "nothing waits", href="#queues"))
     # A sum of which a part is not known is not known.
     busy, slots = workers["active"].sum(skipna=False), workers["concurrency"].sum(skipna=False)
-    facts = [
-        f"{busy} of {slots} slots {'is' if busy == 1 else 'are'} busy"
-        if len(workers) and not pd.isna(busy + slots)
-        else "",
-        "no queue grows" if growth(answers["depth"]) == [] else "",
-    ]
-    context = "; ".join(filter(None, facts))
-    return Headline((who, *work, *waiting), (f"{context[:1].upper()}{context[1:]}.",) if context else ())
+    facts: list[Words] = []
+    if len(workers) and not pd.isna(busy + slots):
+        facts.append((f"{busy} of {slots} slots {'is' if busy == 1 else 'are'} busy",))
+    if growth(answers["depth"]) == []:
+        facts.append(("no queue grows",))
+    if (failed := share_failed(answers)) is not None:
+        facts.append((Part(f"{percent(failed)} of what ended failed" if failed else "nothing failed", href=FAILED),))
+    return Headline((who, *work, *waiting), sentence_of(facts))
+
+
+def sentence_of(facts: Sequence[Words]) -> Words:
+    """`Facts; one after another.`"""
+    words = [word for fact in facts for word in ("; ", *fact)][1:]
+    if words and isinstance(words[0], str):
+        words[0] = words[0][:1].upper() + words[0][1:]
+    return (*words, ".") if words else ()
+
+
+def percent(share: float) -> str:
+    return f"{share:.0f}%" if share >= 10 else f"{share:.1f}%" if share >= 0.1 else "less than 0.1%"
+
+
+def share_failed(answers: Mapping[str, Answer]) -> float | None:
+    """Percent of what ended, over the window as far as both are known."""
+    ended, failed = (
+        [one.y.astype(np.float64) for one in split(answer.frame, answer.window)]
+        if answer.window and answer.tells_now
+        else []
+        for answer in (answers["throughput"], answers["failures"])
+    )
+    if len(ended) != 1 or len(failed) != 1 or len(ended[0]) != len(failed[0]):
+        return None
+    known = np.isfinite(ended[0]) & np.isfinite(failed[0])
+    total = ended[0][known].sum()
+    return float(100 * failed[0][known].sum() / total) if total > 0 else None
 
 
 def latest(answer: Answer) -> float | None:

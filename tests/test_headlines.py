@@ -100,9 +100,30 @@ RISING = [10 * minute / 4 for minute in range(241)]  # ten a minute
 
 
 def test_all_is_well() -> None:
-    expected = ("2 workers at 12.5 tasks a second, 3 waiting", "3 of 8 slots are busy; no queue grows.")
-    assert told(answers()) == expected
+    context = "3 of 8 slots are busy; no queue grows; 0.8% of what ended failed."
+    assert told(answers()) == ("2 workers at 12.5 tasks a second, 3 waiting", context)
     assert overview(answers()).tone == "good"
+
+
+@pytest.mark.parametrize(
+    ("ended", "failed", "said"),
+    [
+        ([10, 10], [0, 0], "nothing failed"),
+        ([10, 10], [3, 1], "20% of what ended failed"),
+        ([1000, 1000], [0, 0.1], "less than 0.1% of what ended failed"),
+        ([10, NAN], [1, 0], "10% of what ended failed"),  # as far as both are known
+    ],
+)
+def test_how_much_failed_is_of_the_whole_time_and_leads_to_those_tasks(
+    ended: list[float], failed: list[float], said: str
+) -> None:
+    context = overview(answers(throughput=total("throughput", *ended), failures=total("failures", *failed))).context
+    assert [(part.text, part.href) for part in context if isinstance(part, Part)] == [(said, "/tasks?state=FAILURE")]
+
+
+@pytest.mark.parametrize(("ended", "failed"), [([], [1]), ([10], []), ([0, 0], [0, 0]), ([NAN, 10], [1, NAN])])
+def test_no_share_is_told_of_what_is_not_known(ended: list[float], failed: list[float]) -> None:
+    assert "failed" not in told(answers(throughput=total("throughput", *ended), failures=total("failures", *failed)))[1]
 
 
 def test_what_is_not_known_is_not_said() -> None:
