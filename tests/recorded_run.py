@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from data_sources import history_failures, history_reader, history_search
 from data_sources.answer import Answer
 from data_sources.ask import Desk
 from data_sources.config import Broker, Cluster, Secret
@@ -28,6 +31,7 @@ from tests.watching import NOTHING
 
 MINUTE = 60
 STEP_SECONDS = 10  # of the finest chart
+PATIENCE_SECONDS = 9.0  # less than an export waits
 BACK_SECONDS = 50  # a recorder believes no timestamp that is 60 s off
 
 
@@ -84,6 +88,7 @@ def recorded_run(folder: Path) -> Iterator[Run]:
         wait_until(lambda: recorder.history.rows(behind, minute) == [(0,)], "the roll-up of the minute before")
         assert recorder.history.rows("SELECT count(*) FROM rollups WHERE level = 60 AND at < ?", minute) != [(0,)]
         env = {**NOTHING, "CELERY_BROKER_URL": redis.url, "HISTORY_URL": f"sqlite:///{folder / 'history'}"}
+        take_time(stack.enter_context(pytest.MonkeyPatch.context()))
         desk = Desk(load(env))
         desk.start()
         stack.callback(desk.stop)
@@ -98,6 +103,13 @@ def begin_an_hour_ago(folder: Path, broker_url: str) -> None:
     with database.transaction():
         write_meta(database, {"began_us": str(now_us() - 3600 * 1_000_000)})
     database.close()
+
+
+def take_time(patch: pytest.MonkeyPatch) -> None:
+    """What is asked here is whether an answer is true, not how soon it comes on a busy machine."""
+    patch.setattr(history_reader, "READ_SECONDS", PATIENCE_SECONDS)
+    for module in (history_search, history_failures):
+        patch.setattr(module, "SECONDS", PATIENCE_SECONDS)
 
 
 def moment(at: float) -> datetime:
