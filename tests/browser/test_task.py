@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from celery import Celery
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from demo.servers import wait_until
 from tests.browser.conftest import Site, Visit
@@ -76,6 +76,28 @@ def test_a_link_shows_what_was_recorded_in_the_viewers_zone(visit: Visit, site: 
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_selector("#comparison .cn-comparison")
     assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+
+
+def test_from_the_overview_to_the_one_task_by_clicks_alone_and_its_link_opens_for_a_stranger(
+    visit: Visit, site: Site, browser: Browser, sent: list[str]
+) -> None:
+    page = visit.page
+    page.goto(f"{site.url}/?range=15m")
+    page.locator(".cn-headline a", has_text="failed").click()
+    page.wait_for_url(lambda url: "/tasks?" in url)
+    params = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(page.url).query))
+    assert (params["state"], params["range"]) == ("FAILURE", "15m")
+
+    page.locator("#tasks tbody tr", has_text="TypeError").locator("td a").first.click()
+    page.wait_for_url(lambda url: f"id={sent[2]}" in url)
+    expect(page.locator("h1")).to_contain_text("shop.sleep failed")
+
+    stranger = browser.new_context()
+    other = stranger.new_page()
+    other.goto(page.url)
+    expect(other.locator("#facts")).to_contain_text("TypeError")
+    stranger.close()
+    assert visit.errors == []
 
 
 def test_from_a_failure_to_its_comparison_and_to_another_run_by_clicks_alone(
