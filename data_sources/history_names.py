@@ -23,13 +23,13 @@ from data_sources.history_search import search
 from data_sources.history_sketches import quantiles_of_groups
 from data_sources.microseconds import SECOND_US, now_us
 from data_sources.note import Note
-from data_sources.schema import STATES, cells, counts, rollups, sketches, tasks
+from data_sources.schema import FINAL, STATES, cells, counts, rollups, sketches, tasks
 from data_sources.sketch import packed
 from data_sources.task_query import TaskFilter
 
 # Unknown is NA. `count`: tasks, also those that have not ended; `ended`: succeeded or failed; `rate`: so many a second
 # of the time that was heard; `failure_ratio`: failed of those ended, NA where tasks are chosen by how they ended;
-# `runtime_total`: the sum of all runtimes.
+# `runtime_total`: the sum of all runtimes. Retries, waits and runtimes are of tasks in a final state.
 NAME_COLUMNS = {
     "name": "str",
     "count": "Int64",
@@ -45,6 +45,7 @@ NAME_COLUMNS = {
 UNITS = {name: "s" for name in NAME_COLUMNS if name.startswith(("wait", "runtime"))} | {"rate": "1/s"}
 QUANTILES = (0.50, 0.95, 0.99)
 MOST_SKETCHES = 120_000  # read at once: about half a second
+ENDED = frozenset(map(STATES.index, FINAL))
 SUCCESS, FAILURE = STATES.index("SUCCESS"), STATES.index("FAILURE")
 
 
@@ -67,10 +68,13 @@ class Sums:
     runtimes: int = 0
     runtime_us: int = 0
 
-    def add(self, state: int, count: int, retries: int, runtimes: int, runtime_us: int) -> None:
+    def add(self, state: int, count: int) -> None:
         self.count += count
         self.ended += count if state in (SUCCESS, FAILURE) else 0
         self.failed += count if state == FAILURE else 0
+
+    def spend(self, retries: int, runtimes: int, runtime_us: int) -> None:
+        """Of tasks that have ended."""
         self.retries += retries
         self.runtimes += runtimes
         self.runtime_us += runtime_us
@@ -117,18 +121,22 @@ def read_names(connection: Connection, filter: TaskFilter, start: int, end: int)
     if asked.looks_up:
         searched = search(connection, asked)
         begin, notes = max(asked.start, searched.back_to or 0), searched.notes("Counted among")
+        over = [row for row in searched.found if row.state in ENDED]
         for row in searched.found:
-            runtime = (int(row.runtime_us is not None), row.runtime_us or 0)
-            sums.setdefault(row.name or 0, Sums()).add(row.state, 1, row.retries or 0, *runtime)
+            sums.setdefault(row.name or 0, Sums()).add(row.state, 1)
+        for row in over:
+            sums[row.name or 0].spend(row.retries or 0, int(row.runtime_us is not None), row.runtime_us or 0)
         measured = Sketches()
-        measured.add_rows((row.name, row.wait_us, row.runtime_us) for row in searched.found)
+        measured.add_rows((row.name, row.wait_us, row.runtime_us) for row in over)
     else:
         begin = asked.start
         parts = stretches(connection, asked.start, asked.end, HOUR)
-        for (name, _, _, state), *counted in ended_sums(connection, asked, parts):
-            sums.setdefault(name, Sums()).add(state, *counted)
+        for (name, _, _, state), count, *spent in ended_sums(connection, asked, parts):
+            of_name = sums.setdefault(name, Sums())
+            of_name.add(state, count)
+            of_name.spend(*spent)
         for (name, _, _, state), count in that_live(connection, asked).items():
-            sums.setdefault(name, Sums()).add(state, count, 0, 0, 0)
+            sums.setdefault(name, Sums()).add(state, count)
         measured = sketches_in(connection, asked, parts)
         if measured.every > 1:
             what = (

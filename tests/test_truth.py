@@ -185,18 +185,8 @@ def point(task: Told, by: str, step: int) -> tuple[str, str]:
 
 # --- by name, and by exception ----------------------------------------------------------------------------------
 
-LIVE_WAITS = (
-    "where texts are looked up, waits of tasks that have not ended are among the quantiles, and else they are not"
-)
 
-
-@pytest.mark.parametrize(
-    "filtered",
-    [
-        pytest.param(filtered, marks=pytest.mark.xfail(strict=True, reason=LIVE_WAITS) if filtered == "search" else ())
-        for filtered in FILTERS
-    ],
-)
+@pytest.mark.parametrize("filtered", FILTERS)
 def test_each_name_has_its_counts_its_quantiles_and_what_it_cost(run: Run, filtered: str) -> None:
     filter, means = FILTERS[filtered]
     rows = {row["name"]: row for row in run.rows(TaskNames(filter))}
