@@ -80,6 +80,7 @@ def is_unlimited(row: Row) -> bool:
 
 
 def worker(queue: str) -> str | None:
+    """What starts a worker on `queue`; None when its name cannot be typed safely."""
     return typed("celery", "-A", "yourapp", "worker", "-Q", queue) if "," not in queue else None
 
 

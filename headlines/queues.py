@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from data_sources.answer import Answer
+from data_sources.leftovers import worker
 from headlines.headline import Headline, Part, Words, name
 from headlines.overview import broker_down, count, neglect
 from headlines.verdicts import answering
@@ -48,8 +49,8 @@ def nobody(work: pd.DataFrame, _workers: pd.DataFrame) -> Headline | None:
     if others:
         sentence = (link(first["queue"]), f" and {count(others, 'other queue', 'other queues')} are consumed by nobody")
     context: Words = (f"{count(wait, 'message waits', 'messages wait')} there", *since(first), ".")
-    start = () if others else ("A worker that takes it:", f"$ celery -A yourapp worker -Q {first['queue']}")
-    return Headline(sentence, context, "bad", start if str(first["queue"]).isprintable() else ())
+    command = None if others else worker(first["queue"])
+    return Headline(sentence, context, "bad", ("A worker that takes it:", f"$ {command}") if command else ())
 
 
 def since(row: pd.Series) -> Words:

@@ -112,6 +112,8 @@ def test_the_sentence_tells_what_matters_most(rows: list[dict[str, Any]], senten
 def test_names_lead_to_their_queue() -> None:
     links = [part.href for part in queues(told([ALONE])).sentence if isinstance(part, Part)]
     assert links == ["/queue?name=old+%26+%3Cb%3E"]
+    assert queues(told([ALONE])).help[-1] == "$ celery -A yourapp worker -Q 'old & <b>'"
+    assert queues(told([{**ALONE, "queue": "red\x1b[31m"}])).help == ()
 
 
 def test_a_broker_that_is_down_comes_first_and_a_queue_that_is_not_there_is_no_alarm() -> None:
