@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from recorder.store import Store
 SECOND = 1_000_000
 TEN_SECONDS, MINUTE, HOUR = schema.LEVELS
 NAMES, QUEUES, WORKERS = 20, 5, 10
+MOST_CELLS = 10**6
 STATES = tuple(map(schema.STATES.index, ("SUCCESS", "FAILURE", "REVOKED")))
 SHARES = (0.94, 0.05, 0.01)
 FAILURES = ("KeyError('sku')", "TimeoutError()", "ValueError('no such order')", "ConnectionError('refused')")
@@ -38,7 +40,7 @@ NOBODYS = Cluster()
 Whole = npt.NDArray[np.int64]
 
 
-def month(folder: Path, tasks: int, days: int, cluster: Cluster = NOBODYS) -> SqlitePlace:
+def month(folder: Path, tasks: int, days: int, cluster: Cluster = NOBODYS, workers: int = WORKERS) -> SqlitePlace:
     """`tasks` over `days` that end now, evenly but for their day and night."""
     where = place(Secret(f"sqlite:///{folder}"), cluster)
     assert isinstance(where, SqlitePlace)
@@ -51,10 +53,10 @@ def month(folder: Path, tasks: int, days: int, cluster: Cluster = NOBODYS) -> Sq
         indexes = [index for table in schema.metadata.sorted_tables for index in table.indexes]
         for index in indexes:
             connection.execute(f"DROP INDEX {index.name}")
-        put_names(connection)
+        put_names(connection, workers)
         for hour, count in zip(range(start, end, HOUR), hourly(tasks, days), strict=True):
             connection.execute("BEGIN")
-            put_hour(connection, hour, count, last_day=hour >= end - 86_400)
+            put_hour(connection, hour, count, last_day=hour >= end - 86_400, workers=workers)
             connection.execute("COMMIT")
         for index in indexes:
             connection.execute(str(CreateIndex(index).compile(dialect=dialect.dialect())))
@@ -78,31 +80,33 @@ def put(connection: sqlite3.Connection, table: str, rows: object) -> None:
     connection.executemany(f"INSERT INTO {table} VALUES ({values})", rows)  # type: ignore[arg-type]
 
 
-def put_names(connection: sqlite3.Connection) -> None:
+def put_names(connection: sqlite3.Connection, workers: int = WORKERS) -> None:
     texts = [(0, f"shop.task_{number:02}") for number in range(NAMES)]
     texts += [(1, f"queue{number}") for number in range(QUEUES)]
-    texts += [(2, f"worker{number}@shop") for number in range(WORKERS)]
+    texts += [(2, f"worker{number}@shop") for number in range(workers)]
     put(connection, "names", [(place + 1, *text) for place, text in enumerate(texts)])
-    put(connection, "cells", [cell_row(number) for number in range(NAMES * WORKERS * len(STATES))])
+    put(connection, "cells", cell_rows(workers))
 
 
-def cell_row(number: int) -> tuple[int, int, int, int, int]:
-    """Its number, name, queue, worker and state; a task of one name is always in one queue."""
-    rest, state = divmod(number, len(STATES))
-    name, worker = divmod(rest, WORKERS)
-    return number + 1, name + 1, NAMES + name % QUEUES + 1, NAMES + QUEUES + worker + 1, STATES[state]
+def cell_rows(workers: int) -> list[tuple[int, int, int, int, int]]:
+    """Number, name, queue, worker and state of each; a task of one name is always in one queue."""
+    each = product(range(NAMES), range(workers), STATES)
+    return [
+        (number + 1, name + 1, NAMES + name % QUEUES + 1, NAMES + QUEUES + worker + 1, state)
+        for number, (name, worker, state) in enumerate(each)
+    ]
 
 
-def put_hour(connection: sqlite3.Connection, hour: int, count: int, last_day: bool) -> None:
+def put_hour(connection: sqlite3.Connection, hour: int, count: int, last_day: bool, workers: int = WORKERS) -> None:
     chance = np.random.default_rng(hour)
     finished = np.sort(chance.integers(hour * SECOND, (hour + HOUR) * SECOND, count))
     wait = chance.lognormal(-2, 1.5, count) * SECOND
     name, state = chance.zipf(1.5, count) % NAMES, chance.choice(len(STATES), count, p=SHARES)
     runtime = chance.lognormal(-1, 1.2, count) * SECOND * (1 + name)
     wait_us, runtime_us = wait.astype(np.int64), runtime.astype(np.int64)
-    cell = (name * WORKERS + chance.integers(0, WORKERS, count)) * len(STATES) + state
+    cell = (name * workers + chance.integers(0, workers, count)) * len(STATES) + state
     retries = (chance.random(count) < 0.02).astype(np.int64)
-    put_rows(connection, finished, wait_us, runtime_us, cell, retries, chance)
+    put_rows(connection, finished, wait_us, runtime_us, cell_rows(workers), cell, retries, chance)
     for level in schema.LEVELS if last_day else schema.LEVELS[1:]:
         put_rollups(connection, level, finished, wait_us, runtime_us, cell + 1, retries)
     order = np.argsort(cell, kind="stable")
@@ -116,12 +120,12 @@ def put_rows(
     finished: Whole,
     wait_us: Whole,
     runtime_us: Whole,
+    cells: list[tuple[int, int, int, int, int]],
     cell: Whole,
     retries: Whole,
     chance: np.random.Generator,
 ) -> None:
     first = (connection.execute("SELECT max(seq) FROM tasks").fetchone()[0] or 0) + 1
-    cells = [cell_row(number) for number in range(NAMES * WORKERS * len(STATES))]
     ids = chance.bytes(16 * len(finished)).hex()
     tasks, texts = [], []
     columns = (finished.tolist(), wait_us.tolist(), runtime_us.tolist(), cell.tolist(), retries.tolist())
@@ -158,12 +162,12 @@ def put_rollups(
     retries: Whole,
 ) -> None:
     at = finished // (level * SECOND) * level
-    keys, place = np.unique(at * 10_000 + cell, return_inverse=True)
+    keys, place = np.unique(at * MOST_CELLS + cell, return_inverse=True)
     count, tries, waits, runtimes = (
         np.bincount(place, weights, len(keys)).astype(np.int64).tolist()
         for weights in (None, retries, wait_us, runtime_us)
     )
-    begins, cells = (keys // 10_000).tolist(), (keys % 10_000).tolist()
+    begins, cells = (keys // MOST_CELLS).tolist(), (keys % MOST_CELLS).tolist()
     rows: list[Row] = [
         (level, *row) for row in zip(begins, cells, count, tries, count, waits, count, runtimes, strict=True)
     ]
