@@ -47,7 +47,8 @@ class Puppet:
 
     def pong(self, request: Request, send: Send) -> None:
         """What an idle worker of this name says."""
-        values: dict[str, Any] = {"ping": {"ok": "pong"}, "active": [], "stats": {"pid": id(self) % 2**20, "total": {}}}
+        stats = {"pid": id(self) % 2**20, "total": {}}
+        values: dict[str, Any] = {"ping": {"ok": "pong"}, "active": [], "stats": stats, "conf": {}}
         send({self.name: values.get(request["method"], [])})
 
     def _dispatch(self, method: str, arguments: Any = None, **rest: Any) -> None:
