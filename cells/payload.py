@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import pandas as pd
@@ -30,6 +30,8 @@ from data_sources.schedule_query import Schedule
 from data_sources.scope import Scope, Window, format_duration, iso
 from data_sources.task_query import Listing, Tasks
 from headlines.headline import Headline
+
+Shown = TypeVar("Shown", bound=Table | Facts | Picture)
 
 SOURCE_NAMES = {
     "redis": "Redis",
@@ -58,16 +60,18 @@ def plot_payload(cell: Cell, answers: Sequence[Sequence[Answer]], view: controls
 def table_payload(
     name: str, title: str, line: str, answer: Answer, table: Table, view: controls.View
 ) -> dict[str, Any]:
-    row = Row("", ())
-    if answer.failure and answer.frame.empty:
-        table = replace(table, empty=())  # the failure says what is wrong; nothing is known to be missing
     return {
         **frame_payload(name, title, line, view),
         "pending": answer.pending,
-        "table": None if answer.pending else table.to_dict(),
+        "table": None if answer.pending else known(table, answer).to_dict(),
         "pages": pages(answer),
-        "rows": [row_payload(row, [answer], view)],
+        "rows": [row_payload(Row("", ()), [answer], view)],
     }
+
+
+def known(shown: Shown, answer: Answer) -> Shown:
+    """Without what it says of nothing, when there may be something: the failure says what is wrong."""
+    return replace(shown, empty=()) if answer.failure and answer.frame.empty else shown
 
 
 def pages(answer: Answer) -> dict[str, Any] | None:
@@ -83,14 +87,14 @@ def facts_payload(
     name: str, title: str, line: str, answers: Mapping[str, Answer], facts: Facts, view: controls.View
 ) -> dict[str, Any]:
     shown = answers_payload(name, title, line, answers, view)
-    return {**shown, "facts": None if shown["pending"] else facts.to_dict()}
+    return {**shown, "facts": None if shown["pending"] else known(facts, answers["rows"]).to_dict()}
 
 
 def picture_payload(
     name: str, title: str, line: str, answers: Mapping[str, Answer], picture: Picture, view: controls.View
 ) -> dict[str, Any]:
     shown = answers_payload(name, title, line, answers, view)
-    return {**shown, "picture": None if shown["pending"] else asdict(picture)}
+    return {**shown, "picture": None if shown["pending"] else asdict(known(picture, answers["rows"]))}
 
 
 def answers_payload(

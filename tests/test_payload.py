@@ -19,8 +19,19 @@ import data_sources.ask
 from cells import controls
 from cells.cell import Cell, over, row
 from cells.commands import by_hand
-from cells.payload import Figures, csv_link, headline_payload, plot_payload, row_payload, table_payload
+from cells.payload import (
+    Figures,
+    csv_link,
+    facts_payload,
+    headline_payload,
+    picture_payload,
+    plot_payload,
+    row_payload,
+    table_payload,
+)
 from cells.views import queues, workers
+from cells.views.queue import facts as facts_of_queue
+from cells.views.schedule import load as load_picture
 from data_sources.answer import Answer
 from data_sources.ask import Desk
 from data_sources.blank import blank_frame
@@ -31,6 +42,7 @@ from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQ
 from data_sources.query import from_fields as query_from_fields
 from data_sources.queue_depths import depth_rows
 from data_sources.range_frame import tidy_frame
+from data_sources.schedule_query import ScheduledLoad
 from data_sources.scope import Range, Scope, Window, parse_duration
 from demo.servers import free_port
 from headlines.overview import overview
@@ -230,6 +242,15 @@ def test_a_table_that_failed_from_the_start_does_not_teach_how_to_start_a_worker
     failed = nothing(Workers()).failed(FAILURE)
     shown = table_payload("workers", "t", "l", failed, workers.workers(failed.frame, {}), LIVE)
     assert shown["table"]["empty"] == ()
+
+
+def test_facts_and_a_picture_that_failed_do_not_say_that_there_is_nothing() -> None:
+    asked, load = (replace(nothing(query), measured_at=NOW) for query in (Depths(("mail",)), ScheduledLoad()))
+    for failed in (False, True):
+        queue, coming = ({"rows": one.failed(FAILURE) if failed else one} for one in (asked, load))
+        facts = facts_payload("facts", "t", "l", queue, facts_of_queue(queue["rows"].frame, queue), LIVE)["facts"]
+        picture = picture_payload("load", "t", "l", coming, load_picture(coming["rows"].frame, coming), LIVE)["picture"]
+        assert (facts["empty"] == (), picture["empty"] == ()) == (failed, failed)
 
 
 def test_each_note_is_told_once() -> None:

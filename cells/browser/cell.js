@@ -4,7 +4,7 @@
 import { clock, duration, zone } from "./format.js";
 import { copy, element, redraw } from "./dom.js";
 import { drawFacts } from "./facts.js";
-import { drawPicture } from "./picture.js";
+import { drawPicture, holdsNothing } from "./picture.js";
 import { drawPlot, summaryTable } from "./plot.js";
 import { drawTable } from "./table.js";
 
@@ -49,8 +49,8 @@ function drawBody(root, setTriggerValue) {
 // Nothing to show, and nothing to say of it: such a cell is not there.
 function isEmpty({ pending, rows, table, facts, picture }) {
   if (pending || rows.some((row) => row.failures.length)) return false;
-  const shown = table ? [table.rows, table.apart, table.empty] : Object.values(facts ?? picture ?? { none: [0] });
-  return shown.every((part) => !Array.isArray(part) || !part.length);
+  const { rows: shown, apart, empty } = table ?? {};
+  return holdsNothing(table ? { shown, apart, empty } : facts ?? picture ?? { none: [0] });
 }
 
 function frame(parent) {

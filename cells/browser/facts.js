@@ -8,7 +8,7 @@ import { drawValue } from "./values.js";
 export function drawFacts(body, data) {
   const { sections, blocks, empty } = data.facts;
   redraw(body, JSON.stringify([data.facts, zone()]), () => {
-    if (!sections.length && !blocks.length) return element("div", { class: "cn-empty" }, ...empty.map(paragraph));
+    if (!sections.length && !blocks.length) return empty.length ? element("div", { class: "cn-empty" }, ...empty.map(paragraph)) : [];
     return [element("div", { class: "cn-facts" }, ...sections.map(section)), ...blocks.map(block)];
   });
 }

@@ -11,11 +11,13 @@ import { drawTimeline } from "./timeline.js";
 
 const forms = { timeline: drawTimeline, family: drawFamily, runtimes: drawRuntimes, comparison: drawComparison, load: drawLoad };
 
+// No part of it, and nothing to say of that.
+export const holdsNothing = (picture) => Object.values(picture).every((part) => !Array.isArray(part) || !part.length);
+
 export function drawPicture(body, { picture }) {
   redraw(body, JSON.stringify([picture, zone()]), () => [
-    picture.empty.length
-      ? element("div", { class: "cn-empty" }, ...picture.empty.map(paragraph))
-      : forms[picture.form](picture),
+    picture.empty.length ? element("div", { class: "cn-empty" }, ...picture.empty.map(paragraph))
+      : holdsNothing(picture) ? [] : forms[picture.form](picture),
     picture.own ? compareWith(picture.own) : null,
   ].flat());
 }
