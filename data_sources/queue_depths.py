@@ -29,6 +29,7 @@ COLUMNS = {
     "out_rate": "float64",
     "growth": "float64",  # of `ready`, a second
     "grows": "boolean",  # it rises from reading to reading, and not only in a burst
+    "falls": "boolean",  # it is less from minute to minute, and not only by chance
     "memory": "Int64",  # bytes, the queue with all that belongs to it
     "message_bytes": "Int64",  # the bodies of its messages
     "type": "str",

@@ -8,7 +8,7 @@ import pandas as pd
 
 JUDGED_COLUMNS = {
     "drain": "float64",  # seconds until it is empty, if it goes on so; inf: never, it grows or nobody consumes it; NaN:
-    # not known, or as much comes as goes
+    # not known, or about as much comes as goes
     "flags": "object",  # a list of FLAGS
 }
 FLAGS = ("nobody", "grows", "twice")  # nobody consumes it; it only grows; some of it runs twice
@@ -29,9 +29,9 @@ def judged(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def drain(frame: pd.DataFrame) -> pd.Series[float]:
-    """Ready messages over how many fewer they become a second."""
+    """Ready messages over how many fewer they become a second, where they do so all the time."""
     ready, growth = frame["ready"].astype("float64"), frame["growth"]
-    seconds = (ready / -growth).where(growth < 0)
+    seconds = (ready / -growth).where(is_true(frame["falls"]) & (growth < 0))
     never = is_true(frame["grows"]) | (is_true(frame["consumers"] == 0) & is_true(growth >= 0))
     return seconds.mask(never, np.inf).mask(ready == 0, 0.0)
 

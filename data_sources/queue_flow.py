@@ -66,12 +66,14 @@ def snapshot(reading: DepthReading, ended: Mapping[str, int]) -> Past:
 
 
 def flow(row: Row, readings: Sequence[Past]) -> dict[str, Any]:
-    """`in_rate` and `out_rate` where the broker does not tell them, `growth` and `grows`."""
+    """`in_rate` and `out_rate` where the broker does not tell them, `growth`, `grows` and `falls`."""
     name = row["queue"]
-    growth = slope(readings, [one.ready.get(name) for one in readings])
+    ready = [one.ready.get(name) for one in readings]
+    growth = slope(readings, ready)
     told: dict[str, Any] = {
         "growth": growth,
-        "grows": None if growth is None else growth >= GROWS and rises([one.ready.get(name) for one in readings]),
+        "grows": None if growth is None else growth >= GROWS and rises(ready),
+        "falls": None if growth is None else growth <= -GROWS and falls(ready),
     }
     if row["out_rate"] is None and name in readings[-1].ended:
         out = slope(readings, [one.ended.get(name, 0) for one in readings])
@@ -92,9 +94,18 @@ def slope(readings: Sequence[Past], values: Sequence[int | None]) -> float | Non
 
 def rises(values: Sequence[int | None]) -> bool:
     """Whether the second half is higher than the first, and its end no burst that is being worked off."""
+    parts = quarters(values)
+    return bool(parts) and parts[3] > parts[2] and parts[2] + parts[3] > parts[0] + parts[1]
+
+
+def falls(values: Sequence[int | None]) -> bool:
+    """Whether each quarter is lower than the one before: what goes up and down by chance seldom is."""
+    parts = quarters(values)
+    return bool(parts) and all(later < earlier for earlier, later in pairwise(parts))
+
+
+def quarters(values: Sequence[int | None]) -> list[float]:
+    """The median of each quarter; of few values nothing."""
     known = [value for value in values if value is not None]
-    if len(known) < 4:
-        return False
     edges = [len(known) * quarter // 4 for quarter in range(5)]
-    first, second, third, fourth = (median(known[a:b]) for a, b in pairwise(edges))
-    return fourth > third and third + fourth > first + second
+    return [median(known[a:b]) for a, b in pairwise(edges)] if len(known) >= 4 else []

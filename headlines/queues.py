@@ -100,8 +100,9 @@ def drains(work: pd.DataFrame, _workers: pd.DataFrame) -> Headline | None:
     if slow.empty:
         return None
     worst = slow.loc[slow["drain"].idxmax()]
-    context = f"{count(worst['ready'], 'message waits', 'messages wait')} there; no queue only grows."
-    return Headline((link(worst["queue"]), " is empty in ", Part(seconds=float(worst["drain"]))), (context,), "plain")
+    sentence = (link(worst["queue"]), " will be empty in about ", Part(seconds=float(worst["drain"])))
+    others = "" if work["grows"].isna().any() else "; no queue only grows"
+    return Headline(sentence, (f"{count(worst['ready'], 'message waits', 'messages wait')} there{others}.",), "plain")
 
 
 def calm(work: pd.DataFrame) -> Headline:
@@ -111,11 +112,12 @@ def calm(work: pd.DataFrame) -> Headline:
     ready, unknown = waiting["ready"].sum(), int(work["ready"].isna().sum())
     queues = Part(count(len(work), "queue", "queues"), href="#queues")
     if unknown:
-        return Headline((queues, f", of {unknown:,} of them it is not known what waits"), tone="plain")
+        some = "what waits is not known" if unknown == len(work) else f"of {unknown:,} it is not known what waits"
+        return Headline((queues, f"; {some}"), tone="plain")
     if waiting.empty:
         return Headline((queues, ", nothing waits"))
     sentence = (queues, ", ", count(ready, "message waits", "messages wait"))
-    consumed = bool((waiting["consumers"] > 0).all())
+    consumed = bool((waiting["consumers"].fillna(0) > 0).all())
     return Headline(sentence, ("Each queue that holds messages is consumed.",) if consumed else ())
 
 

@@ -73,18 +73,27 @@ def test_a_queue_that_only_grows_is_told_from_a_burst() -> None:
     assert not rises([1, 2, 3])
 
 
+def test_a_queue_that_becomes_empty_is_told_from_one_that_goes_up_and_down() -> None:
+    assert judged(*((20 * k, 90 - 10 * k, 0, 0) for k in range(8)))["falls"] is True
+    assert judged(*((20 * k, [40, 30, 44, 36, 41, 28, 45, 33][k], 0, 0) for k in range(8)))["falls"] is False
+    assert judged(*((20 * k, 900 if k < 7 else 899, 0, 0) for k in range(8)))["falls"] is False
+    assert judged((0, None, 0, 0), (20, 9, 0, 0), (40, 8, 0, 0), (60, 7, 0, 0), (80, 6, 0, 0))["falls"] is None
+
+
 def test_time_to_drain_is_none_never_or_a_number_and_flags_need_knowledge() -> None:
     rows = depth_rows(
-        ["drains", "grows", "empty", "unknown", "celeryev.1"],
-        ready=[120, 5, 0, None, 3],
-        growth=[-2.0, 1.0, 0.0, -1.0, 1.0],
-        grows=[False, True, False, None, True],
-        consumers=[1, 0, 0, None, 0],
-        twice=[0, 3, None, None, None],
+        ["drains", "grows", "empty", "unknown", "celeryev.1", "up and down"],
+        ready=[120, 5, 0, None, 3, 40],
+        growth=[-2.0, 1.0, 0.0, -1.0, 1.0, -0.1],
+        grows=[False, True, False, None, True, False],
+        falls=[True, False, False, None, False, False],
+        consumers=[1, 0, 0, None, 0, 1],
+        twice=[0, 3, None, None, None, None],
     )
     frame = depth_frame(rows).set_index("queue")
     assert frame["drain"].to_dict() == pytest.approx(
-        {"drains": 60, "grows": np.inf, "empty": 0, "unknown": np.nan, "celeryev.1": np.inf}, nan_ok=True
+        {"drains": 60, "grows": np.inf, "empty": 0, "unknown": np.nan, "celeryev.1": np.inf, "up and down": np.nan},
+        nan_ok=True,
     )
     assert frame["flags"].to_dict() == {
         "drains": [],
@@ -92,6 +101,7 @@ def test_time_to_drain_is_none_never_or_a_number_and_flags_need_knowledge() -> N
         "empty": [],
         "unknown": [],
         "celeryev.1": [],
+        "up and down": [],
     }
 
 

@@ -31,6 +31,7 @@ PROMISED = {
     "out_rate": "float64",
     "growth": "float64",
     "grows": "boolean",
+    "falls": "boolean",
     "memory": "Int64",
     "message_bytes": "Int64",
     "type": "str",

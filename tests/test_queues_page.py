@@ -68,7 +68,7 @@ FINE = {"queue": "mail", "ready": 3, "consumers": 1, "growth": 0.0, "grows": Fal
 ALONE = {"queue": "old & <b>", "ready": 5, "consumers": 0, "oldest_at_least": 90.0}
 GROWS = {"queue": "images", "ready": 900, "consumers": 1, "growth": 2.0, "grows": True, "in_rate": 5.0, "out_rate": 3.0}
 LATER = {"queue": "bulk", "ready": 0, "consumers": 1, "twice": 1234}
-SLOW = {"queue": "reports", "ready": 600, "consumers": 1, "growth": -1.0, "grows": False}
+SLOW = {"queue": "reports", "ready": 600, "consumers": 1, "growth": -1.0, "grows": False, "falls": True}
 
 
 @pytest.mark.parametrize(
@@ -96,17 +96,29 @@ SLOW = {"queue": "reports", "ready": 600, "consumers": 1, "growth": -1.0, "grows
             "bad",
         ),
         ([FINE, LATER, SLOW], "These 1,234 tasks will run twice, of bulk | ", "bad"),
-        ([FINE, SLOW], "reports is empty in 600 s | 600 messages wait there; no queue only grows.", "plain"),
+        ([FINE, SLOW], "reports will be empty in about 600 s | 600 messages wait there; no queue only grows.", "plain"),
+        (
+            [{"queue": "new", "ready": 0}, SLOW],
+            "reports will be empty in about 600 s | 600 messages wait there.",
+            "plain",
+        ),
+        ([FINE, {**SLOW, "falls": False}], "2 queues, 603 messages wait | Each queue", "good"),
         ([FINE], "1 queue, 3 messages wait | Each queue that holds messages is consumed.", "good"),
         ([{**FINE, "ready": 0}], "1 queue, nothing waits | ", "good"),
         ([{**FINE, "consumers": None}], "1 queue, 3 messages wait | ", "good"),
-        ([FINE, {"queue": "what"}], "2 queues, of 1 of them it is not known what waits | ", "plain"),
+        ([FINE, {"queue": "what"}], "2 queues; of 1 it is not known what waits | ", "plain"),
+        ([{"queue": "what"}], "1 queue; what waits is not known | ", "plain"),
         ([{"queue": "celeryev.1", "ready": 5, "consumers": 0}], "No queue is found here | ", "plain"),
     ],
 )
 def test_the_sentence_tells_what_matters_most(rows: list[dict[str, Any]], sentence: str, tone: str) -> None:
     headline = queues(told(rows))
     assert (said(headline).startswith(sentence), headline.tone) == (True, tone), said(headline)
+
+
+def test_that_each_queue_is_consumed_is_said_where_it_is_known() -> None:
+    assert not queues(told([{**FINE, "consumers": None}])).context
+    assert not queues(told([FINE, {**FINE, "queue": "other", "consumers": None}])).context
 
 
 def test_names_lead_to_their_queue() -> None:
@@ -135,7 +147,7 @@ rows = st.fixed_dictionaries(
     optional={
         **dict.fromkeys(("ready", "unacked", "consumers", "twice", "scheduled", "overdue"), counts),
         **dict.fromkeys(("growth", "in_rate", "out_rate", "oldest", "oldest_at_least", "oldest_unacked"), numbers),
-        "grows": st.none() | st.booleans(),
+        **dict.fromkeys(("grows", "falls"), st.none() | st.booleans()),
         "next_eta": st.none() | st.just(NOW),
         "priorities": st.none() | st.just('{"0": 4, "9": 0}'),
     },

@@ -149,8 +149,8 @@ def per_minute(rate: float | None) -> float | None:
 
 
 def at_least(seconds: float | None, least: float | None) -> float | list[float] | None:
-    """A lower bound stands in a list."""
-    return seconds if seconds is not None or least is None else [least]
+    """A lower bound stands in a list; below a second it says nothing."""
+    return seconds if seconds is not None or least is None or least < 1 else [least]
 
 
 def drain(row: Mapping[str, Any]) -> float | str | None:
