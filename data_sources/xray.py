@@ -40,7 +40,7 @@ MIX_COLUMNS = {
     "newest": "Int64",
     "mean_bytes": "float64",  # of bodies
     "most_bytes": "Int64",
-    "with_eta": "Int64",
+    "with_eta": "Int64",  # this and the two below: NA where the task is not told, as all else then
     "expired": "Int64",  # their time to be run is over: workers will drop them
     "retried": "Int64",
     "most_retries": "Int64",
@@ -100,9 +100,9 @@ def mix(messages: pd.DataFrame, now: datetime) -> pd.DataFrame:
             "newest": int((of["end"] == "newest").sum()),
             "mean_bytes": of["body_bytes"].astype("float64").mean(),
             "most_bytes": of["body_bytes"].max(),
-            "with_eta": int(of["eta"].notna().sum()),
-            "expired": int((of["expires"] < now).sum()),
-            "retried": int((of["retries"] > 0).sum()),
+            "with_eta": None if pd.isna(task) else int(of["eta"].notna().sum()),
+            "expired": None if pd.isna(task) else int((of["expires"] < now).sum()),
+            "retried": None if pd.isna(task) else int((of["retries"] > 0).sum()),
             "most_retries": of["retries"].max(),
             "origins": hosts(of["origin"]),
         }

@@ -165,7 +165,7 @@ def test_a_mix_counts_by_task_what_is_known() -> None:
         {
             **dict.fromkeys(MIX_COLUMNS),
             **dict.fromkeys(("messages", "next"), 1),
-            **dict.fromkeys(("newest", "with_eta", "expired", "retried"), 0),
+            "newest": 0,
             "share": 0.25,
             "origins": [],
         },
