@@ -12,14 +12,21 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-// Draws again only when what it shows has changed, so that an open panel and a selection survive. Whoever is at a
-// control that is drawn again (known by its `data-focus`) stays at it.
+// Draws again only when what it shows has changed, so that an open panel and a selection survive.
 export function redraw(place, key, build) {
   if (place.dataset.key === key) return;
   place.dataset.key = key;
-  const focus = place.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
-  place.replaceChildren(...[build()].flat().filter(Boolean));
-  if (focus) place.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
+  replace(place, [build()].flat().filter(Boolean));
+}
+
+// Whoever is at a control that is drawn again (known by its `data-focus`, and which of those it is) stays at it.
+export function replace(place, children) {
+  const at = place.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
+  const alike = () => (at ? [...place.querySelectorAll(`[data-focus="${CSS.escape(at)}"]`)] : []);
+  const which = alike().indexOf(document.activeElement);
+  place.replaceChildren(...children);
+  const again = alike();
+  (again[which] ?? again[0])?.focus({ preventScroll: true });
 }
 
 export async function copy(text, button) {

@@ -30,7 +30,7 @@ function axis(start, end) {
 
 function branch(one, start, end) {
   const title = [one.waits, one.runs, one.lasts ? null : one.ends].map((ms) => (ms === null ? "?" : exact(ms, zone()))).join(" → ");
-  const shown = one.own ? element("b", {}, one.name) : pageLink(one.href, { "data-focus": one.href }, one.name);
+  const shown = one.own ? element("b", {}, one.name) : pageLink(one.href, {}, one.name);
   return element("li", { class: `cn-branch${one.own ? " cn-own" : ""}`, "aria-current": one.own || null },
     element("span", { class: "cn-who", style: `padding-left:${0.9 * Math.min(one.depth, DEEPEST)}rem` },
       one.depth ? element("span", { class: "cn-muted", "aria-hidden": "true" }, "└ ") : null, shown, " ",

@@ -43,6 +43,5 @@ export function part(one) {
   const text = one.moment !== undefined ? clock(one.moment, zone()) : one.seconds !== undefined ? duration(one.seconds) : one.text;
   const shown = one.code ? element("code", {}, text) : text;
   if (!one.href) return element("span", {}, shown);
-  const focus = { "data-focus": one.href };
-  return one.href.startsWith("/") ? pageLink(one.href, focus, shown) : element("a", { href: one.href, ...focus }, shown);
+  return one.href.startsWith("/") ? pageLink(one.href, {}, shown) : element("a", { href: one.href, "data-focus": one.href }, shown);
 }

@@ -7,7 +7,7 @@ const SHARED = [...TIME, "refresh", "cluster", "tz"];
 
 // `to` is a path with the parameters of its page alone.
 export function pageLink(to, attributes, ...children) {
-  return element("a", { ...attributes, href: complete(to), "data-page": to }, ...children);
+  return element("a", { "data-focus": to, ...attributes, href: complete(to), "data-page": to }, ...children);
 }
 
 // This page with other values of its own parameters, as they are when it is followed: a list, one, or null for none.

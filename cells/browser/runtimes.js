@@ -20,5 +20,5 @@ function bar(run, high) {
   const told = `${run.state}, ${took}, ${run.at === null ? "?" : exact(run.at, zone())}`;
   const drawn = element("i", { class: `cn-part cn-part-run cn-state-${run.state}${run.seconds === null ? " cn-part-unknown" : ""}`, style: `height:${run.seconds === null ? 4 : Math.max(1.5, (100 * run.seconds) / high)}%` });
   const marked = { class: run.own ? "cn-own" : null, title: told, "aria-label": told };
-  return run.own ? element("span", { ...marked, role: "img" }, drawn) : pageLink(run.href, { ...marked, "data-focus": run.href }, drawn);
+  return run.own ? element("span", { ...marked, role: "img" }, drawn) : pageLink(run.href, marked, drawn);
 }

@@ -3,7 +3,7 @@
 // sorted where it is read, by a link.
 
 import { amount, zone } from "./format.js";
-import { element } from "./dom.js";
+import { element, replace } from "./dom.js";
 import { changeLink } from "./links.js";
 import { bare, drawValue, numeric } from "./values.js";
 
@@ -27,24 +27,20 @@ export function drawTable(body, data) {
   const head = () => element("thead", {}, element("tr", {}, ...columns.map((column, place) => paged ? pagedHeader(column, paged) : header(column, place, state, data, again))));
   const table = (shown) => element("div", { class: "cn-scroll" }, element("table", { class: "cn-table" }, head(),
     element("tbody", {}, ...shown.map((row) => element("tr", {}, ...columns.map((column, place) => drawValue(element("td"), row[place], column)))))));
-  const focused = body.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
   const scrolled = body.querySelector(".cn-scroll")?.scrollLeft ?? 0;
-  body.replaceChildren(...[
+  replace(body, [
     rows.length > 12 && !paged ? filter(state, again) : null,
     table(sorted.slice(0, state.shown)),
-    sorted.length > state.shown ? element("button", { type: "button", onclick: () => { state.shown += 500; again(); } },
+    sorted.length > state.shown ? element("button", { type: "button", "data-focus": "more", onclick: () => { state.shown += 500; again(); } },
       `Show ${Math.min(500, sorted.length - state.shown)} more of ${sorted.length}`) : null,
     apart.length ? element("details", { class: "cn-apart", open: state.apart, ontoggle: (event) => { state.apart = event.target.open; } },
-      element("summary", {}, `${data.table.apart_label} (${apart.length})`), table(sort(apart, columns, state.sort))) : null,
+      element("summary", { "data-focus": "apart" }, `${data.table.apart_label} (${apart.length})`), table(sort(apart, columns, state.sort))) : null,
     paged && turning(paged),
     data.table.left_out ? element("p", { class: "cn-muted" }, `${amount(data.table.left_out, "")} more are in the CSV`) : null,
   ].filter(Boolean));
   if (scrolled) body.querySelector(".cn-scroll").scrollLeft = scrolled; // which has everything laid out at once
-  if (focused) {
-    const node = body.querySelector(`[data-focus="${focused}"]`);
-    node?.focus();
-    if (focused === "filter") node?.setSelectionRange(state.text.length, state.text.length);
-  }
+  const at = document.activeElement;
+  if (body.contains(at) && at.dataset.focus === "filter") at.setSelectionRange(state.text.length, state.text.length);
 }
 
 export function paragraph(text) {

@@ -41,16 +41,23 @@ def test_a_forgotten_queue_is_found_and_looked_into_by_clicks_alone(visit: Visit
     expect(row.locator(".cn-steps")).to_have_attribute("aria-label", "0: 2, 9: 1")
     expect(page.locator("#leftovers .cn-empty")).to_contain_text("Nothing is left behind")
 
+    link = row.get_by_role("link", name=FORGOTTEN)
+    link.focus()
+    with Celery(broker=site.redis.url, set_as_current=False) as app:
+        app.send_task("shop.mail", queue=FORGOTTEN)
+    expect(row.locator(".cn-steps")).to_have_attribute("aria-label", "0: 3, 9: 1", timeout=15_000)
+    expect(link).to_be_focused()  # though its table was drawn anew
+
     page.locator("#queues th button", has_text="ready").click()
     page.wait_for_url(re.compile("queues.sort=-ready"))
     row.get_by_text(FORGOTTEN).click()
     page.wait_for_url(re.compile("/queue\\?"))
-    expect(page.locator("#xray tbody tr", has_text="shop.mail")).to_contain_text("66.7 %")
-    expect(page.locator("#messages tbody tr")).to_have_count(3)
+    expect(page.locator("#xray tbody tr", has_text="shop.mail")).to_contain_text("75 %")
+    expect(page.locator("#messages tbody tr")).to_have_count(4)
     expect(page.locator("#consumers")).to_contain_text("No worker that was seen here consumes it")
 
     page.goto(page.url)  # the link is the view
-    expect(page.locator("#messages tbody tr")).to_have_count(3)
+    expect(page.locator("#messages tbody tr")).to_have_count(4)
     assert visit.errors == []
     assert visit.foreign == []
 
