@@ -71,7 +71,7 @@ def shown_series(layer: PlotLayer, drawn: Collection[str]) -> list[Series]:
 
 
 def trace(one: Series, layer: PlotLayer, place: int, axis: str) -> dict[str, object]:
-    name = one.name or layer.name or "value"
+    name = one.name or (f"{one.kind} not known" if one.kind else layer.name) or "value"
     step = layer.window.step
     common = {
         "dx": step.total_seconds() * 1000,

@@ -156,6 +156,12 @@ def test_a_total_is_called_by_its_row_and_a_queue_called_value_by_its_own_name()
     assert [trace["meta"]["name"] for trace in made["data"]] == ["waiting", "value"]
 
 
+def test_what_has_no_queue_is_not_called_by_its_row_as_a_total_is() -> None:
+    told = frame(({"queue": "mail"}, {0: 1}), ({"queue": None}, {0: 2}))  # type: ignore[dict-item]
+    made = figure((told, "stacked"), name="tasks / s")
+    assert [trace["meta"]["name"] for trace in made["data"]] == ["mail", "queue not known"]
+
+
 def test_limits_are_drawn_of_what_is_drawn_and_of_totals() -> None:
     memory = frame(*[({"container": f"c{place:02}"}, {0: place}) for place in range(20)])
     limits = frame(*[({"container": f"c{place:02}"}, {0: 100}) for place in range(20)])

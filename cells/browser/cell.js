@@ -165,11 +165,11 @@ function quietLine(rows, now) {
   const sum = (name) => rows.reduce((total, row) => total + row[name], 0);
   const measured = rows.map((row) => row.measured_at).filter(Boolean);
   const age = measured.length ? Math.max(0, now - Math.min(...measured)) / 1000 : null;
-  const many = (count, word) => `${count.toLocaleString("en-US")} ${word}`;
+  const many = (count, one, more) => `${count.toLocaleString("en-US")} ${count === 1 ? one : more}`;
   return [
     [...new Set(rows.flatMap((row) => row.origin))].join(", ") || "asking",
-    rows.some((row) => row.points) ? many(sum("series"), "series") : null,
-    rows.some((row) => row.points) ? many(sum("points"), "points") : many(sum("series"), "rows"),
+    rows.some((row) => row.points) ? many(sum("series"), "series", "series") : null,
+    rows.some((row) => row.points) ? many(sum("points"), "point", "points") : many(sum("series"), "row", "rows"),
     `${Math.round(sum("took_ms"))} ms`,
     age === null ? null : age < 1.5 ? "now" : `${duration(age)} ago`,
   ].filter(Boolean).join(" · ");
