@@ -68,7 +68,7 @@ def read_rows(connection: Connection, ids: Sequence[int], start: float, end: flo
     rows: list[tuple[float, ...]] = []
     for level in SAMPLE_LEVELS:
         chosen = select(*columns).where(samples.c.level == level, between(connection, level, start, end))
-        rows += map(tuple, connection.execute(chosen.where(samples.c.series.in_(ids))))
+        rows += map(tuple, connection.execute(chosen.where(samples.c.series.in_(ids))).all())
     return np.array(rows, np.float64).reshape(-1, len(columns)).T
 
 
