@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -167,7 +168,7 @@ def changes(context: BrowserContext, url: str) -> Iterator[tuple[str, float]]:
             head = page.locator(f"#{cell} th button", has_text=label).first
             yield f"{path} sorted", seconds(page, head.click, SORTED, [cell, label])
             box = page.locator(f"#{cell} input[type=search]")
-            yield f"{path} filtered", seconds(page, lambda box=box, name=name: box.fill(name), ONE_ROW, cell)
+            yield f"{path} filtered", seconds(page, partial(box.fill, name), ONE_ROW, cell)
     with closing(context.new_page()) as page:
         settle(page, f"{url}/tasks?range={DAYS}d")
         state = page.locator(".cn-facets a", has_text="FAILURE")
