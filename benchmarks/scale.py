@@ -73,7 +73,7 @@ FILLED = """([path, cells]) => location.pathname === path
     && [...document.querySelectorAll('.cn-cell')].every((cell) => cells.includes(cell.id) || cell.id === 'work')
     && [...document.querySelectorAll('.cn-facets section')].every((facet) => facet.querySelector('a'))"""
 SETTLED = "() => document.querySelector('.cn-headline h1') && !document.querySelector('.cn-pending')"
-ONE_ROW = "(cell) => document.querySelectorAll(`#${cell} .cn-scroll:first-of-type tbody tr`).length === 1"
+ONE_ROW = "(cell) => document.querySelectorAll(`#${cell} .cn-body > .cn-scroll tbody tr`).length === 1"
 SORTED = "([cell, label]) => document.querySelector(`#${cell} th[aria-sort=descending]`)?.textContent.startsWith(label)"
 FAILURES = """() => { const rows = [...document.querySelectorAll('#tasks tbody tr td:nth-child(2)')];
     return rows.length === 50 && rows.every((cell) => cell.textContent === 'FAILURE'); }"""
