@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from data_sources.answer import Answer
 from data_sources.history_facets import read_facets
-from data_sources.history_failures import read_failures
+from data_sources.history_failures import WEEK_US, read_failures
 from data_sources.history_family import FAMILY, read_compared, read_family, read_runs
 from data_sources.history_gaps import began_us, read_gaps
 from data_sources.history_histogram import read_histogram
@@ -70,8 +70,10 @@ def of_tasks_answer(reader: HistoryReader, query: OfTasks, scope: Scope) -> Answ
                 bars = read_histogram(connection, query.filter, start, end, now)
                 return Answer(bars.frame, query, window=bars.window, notes=bars.notes + gaps)
             case Failures():
-                failures = read_failures(connection, query.filter, min(end - 1, now))
-                return Answer(failures.frame, query, notes=failures.notes)
+                until = min(end - 1, now)
+                failures = read_failures(connection, query.filter, until)
+                week = gaps_of(connection, until - WEEK_US, until)
+                return Answer(failures.frame, query, notes=failures.notes + week)
             case Facets():
                 facets = read_facets(connection, query.filter, start, end)
                 return Answer(facets.frame, query, notes=facets.notes + gaps, totals={"tasks": facets.total})

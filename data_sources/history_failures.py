@@ -22,6 +22,7 @@ from data_sources.task_query import TaskFilter
 
 HOUR_US = 3600 * SECOND_US
 SPANS = {"1h": 1, "3h": 3, "24h": 24, "7d": 168}  # hours
+WEEK_US = SPANS["7d"] * HOUR_US
 READ_AT_ONCE = 24  # hours
 MOST = 200_000  # failures that are counted
 SECONDS = 1.0

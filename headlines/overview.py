@@ -109,7 +109,7 @@ def failing(answers: Mapping[str, Answer]) -> Headline | None:
     failures, throughput = latest(answers["failures"]), latest(answers["throughput"])
     if not failures or not throughput or failures / throughput < FAILING:
         return None
-    share = Part(f"{failures / throughput:.0%}", href=FAILED)
+    share = Part(percent(100 * failures / throughput), href=FAILED)
     return Headline((share, " of the tasks that end now fail"), (f"{failures:.2g} a second.",), "bad")
 
 
@@ -146,6 +146,9 @@ def sentence_of(facts: Sequence[Words]) -> Words:
 
 
 def percent(share: float) -> str:
+    """Nothing but none is 0, and nothing but all is 100."""
+    if 99.5 <= share < 100:
+        return "more than 99%"
     return f"{share:.0f}%" if share >= 10 else f"{share:.1f}%" if share >= 0.1 else "less than 0.1%"
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from data_sources.answer import Answer
 from data_sources.failure_text import class_of
 from headlines.headline import Headline, Part, Words, name
-from headlines.overview import count
+from headlines.overview import count, percent
 
 FAILING = 0.05  # of those of a name that end
 LEAST = 3  # failures; fewer are chance
@@ -24,8 +24,14 @@ def tasks(answers: Mapping[str, Answer]) -> Headline:
         return Headline(("What ran is not known: ", names.failure.what), (names.failure.hint,), "bad")
     frame = names.frame
     if frame.empty:
-        return Headline(("No task did anything in this time",), ("As far as is recorded.",), "plain")
+        return Headline(("No task did anything in this time",), (f"As far as is recorded{lost(names)}.",), "plain")
     return failing(frame, answers["failures"].frame) or waiting(frame) or calm(frame)
+
+
+def lost(answer: Answer) -> str:
+    """The last of what was not recorded."""
+    gaps = [note.text for note in answer.notes if note.kind == "gap"]
+    return f": {gaps[-1][:1].lower()}{gaps[-1][1:]}" if gaps else ""
 
 
 def failing(names: pd.DataFrame, failures: pd.DataFrame) -> Headline | None:
@@ -34,7 +40,7 @@ def failing(names: pd.DataFrame, failures: pd.DataFrame) -> Headline | None:
     if much.empty:
         return None
     worst = much.loc[much["failures"].astype("int64").idxmax()]
-    share = Part(f"{worst['failure_ratio']:.0%}", href=listed(worst["name"], state="FAILURE"))
+    share = Part(percent(100 * worst["failure_ratio"]), href=listed(worst["name"], state="FAILURE"))
     found = [row for row in failures.to_dict("records") if worst["name"] in row["names"]]
     because: Words = ()
     since: Words = ()
@@ -70,7 +76,7 @@ def calm(names: pd.DataFrame) -> Headline:
     busy = Part(count(round(rate * 3600), "task an hour", "tasks an hour"), href="#names")
     if names["failure_ratio"].isna().all():
         return Headline((busy, " of those that were looked for"), costs(names))
-    share = f"{failed / ended:.1%} fail" if failed else "none fails"
+    share = f"{percent(100 * failed / ended)} fail" if failed else "none fails"
     return Headline((busy, ", ", Part(share, href="#failures")), costs(names))
 
 
@@ -84,7 +90,12 @@ def costs(names: pd.DataFrame) -> Words:
     if not isinstance(most["name"], str):
         return ()
     share = float(most["runtime_total"]) / whole
-    return (name(most["name"], "#names"), f" takes {share:.0%} of the time spent, ", Part(seconds=whole), " in all.")
+    return (
+        name(most["name"], "#names"),
+        f" takes {percent(100 * share)} of the time spent, ",
+        Part(seconds=whole),
+        " in all.",
+    )
 
 
 def subject(task: object) -> Part:

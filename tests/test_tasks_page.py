@@ -177,6 +177,14 @@ def test_the_sentence_names_what_fails_and_with_what() -> None:
     assert one.tone == "bad"
 
 
+@pytest.mark.parametrize(("failures", "share"), [(1, "less than 0.1%"), (99_990, "more than 99%"), (0, "none")])
+def test_a_share_is_none_or_all_only_when_it_is(failures: int, share: str) -> None:
+    most = of_name(
+        "shop.send", count=100_000, ended=100_000, failures=failures, failure_ratio=failures / 100_000, rate=1
+    )
+    assert share in said(told(frame(NAME_COLUMNS, most)).sentence)
+
+
 def test_one_failure_of_a_few_is_chance() -> None:
     few = of_name("shop.send", count=4, ended=4, failures=1, failure_ratio=0.25, rate=0.1)
     assert said(told(frame(NAME_COLUMNS, CALM, few)).sentence) == "1,260 tasks an hour, 0.3% fail"
@@ -195,6 +203,9 @@ def test_of_tasks_chosen_by_how_they_ended_no_share_is_told() -> None:
 
 def test_an_empty_time_and_a_history_that_is_not_there_are_told_apart() -> None:
     assert said(told(frame(NAME_COLUMNS)).sentence) == "No task did anything in this time"
+    lost = answer(TaskNames(), frame(NAME_COLUMNS), notes=(Note("No task events recorded: it is down", "gap"),))
+    deaf = headline({"names": lost, "failures": answer(Failures(), frame(FAILURE_COLUMNS))})
+    assert said(deaf.context) == "As far as is recorded: no task events recorded: it is down."
     gone = Failure("unreachable", "History", "it is not there", "Start the recorder", NOW, None)
     blank = Answer(frame(NAME_COLUMNS), TaskNames(), failure=gone)
     one = headline({"names": blank, "failures": answer(Failures(), frame(FAILURE_COLUMNS))})
