@@ -110,7 +110,9 @@ def worker(answers: Mapping[str, Answer]) -> Headline:
         return Headline(("Workers cannot be asked: ", answer.failure.what), (answer.failure.hint,), "bad")
     if answer.frame.empty:
         return Headline(
-            ("No worker of this name was seen in the last 24 h",), ("Is it spelled as `celery -n` has it?",), "plain"
+            ("No worker of this name was seen in the last 24 h",),
+            ("Is it spelled as celery worker -n has it?",),
+            "plain",
         )
     first, several = answer.frame.iloc[0], len(answer.frame) > 1
     twins: Words = (f"{len(answer.frame)} processes have this name: give each its own (-n). ",) if several else ()

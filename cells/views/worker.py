@@ -60,7 +60,7 @@ def verdict(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Facts:
         judged = Fact("verdict", row["verdict"], "verdict")
         sections.append(Section(title(row), (judged, *witnesses)))
         sections.append(Section("State", state(row, memory_of(row["worker"], memory))))
-    empty = "No worker of this name was seen in the last 24 h. Is it spelled as in `celery worker -n NAME`?"
+    empty = "No worker of this name was seen in the last 24 h. Is it spelled as in celery worker -n NAME?"
     return Facts(tuple(sections), empty=(empty,))
 
 
