@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import numpy as np
@@ -35,7 +36,12 @@ def queue(answers: Mapping[str, Answer]) -> Headline:
     if frame.empty and not answers["queues"].failure:
         asked = dict(answers["queues"].query.to_params()).get("queue", "")
         return Headline(("There is no queue ", name(asked)), tone="plain")
-    return queues(answers)
+    told = queues(answers)
+    if len(frame) != 1 or told.tone != "good":
+        return told
+    one = frame.iloc[0]
+    waits = count(one["ready"], "message waits", "messages wait") if one["ready"] else "Nothing waits"
+    return replace(told, sentence=(waits, " in ", name(one["queue"])))
 
 
 def nobody(work: pd.DataFrame, _workers: pd.DataFrame) -> Headline | None:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from celery import Celery, uuid
 
@@ -105,9 +106,17 @@ def cluster_on(url: str, folder: Path, **env: str) -> Iterator[Cluster]:
         wait_until(lambda: set(held(Inspect("reserved"))) == reserved, "what is taken and waits")
         wait_until(lambda: held(Inspect("scheduled")) == [scheduled], "what is held for its ETA")
         wait_until(lambda: sorted(answer_of(desk, "active", Workers())) == [0, 0, 1, 2], "the slots")
-        wait_until(lambda: sum(answer_of(desk, "unacked", Depths())) == len({*reserved, scheduled}), "the depths")
+        wait_until(lambda: unacked(desk) == len({*reserved, scheduled}), "the depths")
+        recorded = Tasks(TaskFilter(search=f"id:{scheduled}"))
+        wait_until(lambda: held(recorded) == [scheduled], "the record of what is held")
         transport = app.connection().transport.driver_type
         yield Cluster(transport, workers, done, active, reserved, scheduled, revoked, child, desk, exports)
+
+
+def unacked(desk: Desk) -> int | None:
+    """Of all queues; None until each is known."""
+    counts = answer_of(desk, "unacked", Depths())
+    return sum(counts) if all(map(pd.notna, counts)) else None
 
 
 def worker(url: str, pool: str, folder: Path, *options: str) -> Process:

@@ -139,6 +139,11 @@ def test_a_broker_that_is_down_comes_first_and_a_queue_that_is_not_there_is_no_a
     assert said(queue(told([LATER], "bulk"))).startswith("These 1,234 tasks will run twice")
 
 
+def test_the_sentence_of_one_queue_names_it() -> None:
+    assert said(queue(told([{**FINE, "ready": 0}], "mail"))).startswith("Nothing waits in mail")
+    assert said(queue(told([{**FINE, "ready": 3}], "mail"))).startswith("3 messages wait in mail")
+
+
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 numbers = st.none() | st.floats(-1e9, 1e9)
 counts = st.none() | st.integers(0, 2**53)
