@@ -132,5 +132,7 @@ def fitting(bytes_a_second: Mapping[int, float], longest: Mapping[int, float], m
         if over > 0 and bytes_a_second[level] > 0:
             less = min(spare, over / bytes_a_second[level])
             kept[level] -= less
+            if less < spare:  # all fits; what a float leaves over is no reason to cut the next level
+                break
             over -= less * bytes_a_second[level]
     return kept

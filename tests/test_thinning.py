@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data_sources.config import Cluster, Secret
@@ -123,6 +123,7 @@ def test_gaps_are_kept_as_long_as_what_they_explain(store: Store) -> None:
     ages=st.tuples(*[st.floats(0, 400.0 * DAY)] * 3),
     most_bytes=st.floats(0, 1e12),
 )
+@example(rates=(38432.25, 218.75, 0.0), ages=(19131568.0, 651994.5, 0.0), most_bytes=654813535387.0)
 def test_roll_ups_fit_or_are_down_to_the_least_and_the_finest_go_first(
     rates: tuple[float, ...], ages: tuple[float, ...], most_bytes: float
 ) -> None:

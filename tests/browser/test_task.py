@@ -82,11 +82,11 @@ def test_from_the_overview_to_the_one_task_by_clicks_alone_and_its_link_opens_fo
     visit: Visit, site: Site, browser: Browser, sent: list[str]
 ) -> None:
     page = visit.page
-    page.goto(f"{site.url}/?range=15m")
+    page.goto(f"{site.url}/?range=6h")
     page.locator(".cn-headline a", has_text="failed").click()
     page.wait_for_url(lambda url: "/tasks?" in url)
     params = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(page.url).query))
-    assert (params["state"], params["range"]) == ("FAILURE", "15m")
+    assert (params["state"], params["range"]) == ("FAILURE", "6h")
 
     page.locator("#tasks tbody tr", has_text="TypeError").locator("td a").first.click()
     page.wait_for_url(lambda url: f"id={sent[2]}" in url)
