@@ -84,12 +84,12 @@ def cluster_on(url: str, folder: Path, **env: str) -> Iterator[Cluster]:
             sleep(app, "forgotten")
         desk = stack.enter_context(watching({"CELERY_BROKER_URL": url, **env}))
         exports = stack.enter_context(exports_of(desk))
-        for pool, process in workers.items():
-            process.wait_until(lambda: f"{host(pool)} ready" in process.log.read_text(), 60)  # noqa: B023
+        held = partial(answer_of, desk, "id")
+        # gevent's takes orders from a greenlet of its own, which may start after it has said that it is ready
+        wait_until(lambda: len(answer_of(desk, "worker", Inspect("ping"))) == len(POOLS), "all workers", 60)
         revoked = uuid()
         app.control.revoke(revoked)
         app.control.time_limit("shop.add", soft=SOFT_SECONDS, hard=HARD_SECONDS)
-        held = partial(answer_of, desk, "id")
         wait_until(lambda: len(held(Inspect("revoked"))) == len(POOLS), "what is revoked")
         app.send_task("shop.add", (1, 3), task_id=revoked, queue="prefork")
         done = {pool: Done(*(send(app, pool, name) for name in ("add", "fail", "retry"))) for pool in POOLS}
