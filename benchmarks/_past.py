@@ -18,11 +18,12 @@ import numpy.typing as npt
 from sqlalchemy.dialects import sqlite as dialect
 from sqlalchemy.schema import CreateIndex
 
-from data_sources import bucket_counts, schema
+from data_sources import schema
 from data_sources.config import Cluster, Secret
-from data_sources.history_place import SqlitePlace, place
+from data_sources.history import bucket_counts
+from data_sources.history.place import SqlitePlace, place
+from data_sources.history.sketch import packed
 from data_sources.latest import RecorderState
-from data_sources.sketch import packed
 from recorder.database import Row
 from recorder.rollups import Rollups
 from recorder.store import Store

@@ -9,7 +9,7 @@ from pathlib import Path
 import redis
 
 from benchmarks._interleaved import interleaved
-from data_sources.brokers import open_broker
+from data_sources.brokers.open import open_broker
 from data_sources.config import Broker, Cluster
 from demo.servers import Redis
 

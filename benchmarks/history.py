@@ -17,9 +17,9 @@ from statistics import median
 from benchmarks._flower import Flower
 from benchmarks._interleaved import interleaved
 from benchmarks._past import month
-from data_sources.history import of_tasks_answer, series_answer, tasks_answer
-from data_sources.history_place import SqlitePlace
-from data_sources.history_reader import HistoryReader
+from data_sources.history.answers import of_tasks_answer, series_answer, tasks_answer
+from data_sources.history.place import SqlitePlace
+from data_sources.history.reader import HistoryReader
 from data_sources.query import History
 from data_sources.scope import Range, Scope
 from data_sources.task_query import Facets, TaskFilter, Tasks

@@ -17,7 +17,7 @@ from contextlib import closing
 from benchmarks._past import HOUR, MINUTE, put_hour, put_names
 from data_sources import schema
 from data_sources.config import Cluster, Secret, Settings
-from data_sources.history_place import SqlitePlace, place
+from data_sources.history.place import SqlitePlace, place
 from recorder.rollups import Rollups
 from recorder.store import Store
 from recorder.thinning import SHARE, fitting

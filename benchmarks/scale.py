@@ -24,7 +24,7 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 from benchmarks._crowd import CrowdProcess
 from benchmarks._past import month, put
 from data_sources.config import Broker, Cluster
-from data_sources.history_place import SqlitePlace
+from data_sources.history.place import SqlitePlace
 from demo.servers import Dashboard, Redis
 
 TASKS, DAYS, WORKERS, QUEUES = 1_000_000, 7, 200, 2_000

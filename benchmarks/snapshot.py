@@ -17,8 +17,8 @@ import kombu
 from celery import Celery
 
 from benchmarks._interleaved import interleaved
-from data_sources.celery_inspect import CeleryInspector
 from data_sources.config import Broker
+from data_sources.workers.celery_inspect import CeleryInspector
 from demo.servers import RabbitMQ, Redis, celery_worker, wait_until
 
 ROOT = Path(__file__).parent.parent

@@ -19,7 +19,7 @@ Said = list[object]  # words of a headline, as they are sent: see headlines.head
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a task's time; `lasts`: it has not ended. `kind`: of data_sources.task_run.Span."""
+    """A part of a task's time; `lasts`: it has not ended. `kind`: of data_sources.history.task_run.Span."""
 
     kind: str
     label: str

@@ -18,7 +18,7 @@ from data_sources.config import Cluster, Settings
 from data_sources.errors import BadParameter, SourceError
 from data_sources.failure import Failure
 from data_sources.fetches import Fetches
-from data_sources.history_reader import HistoryReader
+from data_sources.history.reader import HistoryReader
 from data_sources.note import Note
 from data_sources.now import chosen, depths_answer, leftovers_answer, seconds_left, sources_answer, workers_answer
 from data_sources.poller import Reading

@@ -7,23 +7,23 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from data_sources import leftovers, xray
 from data_sources.answer import Answer
+from data_sources.brokers import leftovers, xray
 from data_sources.failure import Failure
-from data_sources.history_facets import FACET_COLUMNS
-from data_sources.history_failures import FAILURE_COLUMNS
-from data_sources.history_names import NAME_COLUMNS
-from data_sources.history_rows import ONE_TASK_COLUMNS, task_frame
-from data_sources.inspect_frames import inspect_frame
+from data_sources.history.facets import FACET_COLUMNS
+from data_sources.history.failures import FAILURE_COLUMNS
+from data_sources.history.names import NAME_COLUMNS
+from data_sources.history.rows import ONE_TASK_COLUMNS, task_frame
 from data_sources.now_frames import depth_frame, source_frame, worker_frame
 from data_sources.query import METHODS, Depths, Inspect, Query, Signal, Sources, Workers
 from data_sources.queue_query import Leftovers, Xray
 from data_sources.range_frame import empty_frame
 from data_sources.run_query import Held
-from data_sources.schedule import COLUMNS as SCHEDULE_COLUMNS
-from data_sources.schedule_load import LOAD_COLUMNS
+from data_sources.schedule.answer import COLUMNS as SCHEDULE_COLUMNS
+from data_sources.schedule.load import LOAD_COLUMNS
 from data_sources.schedule_query import Schedule, ScheduledLoad
 from data_sources.task_query import Facets, Failures, Histogram, Task, TaskNames, Tasks
+from data_sources.workers.inspect_frames import inspect_frame
 
 
 def blank_frame(query: Query) -> pd.DataFrame:

@@ -10,12 +10,12 @@ from typing import Any
 from data_sources import promql
 from data_sources.answer import Answer
 from data_sources.blank import blank_frame, rejected
-from data_sources.celery_snapshot import notes_of
+from data_sources.brokers.xray_answer import of_what, xray_answer
 from data_sources.errors import SourceUnreachable
 from data_sources.flights import Fetch, Flights
-from data_sources.history import of_tasks_answer, series_answer, task_answer, tasks_answer
-from data_sources.history_reader import HistoryReader
-from data_sources.inspect_frames import inspect_frame
+from data_sources.history.answers import of_tasks_answer, series_answer, task_answer, tasks_answer
+from data_sources.history.reader import HistoryReader
+from data_sources.history.task_run import TaskRun
 from data_sources.latest import RecorderState
 from data_sources.note import Note, listed
 from data_sources.poller import Reading
@@ -23,15 +23,15 @@ from data_sources.query import History, Inspect, PromQL, Query
 from data_sources.queue_query import Xray
 from data_sources.range_frame import empty_frame
 from data_sources.run_query import Held
-from data_sources.schedule import schedule_answer
-from data_sources.schedule_load import load_answer
+from data_sources.schedule.answer import schedule_answer
+from data_sources.schedule.load import load_answer
+from data_sources.schedule.timetable import Timetable
 from data_sources.schedule_query import Schedule, ScheduledLoad
 from data_sources.scope import Scope, Window, floor_time
 from data_sources.task_query import Listing, OfTasks, Task, Tasks
-from data_sources.task_run import TaskRun
-from data_sources.timetable import Timetable
 from data_sources.watch import Watch
-from data_sources.xray_answer import of_what, xray_answer
+from data_sources.workers.inspect_frames import inspect_frame
+from data_sources.workers.snapshot import notes_of
 
 Recorded = History | Tasks | OfTasks | Task  # the kinds that the history answers
 

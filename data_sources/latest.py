@@ -12,15 +12,15 @@ from typing import Any, Protocol, TypeVar
 
 import orjson
 
+from data_sources.brokers.queue_depths import COLUMNS as QUEUE_COLUMNS
+from data_sources.brokers.queue_depths import DepthReading
 from data_sources.failure import Failure
-from data_sources.heartbeat import Heartbeat
 from data_sources.microseconds import MICROSECOND, microseconds, moment
 from data_sources.note import Note
 from data_sources.poller import Reading
-from data_sources.queue_depths import COLUMNS as QUEUE_COLUMNS
-from data_sources.queue_depths import DepthReading
-from data_sources.worker_rows import COLUMNS as WORKER_COLUMNS
-from data_sources.worker_rows import WorkersReading
+from data_sources.workers.heartbeat import Heartbeat
+from data_sources.workers.worker_rows import COLUMNS as WORKER_COLUMNS
+from data_sources.workers.worker_rows import WorkersReading
 
 T = TypeVar("T")
 

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data_sources import leftovers
 from data_sources.answer import Answer
+from data_sources.brokers import leftovers
+from data_sources.brokers.queue_depths import UNITS as QUEUE_UNITS
+from data_sources.brokers.queue_depths import DepthReading
 from data_sources.failure import Failure
 from data_sources.now_frames import SOURCE_COLUMNS, depth_frame, source_frame, worker_frame
 from data_sources.poller import Reading
 from data_sources.query import Depths, Sources, Workers
-from data_sources.queue_depths import UNITS as QUEUE_UNITS
-from data_sources.queue_depths import DepthReading
 from data_sources.queue_query import Leftovers
 from data_sources.watch import Watch
-from data_sources.worker_rows import UNITS as WORKER_UNITS
-from data_sources.worker_rows import WorkersReading
+from data_sources.workers.worker_rows import UNITS as WORKER_UNITS
+from data_sources.workers.worker_rows import WorkersReading
 
 RECENT = 32  # readings whose frame is kept: more than there are clusters
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from data_sources import queue_depths, queue_flags, worker_rows
+from data_sources.brokers import queue_depths, queue_flags
+from data_sources.workers import worker_rows
 
 SOURCE_COLUMNS = {
     "source": "str",

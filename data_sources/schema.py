@@ -168,7 +168,7 @@ rollups = Table(
     sqlite_with_rowid=False,
 )
 
-# The roll-ups' `cell` and `count` once more, a row a bucket: see data_sources/bucket_counts.py.
+# The roll-ups' `cell` and `count` once more, a row a bucket: see data_sources/history/bucket_counts.py.
 counts = Table(
     "counts",
     metadata,

@@ -30,7 +30,7 @@ from sqlalchemy.exc import ArgumentError
 from data_sources.config import Broker, Cluster, HttpEndpoint, RedBeatPlace, Secret, SecretMapping, Settings
 from data_sources.errors import ConfigError
 from data_sources.given import Given
-from data_sources.history_place import SCHEMES, place
+from data_sources.history.place import SCHEMES, place
 from data_sources.urls import management_url, split_web_url
 
 FILE = "celery-notebook.toml"

@@ -22,7 +22,7 @@ class TaskFilter:
     """Which tasks: every condition that is given holds, by any one of its values.
 
     `search` is written as data_sources/search_text.py reads it; `failure` is one of those that failed alike, see
-    data_sources/failure_text.py.
+    data_sources/history/failure_text.py.
     """
 
     names: tuple[str, ...] = ()

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from data_sources.celery_inspect import CeleryInspector
+from data_sources.brokers.queue_depths import DepthReading
 from data_sources.config import Cluster, Secret
 from data_sources.errors import SourceUnreachable
 from data_sources.failure import Failure
-from data_sources.history_place import place
-from data_sources.history_reader import HistoryReader
+from data_sources.history.place import place
+from data_sources.history.reader import HistoryReader
 from data_sources.latest import RecorderState, depths_from_json, reading, workers_from_json
 from data_sources.microseconds import moment
 from data_sources.poller import Poller, Reading
 from data_sources.prometheus import PrometheusClient, PrometheusFacts
-from data_sources.queue_depths import DepthReading
-from data_sources.worker_rows import WorkersReading
+from data_sources.workers.celery_inspect import CeleryInspector
+from data_sources.workers.worker_rows import WorkersReading
 
 T = TypeVar("T")
 

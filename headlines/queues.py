@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data_sources.answer import Answer
-from data_sources.leftovers import worker
+from data_sources.brokers.leftovers import worker
 from headlines.headline import Headline, Part, Words, name
 from headlines.overview import broker_down, count, neglect
 from headlines.verdicts import answering

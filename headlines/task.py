@@ -8,8 +8,8 @@ from statistics import median
 from urllib.parse import urlencode
 
 from data_sources.answer import Answer
+from data_sources.history.task_run import TaskRun
 from data_sources.task_query import Task
-from data_sources.task_run import TaskRun
 from headlines.headline import Headline, Part, Words, name
 
 LONG_TEXT = 160  # of an exception in a sentence

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pandas as pd
 
 from data_sources.answer import Answer
-from data_sources.failure_text import class_of
+from data_sources.history.failure_text import class_of
 from headlines.headline import Headline, Part, Words, name
 from headlines.overview import count, percent
 

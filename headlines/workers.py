@@ -8,7 +8,7 @@ from datetime import timedelta
 import pandas as pd
 
 from data_sources.answer import Answer
-from data_sources.evidence import CLOCK_OFF_SECONDS
+from data_sources.workers.evidence import CLOCK_OFF_SECONDS
 from headlines import verdicts
 from headlines.headline import Headline, Part, Words
 from headlines.overview import broker_down, count, nobody

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from data_sources.task_record import TaskRecord
+from data_sources.history.task_record import TaskRecord
 
 
 @dataclass(frozen=True, slots=True)

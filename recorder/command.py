@@ -19,8 +19,8 @@ import threading
 from data_sources import settings
 from data_sources.config import Settings
 from data_sources.errors import ConfigError
-from data_sources.history_place import place
-from data_sources.history_reader import HistoryReader
+from data_sources.history.place import place
+from data_sources.history.reader import HistoryReader
 from recorder.run import END_SECONDS, Recorder
 
 log = logging.getLogger(__name__)

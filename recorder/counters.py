@@ -16,8 +16,8 @@ from typing import Any
 
 import orjson
 
-from data_sources.celery_events import TaskEvent
-from data_sources.task_record import TaskRecord
+from data_sources.events.celery_events import TaskEvent
+from data_sources.history.task_record import TaskRecord
 
 KINDS = ("sent", "received", "started", "succeeded", "failed", "rejected", "revoked", "retried")
 ENDS = ("succeeded", "failed", "rejected", "revoked", "retried")  # one that is retried comes again as another message

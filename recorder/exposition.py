@@ -16,10 +16,10 @@ from typing import Any
 
 from prometheus_client import Metric
 
+from data_sources.brokers.queue_depths import DepthReading
 from data_sources.latest import RecorderState
 from data_sources.microseconds import moment
-from data_sources.queue_depths import DepthReading
-from data_sources.worker_rows import WorkersReading
+from data_sources.workers.worker_rows import WorkersReading
 from recorder.counters import BUCKETS, KINDS, MOST_QUEUES, OTHER, Cell, Histogram, Labels
 
 FRESH = timedelta(seconds=30)  # answers come every 5 s

@@ -7,14 +7,14 @@ import threading
 import time
 from collections.abc import Mapping
 
-from data_sources.celery_control import enable_events
-from data_sources.celery_events import decode
 from data_sources.config import Cluster
 from data_sources.errors import SourceError
-from data_sources.event_stream import EventStream
-from data_sources.event_streams import open_events
-from data_sources.heartbeat import Heartbeat
+from data_sources.events.celery_events import decode
+from data_sources.events.event_stream import EventStream
+from data_sources.events.event_streams import open_events
 from data_sources.microseconds import now_us
+from data_sources.workers.celery_control import enable_events
+from data_sources.workers.heartbeat import Heartbeat
 from recorder.gaps import Gaps
 from recorder.heartbeats import Heartbeats, Mark
 from recorder.inbox import Inbox

@@ -12,9 +12,9 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from data_sources.celery_events import TaskEvent, WorkerEvent
-from data_sources.heartbeat import Heartbeat
-from data_sources.presence import Key
+from data_sources.events.celery_events import TaskEvent, WorkerEvent
+from data_sources.workers.heartbeat import Heartbeat
+from data_sources.workers.presence import Key
 from recorder.batch import Gap
 
 K = TypeVar("K", bound=Hashable)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
-from data_sources.celery_events import TaskEvent
+from data_sources.events.celery_events import TaskEvent
 from recorder.batch import Latest, Sample
 
 MOST_EVENTS = 50_000

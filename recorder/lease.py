@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from data_sources.history_place import Place, PostgresPlace
+from data_sources.history.place import Place, PostgresPlace
 from recorder.database import StoreFailed
 
 

@@ -11,8 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from data_sources.celery_events import TaskEvent
-from data_sources.task_record import TaskRecord, merge
+from data_sources.events.celery_events import TaskEvent
+from data_sources.history.task_record import TaskRecord, merge
 from recorder.store import FINAL, Store
 
 MOST = 100_000  # about 100 MB of records of a usual size

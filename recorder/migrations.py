@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from data_sources import schema
-from data_sources.history_place import Place, check_meta
+from data_sources.history.place import Place, check_meta
 from data_sources.microseconds import now_us
 from recorder.database import Database
 

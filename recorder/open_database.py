@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data_sources.history_place import Place, SqlitePlace
+from data_sources.history.place import Place, SqlitePlace
 from recorder.database import Database
 from recorder.sqlite_database import SqliteDatabase
 

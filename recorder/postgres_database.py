@@ -14,7 +14,7 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql as dialect
 
 from data_sources import schema
-from data_sources.history_place import CONNECT_SECONDS, PostgresPlace, reason
+from data_sources.history.place import CONNECT_SECONDS, PostgresPlace, reason
 from recorder.database import (
     Row,
     StoreFailed,

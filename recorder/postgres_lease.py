@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, suppress
 
 import psycopg
 
-from data_sources.history_place import CONNECT_SECONDS, PostgresPlace
+from data_sources.history.place import CONNECT_SECONDS, PostgresPlace
 from recorder.database import StoreFailed
 
 NAMESPACE = zlib.crc32(b"celery-notebook") - 2**31  # the first half of an advisory lock's key, a signed 32-bit number

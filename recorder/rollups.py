@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from data_sources import bucket_counts, schema
+from data_sources import schema
+from data_sources.history import bucket_counts
+from data_sources.history.sketch import joined, packed
 from data_sources.microseconds import SECOND_US
 from data_sources.schema import LEVELS
-from data_sources.sketch import joined, packed
 from recorder.database import Row
 from recorder.interned import Interned
 from recorder.store import FINAL, Store

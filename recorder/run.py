@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from data_sources.config import Cluster, Settings
 from data_sources.errors import SourceError
-from data_sources.history_place import Place, SqlitePlace, place
+from data_sources.history.place import Place, SqlitePlace, place
 from data_sources.latest import RecorderState, workers_from_json
 from data_sources.microseconds import now_us
-from data_sources.worker_rows import Row
+from data_sources.workers.worker_rows import Row
 from recorder.batch import Batch, Gap
 from recorder.careful_clock import CarefulClock
 from recorder.database import StoreFailed

@@ -14,8 +14,9 @@ from urllib.parse import quote
 
 from sqlalchemy import Table
 
-from data_sources import bucket_counts, schema
-from data_sources.history_place import SqlitePlace
+from data_sources import schema
+from data_sources.history import bucket_counts
+from data_sources.history.place import SqlitePlace
 from recorder.database import Row, quoted
 from recorder.migrations import read_meta, write_meta
 from recorder.sqlite_database import SqliteDatabase

@@ -10,21 +10,21 @@ from itertools import groupby
 from typing import TypeVar
 
 from data_sources import latest
-from data_sources.accepted import Taken
-from data_sources.brokers import open_broker
-from data_sources.celery_inspect import CeleryInspector
-from data_sources.celery_snapshot import Snapshot, notes_of
+from data_sources.brokers.open import open_broker
+from data_sources.brokers.queue_depths import DepthReading
+from data_sources.brokers.queue_flow import QueueFlow
+from data_sources.brokers.visibility import Visibility
 from data_sources.config import Cluster
 from data_sources.microseconds import MICROSECOND, microseconds
 from data_sources.note import Note, listed
 from data_sources.poller import Poller, Reading
-from data_sources.presence import Beside, Presence
-from data_sources.queue_depths import DepthReading
-from data_sources.queue_flow import QueueFlow
 from data_sources.schema import SAMPLE_LEVELS
-from data_sources.visibility import Visibility
-from data_sources.worker_facts import WorkerFacts, slowest, workers_facts
-from data_sources.worker_rows import Row, WorkersReading
+from data_sources.workers.accepted import Taken
+from data_sources.workers.celery_inspect import CeleryInspector
+from data_sources.workers.presence import Beside, Presence
+from data_sources.workers.snapshot import Snapshot, notes_of
+from data_sources.workers.worker_facts import WorkerFacts, slowest, workers_facts
+from data_sources.workers.worker_rows import Row, WorkersReading
 from recorder.batch import Latest, Sample
 from recorder.follow import Follower
 from recorder.gaps import Gaps

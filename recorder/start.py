@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from data_sources.config import Settings
-from data_sources.history_place import place
+from data_sources.history.place import place
 from recorder.database import StoreFailed
 from recorder.lease import lease_of
 

@@ -14,9 +14,9 @@ import orjson
 from msgspec.structs import astuple
 
 from data_sources import schema
-from data_sources.history_place import Place, SqlitePlace
+from data_sources.history.place import Place, SqlitePlace
+from data_sources.history.task_record import TaskRecord
 from data_sources.microseconds import SECOND_US, now_us
-from data_sources.task_record import TaskRecord
 from recorder.batch import Batch, Gap, Latest, Sample
 from recorder.database import Database, Row, StoreCorrupt, ValueRefused, quoted
 from recorder.interned import Interned

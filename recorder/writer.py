@@ -10,12 +10,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from data_sources.celery_events import TaskEvent
 from data_sources.errors import SourceError
-from data_sources.history_place import Place
+from data_sources.events.celery_events import TaskEvent
+from data_sources.history.place import Place
+from data_sources.history.task_record import TaskRecord
 from data_sources.latest import RecorderState
 from data_sources.microseconds import now_us
-from data_sources.task_record import TaskRecord
 from data_sources.version import VERSION
 from recorder.batch import Batch, Gap, Latest
 from recorder.counters import Counters

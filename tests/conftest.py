@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from data_sources.config import Secret
-from data_sources.history_reader import HistoryReader
+from data_sources.history.reader import HistoryReader
 from demo.servers import PostgreSQL, RabbitMQ, Redis
 from tests.past import Past, postgres_past, sqlite_past
 

@@ -7,11 +7,11 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 
-from data_sources.history_place import Place
+from data_sources.history.place import Place
+from data_sources.history.task_record import TaskRecord
 from data_sources.latest import RecorderState
 from data_sources.microseconds import SECOND_US
 from data_sources.schema import STATES
-from data_sources.task_record import TaskRecord
 from recorder.batch import Batch, Latest
 from recorder.rollups import Rollups
 from recorder.store import Store

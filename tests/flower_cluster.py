@@ -16,8 +16,8 @@ import pytest
 from celery import Celery, uuid
 
 import recorder.sampler
-from data_sources import redis_unacked
 from data_sources.ask import Desk
+from data_sources.brokers import redis_unacked
 from data_sources.query import Depths, Inspect, Query, Workers
 from data_sources.schema import FINAL
 from data_sources.task_query import TaskFilter, Tasks

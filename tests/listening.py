@@ -10,12 +10,12 @@ from typing import Any
 
 from celery import Celery
 
-from data_sources.celery_events import Heard, decode
 from data_sources.config import Broker
 from data_sources.errors import SourceError, SourceUnreachable
-from data_sources.event_stream import EventStream
-from data_sources.event_streams import open_events
-from data_sources.task_record import TaskRecord, merge
+from data_sources.events.celery_events import Heard, decode
+from data_sources.events.event_stream import EventStream
+from data_sources.events.event_streams import open_events
+from data_sources.history.task_record import TaskRecord, merge
 
 
 @contextmanager

@@ -12,12 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, text
 
-from data_sources import bucket_counts, schema
+from data_sources import schema
 from data_sources.config import Secret
-from data_sources.history_place import Place, PostgresPlace, SqlitePlace
-from data_sources.history_reader import HistoryReader
+from data_sources.history import bucket_counts
+from data_sources.history.place import Place, PostgresPlace, SqlitePlace
+from data_sources.history.reader import HistoryReader
+from data_sources.history.sketch import packed
 from data_sources.scope import EPOCH, Range, Scope, Window
-from data_sources.sketch import packed
 
 START = 1_767_571_200  # a whole day, in seconds; where the pasts of these tests begin
 SECOND = 1_000_000

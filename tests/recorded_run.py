@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from data_sources import history_failures, history_reader, history_search
 from data_sources.answer import Answer
 from data_sources.ask import Desk
 from data_sources.config import Broker, Cluster, Secret
-from data_sources.history_place import place
+from data_sources.history import failures, reader, search
+from data_sources.history.place import place
 from data_sources.microseconds import now_us
 from data_sources.query import History, Query
 from data_sources.scope import Range, Scope
@@ -107,8 +107,8 @@ def begin_an_hour_ago(folder: Path, broker_url: str) -> None:
 
 def take_time(patch: pytest.MonkeyPatch) -> None:
     """What is asked here is whether an answer is true, not how soon it comes on a busy machine."""
-    patch.setattr(history_reader, "READ_SECONDS", PATIENCE_SECONDS)
-    for module in (history_search, history_failures):
+    patch.setattr(reader, "READ_SECONDS", PATIENCE_SECONDS)
+    for module in (search, failures):
         patch.setattr(module, "SECONDS", PATIENCE_SECONDS)
 
 

@@ -13,7 +13,7 @@ import psutil
 
 from data_sources import schema
 from data_sources.config import Broker, Cluster, Secret
-from data_sources.history_place import SqlitePlace, place
+from data_sources.history.place import SqlitePlace, place
 from data_sources.latest import RecorderState
 from demo.servers import Process
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from data_sources.answer import Answer
-from data_sources.history_rows import ONE_TASK_COLUMNS, task_frame
+from data_sources.history.rows import ONE_TASK_COLUMNS, task_frame
 from data_sources.microseconds import microseconds
 from data_sources.query import Query
 from data_sources.schema import STATES

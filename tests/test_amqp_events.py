@@ -13,12 +13,12 @@ from contextlib import closing
 import pytest
 from kombu import Connection, Exchange, Producer
 
-from data_sources import amqp_events
-from data_sources.celery_events import decode
 from data_sources.config import Broker
 from data_sources.errors import SourceError, SourceUnreachable
-from data_sources.event_stream import EventStream, Message
-from data_sources.event_streams import open_events
+from data_sources.events import amqp_events
+from data_sources.events.celery_events import decode
+from data_sources.events.event_stream import EventStream, Message
+from data_sources.events.event_streams import open_events
 from demo.servers import RabbitMQ
 from tests.fault_proxy import FaultProxy, forward
 from tests.impostor import Behaviour, close, hang, impostor, say

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.bucket_counts import packed
-from data_sources.history_counts import unpacked
+from data_sources.history.bucket_counts import packed
+from data_sources.history.counts import unpacked
 
 numbers = st.integers(0, 2**32 - 1)
 cells_of_buckets = st.dictionaries(st.tuples(st.integers(0, 2**40), numbers), numbers)

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import redis
 
-from data_sources.celery_connection import transport_options
-from data_sources.celery_inspect import CeleryInspector
+from data_sources.brokers.connection import transport_options
 from data_sources.config import Broker, Secret
 from data_sources.errors import QueryRejected, SourceError, SourceUnreachable
+from data_sources.workers.celery_inspect import CeleryInspector
 from demo.servers import RabbitMQ, Redis, free_port
 from tests.impostor import drip, hang, impostor, say
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.celery_events import MAX_EVENTS, Heard, TaskEvent, WorkerEvent, decode
-from data_sources.event_fields import LIMITS
-from data_sources.event_stream import MAX_MESSAGE_BYTES, Message
-from data_sources.redis_events import unwrap
+from data_sources.events.celery_events import MAX_EVENTS, Heard, TaskEvent, WorkerEvent, decode
+from data_sources.events.event_fields import LIMITS
+from data_sources.events.event_stream import MAX_MESSAGE_BYTES, Message
+from data_sources.events.redis_events import unwrap
 
 NOW = 1_800_000_000.5
 NOW_US = 1_800_000_000_500_000

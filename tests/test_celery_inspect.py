@@ -22,13 +22,13 @@ import redis
 from celery import Celery
 from celery.beat import BeatPidbox, Service
 
-from data_sources import celery_roster
-from data_sources.celery_inspect import CeleryInspector
-from data_sources.celery_mailbox import Mailbox
-from data_sources.celery_snapshot import Reply, Snapshot
 from data_sources.config import Broker
 from data_sources.errors import QueryRejected
-from data_sources.worker_facts import workers_facts
+from data_sources.workers import roster
+from data_sources.workers.celery_inspect import CeleryInspector
+from data_sources.workers.mailbox import Mailbox
+from data_sources.workers.snapshot import Reply, Snapshot
+from data_sources.workers.worker_facts import workers_facts
 from demo.servers import Process, RabbitMQ, Redis, celery_worker, wait_until
 from tests.celery_puppet import Puppet, Request, Send
 
@@ -286,7 +286,7 @@ def test_what_a_killed_monitor_left_is_swept_and_nothing_else(redis_server: Redi
     client: Any = redis.Redis(port=redis_server.port, decode_responses=True)
     program = (
         "import os, signal\n"
-        "from data_sources.celery_inspect import CeleryInspector\n"
+        "from data_sources.workers.celery_inspect import CeleryInspector\n"
         "from data_sources.config import Broker\n"
         f"CeleryInspector(Broker.from_url({redis_server.url!r})).snapshot(['ping'])\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -360,7 +360,7 @@ def test_a_worker_that_starts_is_found_and_one_that_is_silent_does_not_slow_the_
 def test_a_worker_that_owes_an_answer_is_asked_again_after_a_while(
     redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(celery_roster, "ASK_AGAIN_SECONDS", 0.7)
+    monkeypatch.setattr(roster, "ASK_AGAIN_SECONDS", 0.7)
     with Puppet(redis_server.url, "a@h"), inspecting(redis_server) as inspector:
         inspector.snapshot(["ping"])
         with Puppet(redis_server.url, "mute@h", stay_silent) as mute:

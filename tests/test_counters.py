@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.celery_events import TaskEvent
-from data_sources.task_record import TaskRecord, merge
+from data_sources.events.celery_events import TaskEvent
+from data_sources.history.task_record import TaskRecord, merge
 from recorder import counters
 from recorder.counters import BUCKETS, KINDS, OTHER, Counters, Histogram, Labels, read_cells
 

@@ -12,9 +12,9 @@ from celery import Celery
 
 from data_sources.config import Broker
 from data_sources.errors import QueryRejected
-from data_sources.event_streams import open_events
+from data_sources.events.event_streams import open_events
+from data_sources.history.task_record import TaskRecord
 from data_sources.schema import STATES
-from data_sources.task_record import TaskRecord
 from demo.install import ROOT
 from demo.servers import celery_worker
 from tests.listening import hear_until, listening, records

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from data_sources.celery_events import TaskEvent
-from data_sources.heartbeat import Heartbeat
+from data_sources.brokers.queue_depths import DepthReading, depth_rows
+from data_sources.events.celery_events import TaskEvent
+from data_sources.history.task_record import TaskRecord
 from data_sources.latest import RecorderState
 from data_sources.microseconds import microseconds
-from data_sources.queue_depths import DepthReading, depth_rows
-from data_sources.task_record import TaskRecord
-from data_sources.worker_rows import COLUMNS, WorkersReading
+from data_sources.workers.heartbeat import Heartbeat
+from data_sources.workers.worker_rows import COLUMNS, WorkersReading
 from demo.servers import program
 from recorder.counters import Counters
 from recorder.exposition import Known, families

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.failure_text import MOST, class_of, failure_id, masked
+from data_sources.history.failure_text import MOST, class_of, failure_id, masked
 
 UUIDS = ("3f2504e0-4f89-11d3-9a0c-0305e82c3301", "deadbeef-cafe-beef-cafe-deadbeefcafe")
 pieces = st.sampled_from([*"'\" \n#…x5-é٣", "b'", "''", "a1", "0x", "deadbeef", "deadbeef1", "1.5", *UUIDS])

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.family import chords, count_parts, extent, tree
-from data_sources.task_run import TaskRun
+from data_sources.history.family import chords, count_parts, extent, tree
+from data_sources.history.task_run import TaskRun
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # As celery 5.7 shows them in events: the group, the body's signature; and of each part a tuple that is cut away.

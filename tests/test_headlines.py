@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_sources.answer import Answer
+from data_sources.brokers.queue_depths import depth_rows
 from data_sources.failure import Failure
 from data_sources.now_frames import depth_frame, worker_frame
 from data_sources.query import Depths, Signal, Workers
-from data_sources.queue_depths import depth_rows
 from data_sources.range_frame import tidy_frame
 from data_sources.scope import Window, floor_time
-from data_sources.worker_rows import COLUMNS
+from data_sources.workers.worker_rows import COLUMNS
 from headlines.growth import growth
 from headlines.headline import Part, Words, names
 from headlines.overview import overview

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import recorder.heartbeats
-from data_sources.celery_events import TaskEvent, WorkerEvent
-from data_sources.heartbeat import Heartbeat
+from data_sources.events.celery_events import TaskEvent, WorkerEvent
+from data_sources.workers.heartbeat import Heartbeat
 from recorder.batch import Gap
 from recorder.heartbeats import EVENTS_A_TASK, FORGET_US, Heartbeats
 

@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from data_sources import history_order, history_reader, history_search
 from data_sources.errors import QueryRejected, SourceUnreachable
-from data_sources.history import of_tasks_answer, series_answer, task_answer, tasks_answer
-from data_sources.history_facets import read_facets
-from data_sources.history_place import SqlitePlace
-from data_sources.history_reader import HistoryReader, LatestRow
-from data_sources.history_rows import ONE_TASK_COLUMNS, TASK_COLUMNS
+from data_sources.history import order
+from data_sources.history.answers import of_tasks_answer, series_answer, task_answer, tasks_answer
+from data_sources.history.facets import read_facets
+from data_sources.history.place import SqlitePlace
+from data_sources.history.reader import HistoryReader, LatestRow
+from data_sources.history.rows import ONE_TASK_COLUMNS, TASK_COLUMNS
 from data_sources.query import SIGNALS, History
 from data_sources.scope import EPOCH
 from data_sources.task_query import SORTS, Facets, Family, Task, TaskFilter, Tasks
@@ -152,8 +152,8 @@ def test_pages_visit_every_task_once_and_in_order(
 ) -> None:
     remake(past, found, minutes, [START])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(history_order, "LOOKUP", -(10**9) if gathers else 10**9)
-        patch.setattr(history_order, "NEAR", 60 * SECOND)
+        patch.setattr(order, "LOOKUP", -(10**9) if gathers else 10**9)
+        patch.setattr(order, "NEAR", 60 * SECOND)
         query: Any = Tasks(filter, sort, limit)
         pages, added = [], 0
         while query is not None:
@@ -356,7 +356,7 @@ def test_words_are_searched_as_they_stand_and_in_whatever_case(past: Past, reade
 def test_more_matches_than_are_searched_are_said(
     past: Past, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("data_sources.history_search.NEWEST", 2)
+    monkeypatch.setattr("data_sources.history.search.NEWEST", 2)
     past.add([{"seq": seq, "last": seq, "args": "x"} for seq in (1, 2, 3)])
 
     for answer in (
@@ -389,7 +389,7 @@ def test_the_answer_of_the_moment(past: Past, reader: HistoryReader) -> None:
 def test_what_takes_too_long_is_refused_and_says_what_to_do(
     past: Past, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history_reader, "READ_SECONDS", 0.05)
+    monkeypatch.setattr("data_sources.history.reader.READ_SECONDS", 0.05)
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
     if not isinstance(past.place, SqlitePlace):
         endless = "SELECT set_config('statement_timeout', '50', true); SELECT pg_sleep(60)"
@@ -426,7 +426,7 @@ def test_a_history_that_is_not_there_is_unreachable_and_read_when_it_comes(tmp_p
 def test_a_page_is_found_along_an_index_and_not_by_sorting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: str, filter: TaskFilter, index: str
 ) -> None:
-    monkeypatch.setattr(history_order, "LOOKUP", 10**9)
+    monkeypatch.setattr(order, "LOOKUP", 10**9)
     past = sqlite_past(tmp_path)
     task = {"runtime": 1, "wait": 1, "name": "shop.mail", "worker": "celery@a", "state": "FAILURE"}
     past.add([{**task, "seq": seq, "last": seq * 60} for seq in range(1, 100)])
@@ -466,7 +466,7 @@ def test_a_list_that_looks_no_further_than_it_says_is_right_as_far_as_that(
     remake(past, found, [], [])
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("FEW", 2), ("MANY", 3), ("NEWEST", 7)):
-            patch.setattr(history_search, name, value)
+            patch.setattr(f"data_sources.history.search.{name}", value)
         answer = tasks_answer(reader, Tasks(TaskFilter(search=search), sort, limit=3), scope())
 
     key = {"received": "last", "finished": "last"}.get(sort.removeprefix("-"), sort.removeprefix("-"))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from data_sources import history_family
-from data_sources.history import task_answer
-from data_sources.history_reader import HistoryReader
+from data_sources.history import relatives
+from data_sources.history.answers import task_answer
+from data_sources.history.reader import HistoryReader
 from data_sources.run_query import Compared, Runs
 from data_sources.task_query import Family, Task
 from tests.past import START, Past, postgres_past, sqlite_past
@@ -34,7 +34,7 @@ def ids(past: Past, query: Task) -> list[str]:
 
 
 def test_a_family_that_is_cut_keeps_the_task_and_the_line_above_it(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_family, "FAMILY", 5)
+    monkeypatch.setattr(relatives, "FAMILY", 5)
     line = [{"seq": 100 + k, "id": f"line-{k}", "last": 50 + k, "parent": f"line-{k - 1}"} for k in (1, 2)]
     past.add(
         [
@@ -54,7 +54,7 @@ def test_a_family_that_is_cut_keeps_the_task_and_the_line_above_it(past: Past, m
 
 
 def test_runs_are_the_newest_of_the_name_and_the_task_itself(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_family, "RUNS", 3)
+    monkeypatch.setattr(relatives, "RUNS", 3)
     past.add([{"seq": seq, "last": seq, "name": "shop.mail"} for seq in range(1, 7)])
     past.add([{"seq": 9, "last": 9, "name": "shop.report"}, {"seq": 10, "last": 9}])
 

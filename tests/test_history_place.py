@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from data_sources import schema
 from data_sources.config import Broker, Cluster, Secret
 from data_sources.errors import ConfigError, QueryRejected, SourceUnreachable
-from data_sources.history_place import PostgresPlace, SqlitePlace, place
+from data_sources.history.place import PostgresPlace, SqlitePlace, place
 from recorder.batch import Batch, Gap
 from recorder.migrations import write_meta
 from recorder.store import Store

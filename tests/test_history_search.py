@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_sources.failure_text import failure_id
-from data_sources.history import of_tasks_answer, tasks_answer
-from data_sources.history_reader import HistoryReader
+from data_sources.history.answers import of_tasks_answer, tasks_answer
+from data_sources.history.failure_text import failure_id
+from data_sources.history.reader import HistoryReader
 from data_sources.search_text import And, Node, Not, Or, Text, text_of
 from data_sources.task_query import Facets, Failures, TaskFilter, Tasks
 from tests.past import Past, scope
@@ -96,7 +96,7 @@ def test_what_is_found_is_what_is_meant(
 def test_a_search_that_stops_says_how_far_back_it_came_and_goes_on_from_there(
     past: Past, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("data_sources.history_search.NEWEST", 2)
+    monkeypatch.setattr("data_sources.history.search.NEWEST", 2)
     past.add([{"seq": seq, "last": seq, "args": "rare" if seq in (1, 5) else "usual"} for seq in range(1, 8)])
 
     query: Any = Tasks(TaskFilter(search="args:rare"))
@@ -113,7 +113,7 @@ def test_a_search_that_stops_says_how_far_back_it_came_and_goes_on_from_there(
 def test_what_columns_know_is_found_however_far_back(
     past: Past, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("data_sources.history_search.NEWEST", 1)
+    monkeypatch.setattr("data_sources.history.search.NEWEST", 1)
     old = {"seq": 1, "id": "b06c", "last": 1, "name": "shop.rare", "state": "FAILURE", "queue": "slow"}
     past.add([old, *({"seq": seq, "last": seq, "name": "shop.usual"} for seq in range(2, 50))])
 
@@ -155,7 +155,7 @@ def test_a_group_of_failures_is_told_with_as_many_as_its_link_lists(past: Past, 
 def test_failures_that_are_too_many_to_count_are_unknown_and_not_fewer(
     past: Past, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("data_sources.history_failures.MOST", 3)
+    monkeypatch.setattr("data_sources.history.failures.MOST", 3)
     lasts = [78_000, 79_000, 86_000, 86_100]
     past.add({"seq": seq, "last": last, "state": "FAILURE"} for seq, last in enumerate(lasts, 1))
 

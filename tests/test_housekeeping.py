@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_sources.config import Cluster, Secret
-from data_sources.history_place import place
+from data_sources.history.place import place
+from data_sources.history.task_record import TaskRecord
 from data_sources.schema import STATES
-from data_sources.task_record import TaskRecord
 from recorder import housekeeping
 from recorder.batch import Batch, Sample
 from recorder.careful_clock import MOST_SPEED, CarefulClock

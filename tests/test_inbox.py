@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import recorder.inbox
-from data_sources.celery_events import TaskEvent
+from data_sources.events.celery_events import TaskEvent
 from recorder.batch import Latest, Sample
 from recorder.inbox import Inbox
 

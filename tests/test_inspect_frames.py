@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_sources.celery_snapshot import SHAPES
-from data_sources.inspect_frames import COLUMNS, inspect_frame
 from data_sources.query import METHODS
+from data_sources.workers.inspect_frames import COLUMNS, inspect_frame
+from data_sources.workers.snapshot import SHAPES
 from tests.test_worker_facts import JSON, PREFORK, snapshot
 
 TASK = {

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from kombu.transport import memory, virtual
 
-from data_sources.brokers import open_broker
+from data_sources.brokers.open import open_broker
+from data_sources.brokers.queue_depths import DepthReading
 from data_sources.config import Broker, Cluster
 from data_sources.errors import SourceError
-from data_sources.queue_depths import DepthReading
 from tests.messages import send
 
 

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_sources import latest
+from data_sources.brokers.queue_depths import DepthReading, depth_rows
 from data_sources.failure import Failure
-from data_sources.heartbeat import Heartbeat
 from data_sources.latest import RecorderState
 from data_sources.microseconds import microseconds
 from data_sources.note import Note
 from data_sources.poller import Reading
-from data_sources.presence import Presence
-from data_sources.queue_depths import DepthReading, depth_rows
-from data_sources.worker_facts import WorkerFacts
-from data_sources.worker_rows import WorkersReading
+from data_sources.workers.heartbeat import Heartbeat
+from data_sources.workers.presence import Presence
+from data_sources.workers.worker_facts import WorkerFacts
+from data_sources.workers.worker_rows import WorkersReading
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from data_sources.config import Cluster, Secret
-from data_sources.history_place import Place, PostgresPlace, SqlitePlace, place
+from data_sources.history.place import Place, PostgresPlace, SqlitePlace, place
 from demo.servers import PostgreSQL, Process, wait_until
 from recorder.database import StoreFailed
 from recorder.lease import Lease, lease_of
@@ -21,7 +21,7 @@ from tests.recording import ROOT
 HOLDER = """
 import sys, time
 from data_sources.config import Cluster, Secret
-from data_sources.history_place import place
+from data_sources.history.place import place
 from recorder.lease import lease_of
 lease = lease_of(place(Secret(sys.argv[1]), Cluster()))
 assert lease.acquire()

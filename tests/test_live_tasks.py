@@ -7,10 +7,10 @@ from contextlib import closing
 
 import pytest
 
-from data_sources.celery_events import TaskEvent
 from data_sources.config import Cluster, Secret
-from data_sources.history_place import place
-from data_sources.task_record import TaskRecord, merge
+from data_sources.events.celery_events import TaskEvent
+from data_sources.history.place import place
+from data_sources.history.task_record import TaskRecord, merge
 from recorder.batch import Batch
 from recorder.database import StoreFailed
 from recorder.live_tasks import FINAL_SECONDS, HELD_SECONDS, LiveTasks

@@ -17,16 +17,16 @@ from celery import Celery
 from starlette.requests import Request
 
 import data_sources.ask
-from data_sources.celery_events import TaskEvent
 from data_sources.config import HttpEndpoint
 from data_sources.errors import ConfigError, SourceUnreachable
+from data_sources.events.celery_events import TaskEvent
 from data_sources.failure import Failure
+from data_sources.history.task_record import TaskRecord
 from data_sources.latest import Row, depths_to_json, failure_to_json, workers_to_json
 from data_sources.microseconds import microseconds
 from data_sources.prometheus import PrometheusClient
 from data_sources.promql import signal
-from data_sources.task_record import TaskRecord
-from data_sources.worker_rows import WorkersReading
+from data_sources.workers.worker_rows import WorkersReading
 from demo.servers import Dashboard, Process, Prometheus, Redis, accepts, free_port, wait_until
 from recorder.metrics import LatestReader, Recorders, exposition, host_and_port, known, serve
 from routes import metrics

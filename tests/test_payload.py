@@ -35,12 +35,12 @@ from cells.views.schedule import load as load_picture
 from data_sources.answer import Answer
 from data_sources.ask import Desk
 from data_sources.blank import blank_frame
+from data_sources.brokers.queue_depths import depth_rows
 from data_sources.failure import Failure
 from data_sources.note import Note
 from data_sources.now_frames import depth_frame
 from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
 from data_sources.query import from_fields as query_from_fields
-from data_sources.queue_depths import depth_rows
 from data_sources.range_frame import tidy_frame
 from data_sources.schedule_query import ScheduledLoad
 from data_sources.scope import Range, Scope, Window, parse_duration

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.accepted import Taken
 from data_sources.now_frames import worker_frame
-from data_sources.presence import FORGET_AFTER, MOST_WORKERS, Beside, Presence
-from data_sources.verdict import LONG_SILENT
-from data_sources.worker_facts import WorkerFacts
-from data_sources.worker_rows import COLUMNS, WorkersReading
+from data_sources.workers.accepted import Taken
+from data_sources.workers.presence import FORGET_AFTER, MOST_WORKERS, Beside, Presence
+from data_sources.workers.verdict import LONG_SILENT
+from data_sources.workers.worker_facts import WorkerFacts
+from data_sources.workers.worker_rows import COLUMNS, WorkersReading
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
 LONG_UP = 100_000

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from data_sources.heartbeat import Heartbeat
 from data_sources.microseconds import microseconds
-from data_sources.presence import Beside, Key, Presence
-from data_sources.worker_facts import WorkerFacts
+from data_sources.workers.heartbeat import Heartbeat
+from data_sources.workers.presence import Beside, Key, Presence
+from data_sources.workers.worker_facts import WorkerFacts
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
 MAIL = WorkerFacts("mail@a", pid=1, pool="threads", concurrency=2, active=0, queues=("mail",), uptime_seconds=9_000)

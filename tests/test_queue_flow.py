@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from data_sources.brokers.queue_depths import DepthReading, Hold, depth_rows
+from data_sources.brokers.queue_flow import QueueFlow, rises
+from data_sources.brokers.visibility import Visibility
 from data_sources.config import Broker
 from data_sources.now_frames import depth_frame
-from data_sources.queue_depths import DepthReading, Hold, depth_rows
-from data_sources.queue_flow import QueueFlow, rises
-from data_sources.visibility import Visibility
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_sources.brokers.queue_depths import DepthReading, depth_rows, is_internal, total
 from data_sources.note import listed
 from data_sources.now_frames import depth_frame
-from data_sources.queue_depths import DepthReading, depth_rows, is_internal, total
 
 PROMISED = {
     "queue": "str",

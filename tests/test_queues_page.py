@@ -14,21 +14,21 @@ from hypothesis import strategies as st
 from cells.table import Table, linked
 from cells.views.queue import consumers, facts, inside, mix
 from cells.views.queues import all_queues, left_behind
-from data_sources import leftovers
 from data_sources.answer import Answer
+from data_sources.brokers import leftovers
+from data_sources.brokers.leftovers import COLUMNS, WHAT
+from data_sources.brokers.queue_depths import DepthReading, depth_rows
+from data_sources.brokers.xray import Sampled, message_frame
+from data_sources.brokers.xray import mix as mixed
 from data_sources.config import Broker
 from data_sources.failure import Failure
-from data_sources.leftovers import COLUMNS, WHAT
 from data_sources.note import Note
 from data_sources.now import frame_of_depths
 from data_sources.now_frames import depth_frame, worker_frame
 from data_sources.query import Depths, Workers
-from data_sources.queue_depths import DepthReading, depth_rows
 from data_sources.queue_query import Xray
-from data_sources.worker_rows import COLUMNS as WORKER_COLUMNS
-from data_sources.worker_rows import WorkersReading
-from data_sources.xray import Sampled, message_frame
-from data_sources.xray import mix as mixed
+from data_sources.workers.worker_rows import COLUMNS as WORKER_COLUMNS
+from data_sources.workers.worker_rows import WorkersReading
 from headlines.headline import Headline, Part, Words
 from headlines.queues import queue, queues
 

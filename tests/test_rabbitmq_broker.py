@@ -16,13 +16,13 @@ from urllib.parse import quote
 import pytest
 from kombu import Connection, Exchange, Producer, Queue
 
-from data_sources import rabbitmq_broker, rabbitmq_management
-from data_sources.brokers import QueueReader, open_broker
+from data_sources.brokers import rabbitmq_broker, rabbitmq_management
+from data_sources.brokers.open import QueueReader, open_broker
+from data_sources.brokers.queue_depths import DepthReading
+from data_sources.brokers.rabbitmq_management import RabbitmqManagement
 from data_sources.config import Broker, Cluster, HttpEndpoint
 from data_sources.errors import QueryRejected, SourceError, SourceUnreachable
 from data_sources.now_frames import depth_frame
-from data_sources.queue_depths import DepthReading
-from data_sources.rabbitmq_management import RabbitmqManagement
 from demo.servers import RabbitMQ, free_port, wait_until
 from tests.impostor import Behaviour, drip, hang, impostor, say_json
 from tests.messages import holding, send

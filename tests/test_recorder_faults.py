@@ -24,8 +24,8 @@ from data_sources import settings
 from data_sources.ask import Desk
 from data_sources.config import Broker, Cluster, Secret
 from data_sources.errors import SourceError
-from data_sources.history_place import SqlitePlace, place
-from data_sources.history_reader import HistoryReader
+from data_sources.history.place import SqlitePlace, place
+from data_sources.history.reader import HistoryReader
 from data_sources.latest import RecorderState
 from data_sources.query import History, Sources, Workers
 from data_sources.task_query import Task, Tasks

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 from kombu import Exchange, Queue
 from kombu.transport.virtual.exchange import TopicExchange
 
-from data_sources import redis_bindings, redis_broker, redis_unacked
-from data_sources.brokers import QueueReader, open_broker
+from data_sources.brokers import redis_bindings, redis_broker, redis_unacked
+from data_sources.brokers.open import QueueReader, open_broker
+from data_sources.brokers.queue_depths import DepthReading
 from data_sources.config import Broker, Cluster
 from data_sources.errors import SourceError, SourceUnreachable
 from data_sources.now_frames import depth_frame
-from data_sources.queue_depths import DepthReading
 from demo.servers import Process, Redis, accepts, free_port, redis_program, wait_until
 from tests.impostor import Behaviour, close, drip, hang, impostor, say
 from tests.messages import holding, send

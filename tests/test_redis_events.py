@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import redis
 
-from data_sources import redis_events
-from data_sources.celery_events import decode
 from data_sources.config import Broker
 from data_sources.errors import QueryRejected, SourceError, SourceUnreachable
-from data_sources.event_stream import EventStream, Message
-from data_sources.event_streams import open_events
+from data_sources.events import redis_events
+from data_sources.events.celery_events import decode
+from data_sources.events.event_stream import EventStream, Message
+from data_sources.events.event_streams import open_events
 from demo.servers import Redis, accepts, free_port, redis_program, wait_until
 from tests.fault_proxy import FaultProxy, forward
 from tests.impostor import Behaviour, close, hang, impostor, say
@@ -144,7 +144,7 @@ def test_a_burst_is_heard_whole_and_in_order(redis_server: Redis) -> None:
 def test_a_message_too_long_to_be_true_is_counted_and_the_next_is_heard(
     redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("data_sources.redis_push.MAX_MESSAGE_BYTES", 100_000)
+    monkeypatch.setattr("data_sources.events.redis_push.MAX_MESSAGE_BYTES", 100_000)
     with redis.Redis(port=redis_server.port) as raw, listening(redis_server.url) as stream:
         raw.publish(CHANNEL, "x" * 3_000_000)
         publish(redis_server.url, "worker-online")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import InvalidResponse, NoPermissionError, RedisError, ResponseError
 
-from data_sources import redis_push
-from data_sources.redis_push import PushParser
+from data_sources.events import redis_push
+from data_sources.events.redis_push import PushParser
 
 
 def bulk(text: bytes) -> bytes:

@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 
 from data_sources.config import Cluster, Secret
-from data_sources.history_place import SqlitePlace, place
+from data_sources.history.place import SqlitePlace, place
+from data_sources.history.task_record import TaskRecord
 from data_sources.schema import STATES
-from data_sources.task_record import TaskRecord
 from recorder import retention
 from recorder.batch import Batch
 from recorder.retention import Keep, Retention

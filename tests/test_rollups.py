@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from data_sources import schema
 from data_sources.config import Cluster, Secret
-from data_sources.history_counts import unpacked
-from data_sources.history_place import place
+from data_sources.history.counts import unpacked
+from data_sources.history.place import place
+from data_sources.history.sketch import packed
+from data_sources.history.task_record import TaskRecord
 from data_sources.schema import STATES
-from data_sources.sketch import packed
-from data_sources.task_record import TaskRecord
 from recorder.batch import Batch
 from recorder.database import StoreFailed
 from recorder.rollups import GRACE_SECONDS, Rollups

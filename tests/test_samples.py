@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.samples import RATE_WINDOW, Floats, last_values, rates
+from data_sources.history.samples import RATE_WINDOW, Floats, last_values, rates
 
 RATE_SECONDS = RATE_WINDOW.total_seconds()
 

@@ -14,16 +14,16 @@ import pytest
 from cells.views.schedule import ENTRIES, entries, load
 from data_sources.answer import Answer
 from data_sources.errors import SourceUnreachable
-from data_sources.history_place import SqlitePlace
-from data_sources.history_reader import HistoryReader
+from data_sources.history.place import SqlitePlace
+from data_sources.history.reader import HistoryReader
 from data_sources.note import Note
 from data_sources.now_frames import row_frame
-from data_sources.schedule import COLUMNS, schedule_answer
-from data_sources.schedule_entry import INFERRED, WORKERS, Entry
-from data_sources.schedule_forms import Crontab, Form, Interval, Solar
-from data_sources.schedule_load import HOURS, LOAD_COLUMNS, load_answer
+from data_sources.schedule.answer import COLUMNS, schedule_answer
+from data_sources.schedule.entry import INFERRED, WORKERS, Entry
+from data_sources.schedule.forms import Crontab, Form, Interval, Solar
+from data_sources.schedule.load import HOURS, LOAD_COLUMNS, load_answer
+from data_sources.schedule.timetable import Entries
 from data_sources.schedule_query import Schedule, ScheduledLoad
-from data_sources.timetable import Entries
 from tests.past import SECOND, START, Past, postgres_past, sqlite_past, window
 
 END = 36_000  # seconds after START; what is asked for ends there

@@ -11,7 +11,7 @@ from celery.schedules import crontab
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_sources.schedule_forms import (
+from data_sources.schedule.forms import (
     Crontab,
     Form,
     Interval,
@@ -24,7 +24,7 @@ from data_sources.schedule_forms import (
     read_crontab,
     read_interval,
 )
-from data_sources.schedule_words import in_words
+from data_sources.schedule.words import in_words
 
 FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 BERLIN = "Europe/Berlin"

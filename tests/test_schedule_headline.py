@@ -9,7 +9,7 @@ import pytest
 
 from data_sources.answer import Answer
 from data_sources.now_frames import row_frame
-from data_sources.schedule import COLUMNS, VERDICTS
+from data_sources.schedule.answer import COLUMNS, VERDICTS
 from data_sources.schedule_query import Schedule
 from headlines.headline import Part, Words
 from headlines.schedule import schedule

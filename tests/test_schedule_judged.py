@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from data_sources.schedule_forms import Crontab, Form, Interval, Once, Other
-from data_sources.schedule_inferred import rhythm
-from data_sources.schedule_judged import Kept, judged
-from data_sources.schedule_runs import Deaf, Run
+from data_sources.schedule.forms import Crontab, Form, Interval, Once, Other
+from data_sources.schedule.inferred import rhythm
+from data_sources.schedule.judged import Kept, judged
+from data_sources.schedule.runs import Deaf, Run
 from data_sources.scope import EPOCH
 
 MINUTELY = Crontab("*", "*", "*", "*", "*")

@@ -24,11 +24,11 @@ from sqlalchemy.exc import DBAPIError
 from data_sources.config import Broker, Secret
 from data_sources.errors import QueryRejected, SourceUnreachable
 from data_sources.mask import mask
-from data_sources.schedule_conf import read_configured, read_form
-from data_sources.schedule_database import open_readonly, read_database
-from data_sources.schedule_entry import DATABASE, REDBEAT, WORKERS, Entry
-from data_sources.schedule_forms import Crontab, Interval, Once, Other, Solar
-from data_sources.schedule_redbeat import RedBeat, read_redbeat
+from data_sources.schedule.conf import read_configured, read_form
+from data_sources.schedule.database import open_readonly, read_database
+from data_sources.schedule.entry import DATABASE, REDBEAT, WORKERS, Entry
+from data_sources.schedule.forms import Crontab, Interval, Once, Other, Solar
+from data_sources.schedule.redbeat import RedBeat, read_redbeat
 from demo.servers import PostgreSQL, Redis
 
 DUMPS = Path(__file__).parent / "responses" / "django_celery_beat"

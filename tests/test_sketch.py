@@ -7,8 +7,8 @@ from ddsketch import DDSketch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.history_sketches import merged
-from data_sources.sketch import ACCURACY, joined, packed
+from data_sources.history.sketch import ACCURACY, joined, packed
+from data_sources.history.sketches import merged
 
 durations_us = st.lists(st.integers(0, 400 * 86_400 * 1_000_000), min_size=1, max_size=60)
 

@@ -20,9 +20,9 @@ from msgspec import structs
 from data_sources import schema
 from data_sources.config import Broker, Cluster, Secret
 from data_sources.errors import QueryRejected
-from data_sources.history_place import Place, SqlitePlace, place
+from data_sources.history.place import Place, SqlitePlace, place
+from data_sources.history.task_record import TaskRecord
 from data_sources.schema import STATES
-from data_sources.task_record import TaskRecord
 from demo.servers import PostgreSQL
 from recorder import migrations, names, sqlite_database
 from recorder.batch import Batch, Gap, Latest, Sample

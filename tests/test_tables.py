@@ -15,9 +15,9 @@ from cells.table import MOST_ROWS, SPARK_POINTS, Table, linked, sparklines
 from cells.views.queues import queues
 from cells.views.workers import workers
 from data_sources.answer import Answer
+from data_sources.brokers.queue_depths import depth_rows
 from data_sources.now_frames import depth_frame, worker_frame
 from data_sources.query import Signal
-from data_sources.queue_depths import depth_rows
 from data_sources.range_frame import tidy_frame
 from data_sources.scope import Window
 

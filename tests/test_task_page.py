@@ -21,11 +21,11 @@ import pytest
 from cells.views import family, task
 from data_sources.answer import Answer
 from data_sources.ask import HIDDEN, Desk
+from data_sources.history.task_run import TaskRun
 from data_sources.query import Query, Workers
 from data_sources.run_query import Compared, Held, Runs
 from data_sources.scope import Range, Scope
 from data_sources.task_query import Family, Task, Tasks
-from data_sources.task_run import TaskRun
 from demo.servers import RabbitMQ, Redis, celery_worker, wait_until
 from headlines.task import task as happened
 from tests.test_task_headline import said

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.celery_events import TaskEvent
+from data_sources.events.celery_events import TaskEvent
+from data_sources.history.task_record import TaskRecord, merge
 from data_sources.schema import STATES
-from data_sources.task_record import TaskRecord, merge
 
 SECOND = 1_000_000
 START = 1_800_000_000 * SECOND

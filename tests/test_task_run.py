@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.history_rows import ONE_TASK_COLUMNS, task_frame
+from data_sources.history.rows import ONE_TASK_COLUMNS, task_frame
+from data_sources.history.task_run import TaskRun
 from data_sources.schema import STATES
-from data_sources.task_run import TaskRun
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOW = NOON + timedelta(seconds=100)

@@ -15,11 +15,11 @@ from cells.views import comparison, family, task
 from data_sources.answer import Answer
 from data_sources.ask import HIDDEN
 from data_sources.failure import Failure
-from data_sources.inspect_frames import COLUMNS, READ, inspect_frame
+from data_sources.history.task_run import TaskRun
 from data_sources.query import Inspect
 from data_sources.run_query import Compared, Held, Runs
 from data_sources.task_query import Family
-from data_sources.task_run import TaskRun
+from data_sources.workers.inspect_frames import COLUMNS, READ, inspect_frame
 from tests.task_frames import NOON, answer, at, row
 from tests.test_family import ARGS, KWARGS
 

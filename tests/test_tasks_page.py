@@ -18,10 +18,10 @@ from cells.views import tasks as views
 from data_sources.answer import Answer
 from data_sources.blank import blank_frame
 from data_sources.failure import Failure
-from data_sources.history_facets import facet_frame
-from data_sources.history_failures import FAILURE_COLUMNS
-from data_sources.history_names import NAME_COLUMNS
-from data_sources.history_rows import TASK_COLUMNS, task_frame
+from data_sources.history.facets import facet_frame
+from data_sources.history.failures import FAILURE_COLUMNS
+from data_sources.history.names import NAME_COLUMNS
+from data_sources.history.rows import TASK_COLUMNS, task_frame
 from data_sources.note import Note
 from data_sources.query import Query
 from data_sources.schema import STATES

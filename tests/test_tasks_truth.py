@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from data_sources.config import Cluster, Secret
-from data_sources.history import of_tasks_answer, tasks_answer
-from data_sources.history_place import place
-from data_sources.history_reader import HistoryReader
+from data_sources.history.answers import of_tasks_answer, tasks_answer
+from data_sources.history.place import place
+from data_sources.history.reader import HistoryReader
 from data_sources.microseconds import moment
 from data_sources.scope import EPOCH, Range, Scope
 from data_sources.task_query import Facets, Failures, Histogram, TaskFilter, TaskNames, Tasks
@@ -97,7 +97,7 @@ def test_quantiles_of_a_time_too_long_to_read_are_of_a_part_of_it_and_say_so(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = of_tasks_answer(run.reader, TaskNames(), SCOPES["all of it"])
-    monkeypatch.setattr("data_sources.history_names.MOST_SKETCHES", 20)
+    monkeypatch.setattr("data_sources.history.names.MOST_SKETCHES", 20)
 
     part = of_tasks_answer(run.reader, TaskNames(), SCOPES["all of it"])
 

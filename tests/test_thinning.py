@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data_sources.config import Cluster, Secret
-from data_sources.history_place import place
+from data_sources.history.place import place
+from data_sources.history.task_record import TaskRecord
 from data_sources.schema import LEVELS, STATES
-from data_sources.task_record import TaskRecord
 from recorder.batch import Batch, Gap, Sample
 from recorder.rollups import Rollups
 from recorder.store import Store

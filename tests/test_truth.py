@@ -19,12 +19,12 @@ import headlines.task
 import headlines.tasks
 from cells.views import tasks as tables
 from cells.views.task import timeline
-from data_sources.family import chords
+from data_sources.history.family import chords
+from data_sources.history.task_run import TaskRun
 from data_sources.query import History, Query, Workers
 from data_sources.run_query import Runs
 from data_sources.scope import Range
 from data_sources.task_query import SORTS, Facets, Failures, Family, Histogram, Task, TaskFilter, TaskNames, Tasks
-from data_sources.task_run import TaskRun
 from headlines.headline import Part, Words
 from tests.exports import Row
 from tests.recorded_run import STEP_SECONDS, Run, moment, recorded_run

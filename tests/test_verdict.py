@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.celery_listeners import Listeners
-from data_sources.evidence import evidence, to_json
-from data_sources.heartbeat import Heartbeat
 from data_sources.microseconds import microseconds
-from data_sources.verdict import LONG_SILENT, NEGLECT, Running, Waiting, judge
-from data_sources.verdict import Testimony as Said  # pytest would collect it by its name
+from data_sources.workers.evidence import evidence, to_json
+from data_sources.workers.heartbeat import Heartbeat
+from data_sources.workers.listeners import Listeners
+from data_sources.workers.verdict import LONG_SILENT, NEGLECT, Running, Waiting, judge
+from data_sources.workers.verdict import Testimony as Said  # pytest would collect it by its name
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.celery_snapshot import Reply, Snapshot
-from data_sources.verdict import Running
-from data_sources.worker_facts import WorkerFacts, concurrency, pool_name, whole, workers_facts
+from data_sources.workers.snapshot import Reply, Snapshot
+from data_sources.workers.verdict import Running
+from data_sources.workers.worker_facts import WorkerFacts, concurrency, pool_name, whole, workers_facts
 
 PREFORK = {
     "total": {"shop.mail": 40, "shop.report": 2},

@@ -19,14 +19,14 @@ from cells.views import worker as views
 from cells.views.workers import HIDE_AFTER, all_workers, differences, memory_of
 from data_sources.answer import Answer
 from data_sources.ask import Desk
-from data_sources.celery_snapshot import Reply
-from data_sources.differences import HAS, LACKS, NOT_SET, Difference
-from data_sources.differences import differences as found
 from data_sources.failure import Failure
-from data_sources.inspect_frames import inspect_frame
 from data_sources.now_frames import depth_frame, worker_frame
 from data_sources.query import Depths, Inspect, Workers
-from data_sources.worker_rows import COLUMNS
+from data_sources.workers.differences import HAS, LACKS, NOT_SET, Difference
+from data_sources.workers.differences import differences as found
+from data_sources.workers.inspect_frames import inspect_frame
+from data_sources.workers.snapshot import Reply
+from data_sources.workers.worker_rows import COLUMNS
 from demo.servers import RabbitMQ, Redis, celery_worker, wait_until
 from headlines.headline import Headline, Words
 from headlines.workers import worker as of_one

@@ -16,13 +16,13 @@ from celery import Celery
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources import redis_xray
+from data_sources.brokers import redis_xray
+from data_sources.brokers.redis_xray import Sample, read_sample
+from data_sources.brokers.xray import MESSAGE_COLUMNS, MIX_COLUMNS, Sampled, message_frame, mix
+from data_sources.brokers.xray_answer import of_what, xray_answer
 from data_sources.config import Broker, Cluster
 from data_sources.queue_query import Xray
-from data_sources.redis_xray import Sample, read_sample
 from data_sources.watch import Watch
-from data_sources.xray import MESSAGE_COLUMNS, MIX_COLUMNS, Sampled, message_frame, mix
-from data_sources.xray_answer import of_what, xray_answer
 from demo.servers import RabbitMQ, Redis
 from tests.messages import send
 

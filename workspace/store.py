@@ -24,7 +24,7 @@ from sqlalchemy.schema import CreateSchema
 
 from data_sources.config import Secret
 from data_sources.errors import QueryRejected, SourceUnreachable
-from data_sources.history_place import SCHEMES, postgres_address, postgres_url, reason, sqlite_folder
+from data_sources.history.place import SCHEMES, postgres_address, postgres_url, reason, sqlite_folder
 from recorder.database import StoreFailed
 from recorder.lease import FileLease
 from workspace import schema

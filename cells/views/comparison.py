@@ -13,8 +13,8 @@ from cells.picture import Comparison, Difference
 from cells.table import linked
 from cells.views.task import attempt, ms
 from data_sources.answer import Answer
+from data_sources.history.task_run import TaskRun
 from data_sources.run_query import Compared
-from data_sources.task_run import TaskRun
 
 PLAIN = ("name", "worker", "queue", "exchange", "routing_key", "priority")
 ALIKE = 1.1  # durations of which nobody would say that they differ

@@ -11,9 +11,9 @@ from cells.picture import Branch, Family
 from cells.table import address
 from cells.views.task import ms
 from data_sources.answer import Answer
-from data_sources.family import Chord, Member, chords, extent, tree
+from data_sources.history.family import Chord, Member, chords, extent, tree
+from data_sources.history.task_run import TaskRun
 from data_sources.task_query import Task
-from data_sources.task_run import TaskRun
 from headlines.headline import Part, Words, name, sent
 
 FEW = 5  # parts and chords that are named

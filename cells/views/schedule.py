@@ -12,7 +12,7 @@ from cells.load import Load, QueueLoad
 from cells.table import Column, Table, is_missing, linked, records
 from charts.theme import PALETTE
 from data_sources.answer import Answer
-from data_sources.schedule_load import HOURS
+from data_sources.schedule.load import HOURS
 
 ENTRIES = (
     Column("name", "entry"),

@@ -13,9 +13,9 @@ from cells.facts import Block, Fact, Facts, Section
 from cells.picture import Part, Run, Runtimes, Timeline
 from cells.table import Column, Table, address, linked, records
 from data_sources.answer import Answer
+from data_sources.history.task_run import TaskRun
 from data_sources.query import Inspect
 from data_sources.task_query import Task
-from data_sources.task_run import TaskRun
 
 LABELS = {
     "queue": "in the queue",
@@ -123,7 +123,7 @@ def held_facts(held: Answer) -> tuple[Section, ...]:
 
 
 def said(row: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """By celery inspect query_task, see data_sources/inspect_frames.py."""
+    """By celery inspect query_task, see data_sources/workers/inspect_frames.py."""
     return (
         Fact("has it as", row["state"], help="active, reserved, scheduled for its ETA, or ready to be started"),
         Fact("started", ms(row["time_start"]), "time", unknown="not started"),

@@ -13,7 +13,7 @@ import pandas as pd
 from cells.table import Column, Table, linked, records, sparklines
 from data_sources.answer import Answer
 from data_sources.fields import Params
-from data_sources.history_failures import SPANS
+from data_sources.history.failures import SPANS
 from data_sources.scope import iso
 from data_sources.task_query import OfTasks, TaskFilter, Tasks
 

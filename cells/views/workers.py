@@ -13,7 +13,7 @@ import pandas as pd
 from cells.table import Column, Table, linked, records, sparklines
 from charts.series import split
 from data_sources.answer import Answer
-from data_sources.differences import differences as found
+from data_sources.workers.differences import differences as found
 
 HIDE_AFTER = timedelta(hours=1)  # who is gone that long stands apart, unless it is expected
 SIDES = 3  # of a difference that are told

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from data_sources.config import Broker, Cluster, Secret
-from data_sources.history_place import place
+from data_sources.history.place import place
 from data_sources.microseconds import moment
 from data_sources.scope import iso
 from demo.servers import Dashboard, Redis

@@ -1,0 +1,1 @@
+"""The events that workers send, read from Redis and RabbitMQ without trust."""

@@ -1,0 +1,171 @@
+"""Events of a Redis broker, read below kombu: one subscription, its messages taken off the socket as they stand.
+
+kombu publishes an event to the channel `<global_keyprefix>/<db>.<event_exchange>/<routing.key>` in an envelope of its
+own (kombu/transport/redis.py, _put_fanout; virtual/base.py, prepare_message). redis-py's parser takes some forty
+microseconds a message, which is more than all the rest.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import time
+from contextlib import suppress
+from typing import Any, Literal
+
+import msgspec
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from data_sources.brokers.broker_errors import FOREIGN, SOURCE, place, translated
+from data_sources.brokers.connection import connect
+from data_sources.config import Broker
+from data_sources.errors import SourceUnreachable
+from data_sources.events.event_stream import Message
+from data_sources.events.redis_push import PushParser
+
+READ_BYTES = 2**18
+MOST_BYTES = 2**22  # in one reading
+GATHER_SECONDS = 0.2  # after the first message: to be woken for each costs more than to decode it
+SILENCE_SECONDS = 10.0  # then it is asked whether it is there; a Redis that vanished says nothing, for ever
+NO_ENVELOPE = "not in an envelope of kombu's"
+
+
+class RedisEvents:
+    """A subscription to all events. The connection is made exactly as Celery would make it."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._kombu: Any = None
+        self._connection: Any = None
+        self._socket: Any = None
+        self._parser = PushParser()
+        self._heard_at = 0.0
+        self._asked = False
+
+    def connect(self, deadline_seconds: float) -> None:
+        """Subscribes and waits until Redis confirms it. Raises SourceUnreachable or QueryRejected."""
+        self.close()
+        with translated(self._broker):
+            self._kombu = connect(self._broker, deadline_seconds)
+            channel = self._kombu.default_channel
+            self._connection = channel.client.connection_pool.get_connection()
+            self._socket = self._connection._sock
+            self._parser = PushParser()
+            patterns = topics(channel, self._broker.event_exchange)
+            self._connection.send_command("PSUBSCRIBE", *patterns)
+            self._heard_at, self._asked = time.monotonic(), False
+            ends = time.monotonic() + deadline_seconds
+            while self._parser.confirmed < len(patterns):
+                left = ends - time.monotonic()
+                if left <= 0 or not self._receive(left):
+                    raise RedisTimeoutError("the subscription was not confirmed")
+
+    def read(self, timeout_seconds: float) -> list[Message]:
+        """See EventStream."""
+        with translated(self._broker):
+            if self._socket is None:
+                raise RedisConnectionError("not connected")
+            if self._receive(timeout_seconds):
+                time.sleep(GATHER_SECONDS)
+                taken = 0
+                with suppress(OSError, RedisConnectionError, SourceUnreachable):  # the next reading meets it again
+                    while taken < MOST_BYTES and (received := self._receive(0)):
+                        taken += received
+            self._mind_silence()
+            return [unwrap(payload) for payload in self._parser.take()]
+
+    def close(self) -> None:
+        """See EventStream."""
+        connection, kombu = self._connection, self._kombu
+        self._connection = self._kombu = self._socket = None
+        if connection is not None:
+            connection.disconnect()
+        if kombu is not None:
+            with suppress(*FOREIGN):
+                kombu.collect()
+
+    def _receive(self, timeout_seconds: float) -> int:
+        """How many bytes came within that time, at most READ_BYTES."""
+        self._socket.settimeout(timeout_seconds)
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except (TimeoutError, BlockingIOError, ssl.SSLWantReadError):
+            return 0
+        if not data:
+            raise self._ended()
+        self._heard_at, self._asked = time.monotonic(), False
+        self._parser.feed(data)
+        return len(data)
+
+    def _ended(self) -> Exception:
+        if not self._parser.amid:
+            return RedisConnectionError("closed by the server")
+        return SourceUnreachable(
+            SOURCE,
+            f"{place(self._broker)} closed the connection in the middle of a message",
+            "It drops subscribers that read too slowly: see its client-output-buffer-limit for pubsub.",
+        )
+
+    def _mind_silence(self) -> None:
+        silence = time.monotonic() - self._heard_at
+        if silence > 2 * SILENCE_SECONDS:
+            raise RedisTimeoutError("silent")
+        if silence > SILENCE_SECONDS and not self._asked:
+            self._socket.settimeout(SILENCE_SECONDS)
+            self._socket.sendall(b"*1\r\n$4\r\nPING\r\n")
+            self._asked = True
+
+
+def topics(channel: Any, exchange: str) -> list[bytes]:
+    """The patterns of the channels on which `exchange` publishes, as kombu's own channel names them.
+
+    Two with `sentinel_fanout_compat`: what is published twice is heard twice.
+    """
+    rest = b"/*" if channel.fanout_patterns else b""
+    names = [channel.global_keyprefix + topic for topic in channel._get_publish_topics(exchange, "")]
+    return [re.sub(rb"([\\*?\[\]])", rb"\\\1", name.encode(errors="surrogatepass")) + rest for name in names]
+
+
+class Base64(msgspec.Struct):
+    body_encoding: Literal["base64"]
+
+
+class Wrapped(msgspec.Struct, rename={"content_type": "content-type"}):
+    """The part of an envelope that is read."""
+
+    content_type: Any
+    properties: Base64
+    body: bytes  # from base64
+
+
+class Bare(msgspec.Struct, rename={"content_type": "content-type"}):
+    """One without `body_encoding` has its body as it stands (virtual.Channel)."""
+
+    content_type: Any
+    properties: dict[str, Any]
+    body: str
+
+
+read_wrapped, read_bare = msgspec.json.Decoder(Wrapped).decode, msgspec.json.Decoder(Bare).decode
+
+
+def unwrap(payload: bytes | int) -> Message:
+    """The message in an envelope."""
+    if isinstance(payload, int):
+        return Message(b"", fault=f"a message of {payload:,} bytes")
+    try:
+        wrapped = read_wrapped(payload)
+        return Message(wrapped.body, wrapped.content_type)
+    except (ValueError, RecursionError):
+        return unwrap_bare(payload)
+
+
+def unwrap_bare(payload: bytes) -> Message:
+    try:
+        bare = read_bare(payload)
+    except (ValueError, RecursionError):
+        return Message(b"", fault=NO_ENVELOPE)
+    if bare.properties.get("body_encoding", "base64") == "base64":
+        return Message(b"", fault=NO_ENVELOPE)
+    return Message(bare.body.encode(), bare.content_type)

@@ -1,0 +1,95 @@
+"""A history, opened to be read: its answers of the moment as they are kept, and transactions for all the rest."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from data_sources.errors import QueryRejected, SourceUnreachable
+from data_sources.history.place import READ_SECONDS, SOURCE, Place, reason
+from data_sources.schema import latest
+
+STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, at the clock: some tenths of a millisecond
+
+
+@dataclass(frozen=True)
+class LatestRow:
+    """An answer of the moment as it is kept: `body` and `failure` are JSON, see data_sources/latest.py."""
+
+    kind: str
+    measured_us: int | None
+    took_us: int
+    failure: str | None
+    body: str | None
+
+
+class HistoryReader:
+    """Reads the history at `place`; threads may share it. It is opened when it is first asked, and after a failure.
+
+    What is asked raises SourceUnreachable when the history is not there or not readable, QueryRejected when the answer
+    takes longer than READ_SECONDS.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._engine: Engine | None = None
+        self._opening = threading.Lock()
+
+    def close(self) -> None:
+        with self._opening:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction: everything read in it is of one moment."""
+        with self._opening:
+            engine = self._engine = self._engine or self.place.open_readonly()
+        try:
+            with engine.connect() as connection, time_limit(connection), connection.begin():
+                yield connection
+        except SQLAlchemyError as error:
+            if interrupted(error):
+                what = f"the answer takes longer than {READ_SECONDS:g} s"
+                raise QueryRejected(SOURCE, what, "Narrow the time or the filter") from error
+            self.close()
+            raise SourceUnreachable(SOURCE, f"{self.place.address}: {reason(error)}", "It is tried again") from error
+
+    def latest(self, kind: str) -> LatestRow | None:
+        """The answer of the moment of `kind`: workers, queues, recorder ...; None until there is one."""
+        with self.reading() as connection:
+            return read_latest(connection, kind)
+
+
+def read_latest(connection: Connection, kind: str) -> LatestRow | None:
+    row = connection.execute(select(latest).where(latest.c.kind == kind)).one_or_none()
+    return LatestRow(*row) if row else None
+
+
+@contextmanager
+def time_limit(connection: Connection) -> Iterator[None]:
+    """Of all reads together on SQLite; a PostgreSQL connection comes with one for each."""
+    raw = cast(Any, connection.connection.dbapi_connection)
+    if not isinstance(raw, sqlite3.Connection):
+        yield
+        return
+    ends = time.monotonic() + READ_SECONDS
+    raw.set_progress_handler(lambda: time.monotonic() > ends, STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        raw.set_progress_handler(None, 0)
+
+
+def interrupted(error: SQLAlchemyError) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    return getattr(cause, "sqlite_errorname", "") == "SQLITE_INTERRUPT" or getattr(cause, "sqlstate", "") == "57014"

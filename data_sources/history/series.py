@@ -1,0 +1,152 @@
+"""Recorded measurements over time, on any window's grid.
+
+What tasks did comes from their events, by way of the roll-ups: a point tells of the time before it, a step or a
+bucket. Workers and queues were sampled: a point tells of the last sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sqlalchemy import Connection, exists, select
+
+from data_sources.errors import BadParameter
+from data_sources.history.counts import Whole
+from data_sources.history.gaps import covered, read_gaps
+from data_sources.history.grid import Grid, plan_grid
+from data_sources.history.quantiles import Line, read_quantiles
+from data_sources.history.rollups import APART, ended, stretches
+from data_sources.history.rows import name_texts
+from data_sources.history.sampled import SERIES, read_samples
+from data_sources.microseconds import SECOND_US, microseconds
+from data_sources.note import Note
+from data_sources.range_frame import empty_frame, tidy_frame
+from data_sources.schema import STATES, rollups, sketches, tasks
+from data_sources.scope import Window
+
+ROLLUPS = 1_000_000  # read for one chart: about a third of a second
+SKETCHES = 200_000
+
+COUNTED = {"throughput": ("SUCCESS", "FAILURE"), "failures": ("FAILURE",)}
+MEASURED = {f"{of}_p{percent}": (of, percent / 100) for of in ("wait", "runtime") for percent in (50, 95, 99)}
+SAMPLED = {"depth": "queues", "unacked": "queues", "busy_slots": "workers", "slots": "workers"}  # -> who tells
+
+ACCEPTED = Note("Accepted by workers, not finished: from the differences of their totals")
+NO_EVENTS = Note("No task events were recorded in this time; workers send them with -E", "absent")
+
+
+@dataclass(frozen=True)
+class Series:
+    """`frame`: `time`, the label, `value` in `unit`."""
+
+    frame: pd.DataFrame
+    unit: str
+    notes: tuple[Note, ...]
+
+
+def read_series(connection: Connection, name: str, by: str, window: Window, of: str = "") -> Series:
+    """The measurement `name` of `query.SIGNALS`, split by its label `by`; `of`: the one value of it that is wanted.
+
+    Raises BadParameter for one not recorded.
+    """
+    if name in SAMPLED:
+        frame, notes = read_samples(connection, name, by, window, of)
+        return Series(frame, "", notes + gaps_in(connection, window, SAMPLED[name]))
+    if name not in COUNTED and name not in MEASURED:
+        raise BadParameter("q", f"{name} is not recorded; Prometheus may have it")
+    read = (counted if name in COUNTED else measured)(connection, name, by, window)
+    return replace(read, frame=read.frame[read.frame[by] == of].reset_index(drop=True)) if of else read
+
+
+def counted(connection: Connection, name: str, by: str, window: Window) -> Series:
+    """Tasks a second. Unknown, and not 0, where the recorder heard less than half of the time a point tells of."""
+    if not events_recorded(connection, window):
+        return without_events(connection, name, by, window)
+    grid = plan_grid(connection, window, rollups, ROLLUPS)
+    edges = np.arange(grid.first, grid.last + 1, grid.level) * SECOND_US
+    heard = over(grid, covered(connection, edges, ("events", "recorder")))
+    known = heard >= grid.width / 2
+    lines = {
+        id: (np.flatnonzero(known), count[known] / heard[known])
+        for id, count in task_counts(connection, grid, by, COUNTED[name]).items()
+    }
+    return split(connection, lines, grid, by, "1/s", gaps_in(connection, window, "events"))
+
+
+def task_counts(connection: Connection, grid: Grid, by: str, states: Iterable[str]) -> dict[int, Whole]:
+    """How many tasks ended so in the time each point of the grid tells of, by the id of a name; exact."""
+    found = ended(
+        connection, stretches(connection, grid.first * SECOND_US, grid.last * SECOND_US, grid.level), grid.level
+    )
+    wanted = np.isin(found.cells[found.cell, APART.index("state")], [STATES.index(state) for state in states])
+    label = found.cells[found.cell, APART.index(by)] if by else np.zeros(len(found.cell), np.int64)
+    ids, place = np.unique(label[wanted], return_inverse=True)
+    if not by:
+        ids, place = np.zeros(1, np.int64), np.zeros(int(wanted.sum()), np.int64)
+    counts = np.zeros((len(ids), grid.buckets), np.int64)
+    np.add.at(counts, (place, grid.bucket(found.at[wanted])), found.count[wanted])
+    largest = np.argsort(-counts.sum(axis=1), kind="stable")[: SERIES + 1]
+    return {int(ids[row]): over(grid, counts[row]) for row in largest}
+
+
+def measured(connection: Connection, name: str, by: str, window: Window) -> Series:
+    """Seconds, within 1 % of the task of that rank."""
+    if not events_recorded(connection, window):
+        return Series(empty_frame((by,) if by else ()), "s", (NO_EVENTS, *gaps_in(connection, window, "events")))
+    grid = plan_grid(connection, window, sketches, SKETCHES)
+    of, quantile = MEASURED[name]
+    lines = read_quantiles(connection, grid, of, by, quantile)
+    return split(connection, lines, grid, by, "s", gaps_in(connection, window, "events"))
+
+
+def without_events(connection: Connection, name: str, by: str, window: Window) -> Series:
+    """What workers accepted stands for throughput, where it was sampled."""
+    notes: tuple[Note, ...] = (NO_EVENTS,)
+    frame = empty_frame((by,) if by else ())
+    if name == "throughput" and by != "queue":
+        frame, cut = read_samples(connection, "accepted", by, window)
+        notes = (ACCEPTED, *cut) if len(frame) else notes
+    return Series(frame, "1/s", notes + gaps_in(connection, window, "workers"))
+
+
+def events_recorded(connection: Connection, window: Window) -> bool:
+    """Whether a task did something in `window`, as far as events tell, or in it nothing was accepted either."""
+    start, end = microseconds(window.start), microseconds(window.end)
+    found = exists().where(tasks.c.last_us >= start, tasks.c.last_us < end + SECOND_US)
+    rolled = exists().where(
+        rollups.c.level == 3600, rollups.c.at > start // SECOND_US - 3600, rollups.c.at <= end // SECOND_US
+    )
+    if connection.execute(select(found | rolled)).scalar():
+        return True
+    accepted, _ = read_samples(connection, "accepted", "", window)
+    ever = connection.execute(select(exists().select_from(tasks))).scalar()
+    return bool(ever) and not (accepted["value"] > 0).any()
+
+
+def over(grid: Grid, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The sum of a value a bucket over the buckets of each point."""
+    sums: npt.NDArray[Any] = np.append(np.zeros(1, values.dtype), np.cumsum(values))
+    of_points: npt.NDArray[Any] = sums[grid.upper] - sums[grid.lower]
+    return of_points
+
+
+def split(
+    connection: Connection, lines: Mapping[int, Line], grid: Grid, by: str, unit: str, notes: tuple[Note, ...]
+) -> Series:
+    """A line a name, by name; one that is not known has no label."""
+    names = name_texts(connection, lines)
+    ids = sorted(lines, key=lambda id: (names.get(id) is None, names.get(id)))
+    if len(ids) > SERIES:
+        notes += (Note(f"More than {SERIES} series; the others are left out", "cut"),)
+    metrics = [{by: names[id]} if id in names else {} for id in ids[:SERIES]]
+    points = [(grid.moments[place] // 1000, values) for place, values in (lines[id] for id in ids[:SERIES])]
+    return Series(tidy_frame(metrics, points, [by] if by else []), unit, notes)
+
+
+def gaps_in(connection: Connection, window: Window, source: str) -> tuple[Note, ...]:
+    return read_gaps(connection, microseconds(window.start), microseconds(window.end), (source, "recorder"))
