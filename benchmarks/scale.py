@@ -147,7 +147,10 @@ def by_link(context: BrowserContext, url: str, place: Place) -> float:
         began = time.perf_counter()
         page.goto(url + place.address, wait_until="commit")
         page.wait_for_function(FILLED, arg=[place.path, place.cells], polling="raf")
-        return time.perf_counter() - began
+        taken = time.perf_counter() - began
+        if failures := page.locator(".cn-failure").all_inner_texts():
+            raise RuntimeError(f"{place.path} has cells that failed: {'; '.join(failures)}")
+        return taken
 
 
 def by_click(context: BrowserContext, url: str, place: Place) -> float:
