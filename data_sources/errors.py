@@ -2,6 +2,7 @@
 
     SourceError                 a source gave no usable answer
     |-- SourceUnreachable       nothing, or nothing intelligible, came back in time: worth trying again soon
+    |   `-- NotConfirmed        nor is it known whether what was sent was done: look before it is tried again
     `-- QueryRejected           the answer is no: the same question will be refused again
 
     BadParameter                a value from a URL, a form or a call cannot be used; it names the parameter
@@ -32,6 +33,10 @@ class SourceError(Exception):
 
 class SourceUnreachable(SourceError):
     """No answer, or none that could be read, within the deadline."""
+
+
+class NotConfirmed(SourceUnreachable):
+    """What changes something was sent, and no answer came: it may have been done, or be done yet."""
 
 
 class QueryRejected(SourceError):

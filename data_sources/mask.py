@@ -62,7 +62,7 @@ def hide(value: Any) -> Any:
 def mask_text(text: str) -> str:
     """`text` without userinfo in URLs, without the values of secret names, and without lone surrogates."""
     if not text.isascii():
-        text = text.encode(errors="replace").decode()
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # to U+FFFD: “?” is a text
     if ":" not in text and "=" not in text:
         return text
     if "@" in text and "://" in text:

@@ -13,8 +13,9 @@ from data_sources.events.celery_events import decode
 from data_sources.events.event_stream import EventStream
 from data_sources.events.event_streams import open_events
 from data_sources.microseconds import now_us
-from data_sources.workers.celery_control import enable_events
+from data_sources.workers.celery_control import MOST_WORKERS, give, names_one
 from data_sources.workers.heartbeat import Heartbeat
+from data_sources.workers.orders import EnableEvents
 from recorder.gaps import Gaps
 from recorder.heartbeats import Heartbeats, Mark
 from recorder.inbox import Inbox
@@ -160,9 +161,10 @@ class Follower:
             name
             for name, beat in self.heartbeats.workers.items()
             if not beat.sends_events
+            and names_one(name)
             and now_us() - beat.at_us < GONE_US
             and now - self._asked.get(name, -ASK_AGAIN_SECONDS) >= ASK_AGAIN_SECONDS
-        ]
+        ][:MOST_WORKERS]
         if names and not (self._asking and self._asking.is_alive()):
             self._asked.update(dict.fromkeys(names, now))
             self._asking = threading.Thread(target=self._enable_events, args=(names,), daemon=True)
@@ -170,7 +172,7 @@ class Follower:
 
     def _enable_events(self, workers: list[str]) -> None:
         try:
-            enable_events(self._cluster.broker, workers, CONNECT_SECONDS)
+            give(self._cluster.broker, EnableEvents(), workers, CONNECT_SECONDS)
             log.info("%s: asked %d workers to send task events", self._cluster.name, len(workers))
         except SourceError as error:
             log.warning("%s: workers could not be asked to send task events: %s", self._cluster.name, error.what)
