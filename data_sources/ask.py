@@ -13,11 +13,12 @@ from datetime import UTC, datetime, timedelta
 
 from data_sources import promql
 from data_sources.answer import Answer
+from data_sources.audit_query import Audit
 from data_sources.blank import blank_frame, rejected
 from data_sources.config import Cluster, Settings
 from data_sources.errors import BadParameter, SourceError
 from data_sources.failure import Failure
-from data_sources.fetches import Fetches
+from data_sources.fetches import Fetches, ReadAudit
 from data_sources.history.reader import HistoryReader
 from data_sources.note import Note
 from data_sources.now import chosen, depths_answer, leftovers_answer, seconds_left, sources_answer, workers_answer
@@ -46,6 +47,7 @@ class Desk:
         self.ended = False
         self._watches = {cluster.name: Watch(cluster, settings.history_url) for cluster in settings.clusters}
         self._fetches = Fetches()
+        self.audit: ReadAudit | None = None  # who steers says how the audit is read; without control there is none
 
     def start(self) -> None:
         for watch in self._watches.values():
@@ -108,6 +110,8 @@ class Desk:
                 return self._signal(query, watch, scope, wait_seconds)
             case Xray():
                 return self._fetches.xray(query, watch, scope, wait_seconds)
+            case Audit():
+                return self._fetches.audit(query, scope, self.audit, wait_seconds)
             case Leftovers():
                 return leftovers_answer(query, watch, wait_seconds)
             case Schedule():

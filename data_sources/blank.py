@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from data_sources.answer import Answer
+from data_sources.audit_query import AUDIT_COLUMNS, Audit
 from data_sources.brokers import leftovers, xray
 from data_sources.failure import Failure
 from data_sources.history.facets import FACET_COLUMNS
@@ -55,6 +56,8 @@ def blank_frame(query: Query) -> pd.DataFrame:
             return without_rows(LOAD_COLUMNS)
         case Xray():
             return without_rows(xray.MIX_COLUMNS if query.by else xray.MESSAGE_COLUMNS)
+        case Audit():
+            return without_rows(AUDIT_COLUMNS)
         case Leftovers():
             return without_rows(leftovers.COLUMNS)
         case Schedule():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from data_sources import promql
 from data_sources.answer import Answer
+from data_sources.audit_query import Audit
 from data_sources.blank import blank_frame, rejected
 from data_sources.brokers.xray_answer import of_what, xray_answer
 from data_sources.errors import SourceUnreachable
@@ -33,6 +35,7 @@ from data_sources.watch import Watch
 from data_sources.workers.inspect_frames import inspect_frame
 from data_sources.workers.snapshot import notes_of
 
+ReadAudit = Callable[[Audit, str], Answer]  # of a cluster
 Recorded = History | Tasks | OfTasks | Task  # the kinds that the history answers
 
 DEADLINE_SECONDS = 10.0
@@ -44,6 +47,7 @@ NO_TURN = (
 )
 RARELY = ("conf", "registered", "report")  # changes while a worker runs
 RARELY_SECONDS = 60.0
+SOON = timedelta(seconds=1)  # who asks for what is no older has just changed it
 XRAY_SECONDS = 15.0
 LOOKED_UP = timedelta(seconds=15)  # what costs half a second to look up is not looked up at every refresh
 SETTLED_AFTER = timedelta(minutes=5)  # nothing is written that far back any more
@@ -59,6 +63,7 @@ class Fetches:
         self._xrays = Flights("look into queues", parallel=2)
         self._timetables: dict[str, Timetable] = {}  # by cluster
         self._schedules = Flights("read the schedule", parallel=2)
+        self._audits = Flights("read the audit", parallel=1)
 
     def close(self) -> None:
         """Nothing more is fetched; whoever waits is answered."""
@@ -67,6 +72,7 @@ class Fetches:
         self._histories.close()
         self._xrays.close()
         self._schedules.close()
+        self._audits.close()
 
     def history(self, query: Recorded, watch: Watch, scope: Scope, window: Window, wait_seconds: float) -> Answer:
         """As recorded; with the recorder's failure, while what it measures does not come in."""
@@ -165,7 +171,8 @@ class Fetches:
     def inspect(self, query: Inspect, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
         sampled = watch.workers()
         expected = sampled.value.expected if sampled.value and not sampled.failure else ()
-        lasts = timedelta(seconds=RARELY_SECONDS if query.method in RARELY else 0)
+        rarely = query.method in RARELY and scope.max_age >= SOON
+        lasts = timedelta(seconds=RARELY_SECONDS if rarely else 0)
 
         def fetch(_waited_seconds: float) -> Answer:
             snapshot = watch.inspector.snapshot(
@@ -192,6 +199,18 @@ class Fetches:
         blank = Answer(blank_frame(query), query, origin="Celery")
         question, due = (scope.cluster, query), slot(steady_now(), max(scope.max_age, lasts))
         return self._inspects.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)
+
+    def audit(self, query: Audit, scope: Scope, read: ReadAudit | None, wait_seconds: float) -> Answer:
+        """As the workspace has it, which whoever steers reads by `read`."""
+        if read is None:
+            return rejected(query, "source", "there is no audit: nobody may change anything here", source="Workspace")
+
+        def fetch(_waited_seconds: float) -> Answer:
+            return read(query, scope.cluster)
+
+        blank = Answer(blank_frame(query), query, origin="Workspace")
+        question, due = (scope.cluster, query), slot(steady_now(), min(scope.max_age, SOON))
+        return self._audits.ask(question, due, fetch, blank, wait_seconds)
 
     def xray(self, query: Xray, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
         messages = Xray(query.queue)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self, get_args
 
+from data_sources.audit_query import Audit
 from data_sources.errors import BadParameter
 from data_sources.fields import Fields, Params, names, one
 from data_sources.queue_query import Leftovers, Xray
@@ -213,6 +214,7 @@ Kind = (
     | ScheduledLoad
     | Xray
     | Leftovers
+    | Audit
 )
 KINDS: dict[str, type[Kind]] = {kind.kind: kind for kind in get_args(Kind)}
 

@@ -13,6 +13,7 @@ A parameter of another name, or one the query does not read, changes nothing and
 `X-Ignored-Parameters` (and in the JSON's `meta.ignored`): the links of pages carry theirs along.
 
     400  {"error": {"parameter": "range", "message": "..."}}                              the question cannot be asked
+    403  {"error": {"message": "..."}}                                          the audit is asked for by no operator
     502  {"error": {"source": "Prometheus", "kind": "unreachable", "what": ..., "hint": ...}}     there is no answer
 
 A file is written from an answer that is complete. Should writing it fail, the connection is cut, not closed.
@@ -38,6 +39,7 @@ from starlette.routing import Route
 
 from data_sources import ask as desk
 from data_sources.answer import Answer
+from data_sources.audit_query import Audit
 from data_sources.errors import BadParameter
 from data_sources.fields import Params, one
 from data_sources.query import Inspect, PromQL, Query, Signal, from_fields
@@ -45,6 +47,7 @@ from data_sources.range_frame import wide_frame
 from data_sources.schedule_query import Schedule
 from data_sources.scope import Range, Scope, iso, parse_duration
 from data_sources.task_query import Histogram, Listing
+from identity import of_headers
 from routes.csv_text import csv_chunks
 from routes.json_text import json_chunks
 
@@ -129,6 +132,8 @@ async def export(request: Request, kind: str) -> Response:
         asked = Export.from_fields(ReadFields(request.query_params.multi_items()))
     except BadParameter as error:
         return refused(error.name, error.message)
+    if isinstance(asked.query, Audit) and not of_headers(request.headers).controls:
+        return JSONResponse({"error": {"message": "The audit is for operators"}}, 403)
     deadline = time.monotonic() + WAIT_SECONDS
     with move_on_after(WAIT_SECONDS):
         return await run_sync(partial(respond, request.method, asked, kind, deadline), limiter=LANES)

@@ -14,6 +14,7 @@ ORDER = (
     "recorder",
     "workspace",
     "identity",
+    "control",
     "charts",
     "headlines",
     "cells",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from data_sources.mask import mask, mask_text
-from data_sources.microseconds import moment, now_us
+from data_sources.microseconds import microseconds, moment, now_us
 from workspace.schema import audit
 from workspace.store import Workspace
 
 MOST_TEXT = 2_000  # characters of a text
-MOST_ARGUMENTS = 64_000  # characters of all arguments as JSON; longer ones are left out
+MOST_ARGUMENTS = 200_000  # characters of all arguments as JSON: the names of a thousand tasks and workers, and more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +58,33 @@ def record(workspace: Workspace, act: Act) -> int:
         return int(connection.execute(insert(audit).values(values).returning(audit.c.id)).scalar_one())
 
 
-def entries(workspace: Workspace, limit: int = 100, before: int | None = None) -> list[Entry]:
-    """The newest `limit` entries, newest first; `before`: those with a smaller id. Raises SourceUnreachable."""
+def entries(
+    workspace: Workspace,
+    limit: int = 100,
+    before: int | None = None,
+    *,
+    cluster: str | None = None,
+    actions: Collection[str] = (),
+    outcomes: Collection[str] = (),
+    since: datetime | None = None,
+) -> list[Entry]:
+    """The newest `limit` entries, newest first; `before`: those with a smaller id. What else is given must hold.
+
+    Of a `cluster` are also those of none: what was tried by who may not.
+
+    Raises SourceUnreachable.
+    """
     newest = select(audit).order_by(audit.c.id.desc()).limit(limit)
     if before is not None:
         newest = newest.where(audit.c.id < before)
+    if cluster is not None:
+        newest = newest.where(audit.c.cluster.in_((cluster, "")))
+    if actions:
+        newest = newest.where(audit.c.action.in_(actions))
+    if outcomes:
+        newest = newest.where(audit.c.outcome.in_(outcomes))
+    if since is not None:
+        newest = newest.where(audit.c.at_us >= microseconds(since))
     with workspace.read() as connection:
         rows = connection.execute(newest).mappings().all()
     return [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
 from sqlalchemy import Connection
 
 from data_sources.answer import Answer
@@ -19,7 +20,7 @@ from data_sources.history.names import read_names
 from data_sources.history.pages import read_page
 from data_sources.history.reader import HistoryReader, read_latest
 from data_sources.history.relatives import FAMILY, read_compared, read_family, read_runs
-from data_sources.history.rows import ONE_TASK_COLUMNS, UNITS, read_task, task_frame
+from data_sources.history.rows import ONE_TASK_COLUMNS, UNITS, read_task, read_tasks, task_frame
 from data_sources.history.series import read_series
 from data_sources.microseconds import MICROSECOND, microseconds, moment
 from data_sources.note import Note
@@ -107,6 +108,12 @@ def task_answer(reader: HistoryReader, query: Task) -> Answer:
         return Answer(task_frame(rows, ONE_TASK_COLUMNS), query, UNITS, notes=notes)
 
     return answered(reader, read)
+
+
+def recorded_tasks(reader: HistoryReader, ids: Sequence[str]) -> pd.DataFrame:
+    """Those of the tasks that are recorded, columns `rows.ONE_TASK_COLUMNS`. Raises SourceError."""
+    with reader.reading() as connection:
+        return task_frame(read_tasks(connection, ids), ONE_TASK_COLUMNS)
 
 
 def series_answer(reader: HistoryReader, query: History, window: Window) -> Answer:

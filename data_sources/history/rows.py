@@ -74,7 +74,12 @@ def name_texts(connection: Connection, ids: Iterable[int | None]) -> dict[int | 
 
 def read_task(connection: Connection, id: str) -> list[Row]:
     """The task of that id, if it is recorded."""
-    return read_rows(connection, connection.execute(select(tasks.c.seq).where(tasks.c.id == id)).scalars().all())
+    return read_tasks(connection, (id,))
+
+
+def read_tasks(connection: Connection, ids: Sequence[str]) -> list[Row]:
+    """Those of the tasks that are recorded; at most CHUNK."""
+    return read_rows(connection, connection.execute(select(tasks.c.seq).where(tasks.c.id.in_(ids))).scalars().all())
 
 
 def task_frame(rows: Sequence[Row], columns: dict[str, str] = TASK_COLUMNS) -> pd.DataFrame:

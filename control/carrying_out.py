@@ -1,0 +1,116 @@
+"""Doing what was planned, and looking what came of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import cast
+
+from control.facts import Facts
+from control.plan import Line, Plan
+from control.planning import READERS, Again
+from control.revoking import marked_words
+from control.words import NO_ANSWER, many
+from data_sources.brokers import publish, purge
+from data_sources.config import Cluster
+from data_sources.errors import NotConfirmed, QueryRejected, SourceError
+from data_sources.failure import Failure
+from data_sources.workers import celery_control
+from data_sources.workers.celery_control import Reply
+from data_sources.workers.orders import Order, Purge, Revoke, Shutdown, WorkerOrder
+
+log = logging.getLogger(__name__)
+
+GIVE_SECONDS = 5.0
+SEND_SECONDS = 5.0  # a task
+SENDING_SECONDS = 60.0  # all tasks of a plan
+READ_BACK_SECONDS = 5.0  # effects come later than the answer: a consumer is added in the worker's next round
+LOOK_AGAIN_SECONDS = 0.3
+
+
+def carried_out(plan: Plan, cluster: Cluster) -> tuple[tuple[Reply, ...], Failure | None]:
+    """What each said; and the failure, where the broker was not reached, or refused, before anything was sent.
+
+    Never raises. Where it is not known whether something was done, each reply is "no reply".
+    """
+    replies: list[Reply] = []
+    try:
+        for some in carry_out(plan, cluster):
+            replies += some
+    except NotConfirmed as error:
+        replies += unheard(plan, error.what)
+    except SourceError as error:
+        return tuple(replies), Failure.from_error(error, datetime.now(UTC), None)
+    except Exception:
+        log.exception("unexpected error while an order was given")
+        replies += unheard(plan, "an unexpected error of Celery Notebook's own; its log has the details")
+    return tuple(replies), None
+
+
+def carry_out(plan: Plan, cluster: Cluster) -> Iterator[Sequence[Reply]]:
+    """Raises SourceError."""
+    if isinstance(plan.order, Purge):
+        deleted = purge.purge(cluster, plan.order.queue, GIVE_SECONDS)
+        yield [Reply(plan.order.queue, "done", f"{many(deleted, 'message')} deleted")]
+    elif plan.sends:
+        yield list(published(plan, cluster))
+    else:
+        for order in plan.order.orders if isinstance(plan.order, Again) else (plan.order,):
+            yield celery_control.give(cluster.broker, cast(WorkerOrder, order), plan.workers, GIVE_SECONDS)
+
+
+def unheard(plan: Plan, why: str) -> list[Reply]:
+    names = plan.workers or tuple(line.about for line in plan.lines)
+    return [Reply(name, "no reply", f"sent, not confirmed: {why}") for name in names]
+
+
+def published(plan: Plan, cluster: Cluster) -> Iterator[Reply]:
+    """One after the other; of a broker that is gone nothing more is asked."""
+    ends, gone = time.monotonic() + SENDING_SECONDS, ""
+    for send in plan.sends:
+        about = send.retry_of or send.name
+        if gone or time.monotonic() > ends:
+            yield Reply(about, "refused", f"not sent: {gone or 'the time was up'}")
+            continue
+        try:
+            yield Reply(about, "done", publish.publish(cluster, send, SEND_SECONDS))
+        except QueryRejected as error:
+            yield Reply(about, "refused", ". ".join(filter(None, (error.what, error.hint))))
+        except NotConfirmed as error:
+            gone = error.what
+            yield Reply(about, "no reply", f"sent, not confirmed: {error.what}")
+        except SourceError as error:
+            gone = error.what
+            yield Reply(about, "refused", f"not sent: {error.what}")
+
+
+def read_back(plan: Plan, facts: Facts, replies: Sequence[Reply]) -> tuple[Line, ...]:
+    """What it is now at those who did not refuse, once it is as planned or READ_BACK_SECONDS are over.
+
+    Nothing where Celery cannot tell. Raises SourceError.
+    """
+    reader = READERS.get(type(plan.order))
+    told = [reply.worker for reply in replies if is_worth_asking(reply, plan.order)]
+    if reader is None or not told:
+        return ()
+    then = wanted(plan, told)
+    ends = time.monotonic() + READ_BACK_SECONDS
+    while True:
+        now = reader(plan.order, facts, told)
+        if now == then or time.monotonic() > ends:
+            return tuple(Line(name, now.get(name, NO_ANSWER), then[name]) for name in told)
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def is_worth_asking(reply: Reply, order: Order) -> bool:
+    """Who did not answer before would be waited for in vain; but who shuts down does not answer."""
+    return reply.outcome == "done" or (reply.outcome == "no reply" and isinstance(order, Shutdown))
+
+
+def wanted(plan: Plan, workers: Sequence[str]) -> dict[str, str]:
+    if isinstance(plan.order, Revoke):
+        return dict.fromkeys(workers, marked_words(len(plan.order.ids), plan.order))
+    then = {line.about: line.then for line in plan.lines}
+    return {name: then[name] for name in workers}

@@ -1,0 +1,96 @@
+"""Which queues a worker takes tasks from, and whether it tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from control.facts import Facts
+from control.plan import Draft, Line
+from control.runs import Runs
+from control.words import NO_ANSWER, many, unable
+from data_sources.errors import BadParameter
+from data_sources.note import listed
+from data_sources.workers.orders import AddConsumer, CancelConsumer, DisableEvents, EnableEvents
+
+TAKES, DOES_NOT = "takes from it", "does not take from it"
+
+
+def consumed(order: AddConsumer | CancelConsumer, facts: Facts, workers: Collection[str]) -> dict[str, str]:
+    """Whether each worker that answers takes from the queue now."""
+    rows = facts.said("active_queues", workers)
+    takes = {row["worker"] for row in rows if row["queue"] == order.queue}
+    # one that takes from no queue at all answers with no row
+    answering = {row["worker"] for row in rows} | facts.runs(set(workers) - takes).keys() | takes
+    return {name: TAKES if name in takes else DOES_NOT for name in answering}
+
+
+def plan_add(order: AddConsumer, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
+    now = consumed(order, facts, runs)
+    warnings: tuple[str, ...] = ()
+    if order.queue not in facts.queues:
+        warnings += (f"There is no queue “{order.queue}” yet: it is made",)
+    if already := [name for name in workers if now.get(name) == TAKES]:
+        warnings += (f"{listed(already)} {'takes' if len(already) == 1 else 'take'} from it already",)
+    return Draft(
+        order=order,
+        summary=f"{many(len(workers), 'worker')} will take from {order.queue}; {waiting(facts, order.queue)}",
+        lines=tuple(Line(name, now.get(name, NO_ANSWER), TAKES) for name in workers),
+        workers=tuple(workers),
+        warnings=warnings,
+        undo=None if already else CancelConsumer(order.queue),
+    )
+
+
+def plan_cancel(order: CancelConsumer, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
+    now = consumed(order, facts, runs)
+    idle = [name for name in workers if now.get(name) == DOES_NOT]
+    able = tuple(name for name in workers if name not in idle)
+    if not able:
+        raise BadParameter("queue", f"{listed(idle)}: does not take from “{order.queue[:80]}”")
+    return Draft(
+        order=order,
+        summary=f"{many(len(able), 'worker')} will take nothing more from {order.queue}",
+        lines=tuple(Line(name, now.get(name, NO_ANSWER), DOES_NOT) for name in able),
+        workers=able,
+        warnings=(
+            *unable(dict.fromkeys(idle, "it does not take from this queue")),
+            *left_alone(facts, {order.queue}, able),
+        ),
+        undo=AddConsumer(order.queue),
+    )
+
+
+def plan_events(order: EnableEvents | DisableEvents, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
+    then = "tells of its tasks" if isinstance(order, EnableEvents) else "tells nothing of its tasks"
+    warnings: tuple[str, ...] = ()
+    if isinstance(order, DisableEvents):
+        warnings += (
+            "What they run is not recorded then, here or elsewhere",
+            "One that was started with -E answers that its events are off already, and goes on",
+        )
+    return Draft(
+        order=order,
+        summary=f"{many(len(workers), 'worker')}: {then}",
+        lines=tuple(Line(name, "not known" if name in runs else NO_ANSWER, then) for name in workers),
+        workers=tuple(workers),
+        warnings=warnings,
+        undo=DisableEvents() if isinstance(order, EnableEvents) else EnableEvents(),
+    )
+
+
+def left_alone(facts: Facts, queues: Collection[str], leaving: Collection[str]) -> tuple[str, ...]:
+    """Warnings of the queues that nobody takes from once `leaving` do not."""
+    others = [row["queues"] for name, row in facts.workers.items() if name not in leaving]
+    unsaid = sum(given is None for given in others)
+    doubt = f", as far as is known: {many(unsaid, 'worker')} did not say" if unsaid else ""
+    kept = {queue for given in others for queue in given or ()}
+    return tuple(
+        f"Nobody will take from {queue}{doubt}: {waiting(facts, queue)}" for queue in sorted(set(queues) - kept)
+    )
+
+
+def waiting(facts: Facts, queue: str) -> str:
+    row = facts.queues.get(queue)
+    if row is None or row["ready"] is None:
+        return "how many tasks wait there is not known"
+    return f"{many(row['ready'], 'task')} {'waits' if row['ready'] == 1 else 'wait'} there"

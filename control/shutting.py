@@ -1,0 +1,48 @@
+"""Ending a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from control.consumers import left_alone
+from control.facts import Facts, Row
+from control.plan import Draft, Line
+from control.runs import Runs
+from control.words import NO_ANSWER, many
+from data_sources.workers.orders import Shutdown
+
+GONE, THERE = "answers no more", "still answers: it ends once what it runs has ended"
+
+
+def presence(order: Shutdown, facts: Facts, workers: Collection[str]) -> dict[str, str]:
+    """Whether each still answers."""
+    there = {row["worker"] for row in facts.said("ping", workers)}
+    return {name: THERE if name in there else GONE for name in workers}
+
+
+def plan_shutdown(order: Shutdown, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
+    rows = {name: facts.workers[name] for name in workers}
+    queues = {queue for row in rows.values() for queue in row["queues"] or ()}
+    busy = [row["active"] for row in rows.values()]
+    total = "how many tasks run there is not known" if None in busy else f"{many(sum(busy), 'task')} run there"
+    return Draft(
+        order=order,
+        summary=f"{many(len(workers), 'worker')} will end once what runs there has ended; {total}",
+        lines=tuple(Line(name, held(row) if name in runs else NO_ANSWER, GONE) for name, row in rows.items()),
+        workers=tuple(workers),
+        tasks=None if None in busy else sum(busy),
+        phrase=workers[0] if len(workers) == 1 else f"shut down {len(workers)} workers",
+        warnings=(
+            *left_alone(facts, queues, workers),
+            "What they have taken and not begun goes back to its queue. Nothing here starts them again",
+        ),
+    )
+
+
+def held(row: Row) -> str:
+    words = [
+        f"{name} {row[column]:,}"
+        for name, column in (("runs", "active"), ("holds", "reserved"))
+        if row[column] is not None
+    ]
+    return ", ".join(words) or "what it runs is not known"

@@ -1,0 +1,218 @@
+"""POST /api/control/<order>: what operators may do, by the same rules as on the pages; GET /api/control/audit.
+
+The body is a JSON object. With `"dry_run": true` it tells the order's fields, and the answer holds the plan with its
+`nonce`; nothing is sent. Then `{"nonce": "...", "confirm": "..."}` does what was planned, `confirm` being the plan's
+`phrase` where it has one. docs/control.md has the orders and their fields.
+
+    400  {"error": {"parameter": "rate", "message": "..."}}        the order cannot be given, or `confirm` is not right
+    401, 403                                                       who asks is not known, or no operator
+    404                                                            nobody may change anything here: no access is set up
+    409  {"error": {"stale": "..."}}                               plan it anew: used, too old, or the workers changed
+    502  {"error": {"source": "Redis", "kind": "unreachable", "what": ..., "hint": ...}}        nothing was done
+
+Once the order was given the answer is 200, with `outcome` for each worker: done, refused or no reply. A failure that
+stands beside them says why nothing was sent, or not all of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any, cast
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from control import desk
+from control.errors import Denied, Stale, Unconfirmed
+from control.plan import Line, Outcome, Plan
+from control.planning import KINDS, from_fields, grouped
+from data_sources import ask
+from data_sources.errors import BadParameter, QueryRejected, SourceError
+from data_sources.scope import Range, Scope, iso
+from data_sources.task_query import TaskFilter
+from data_sources.workers.orders import Order
+from data_sources.workers.task_arguments import MOST_BYTES, parsed
+from identity import Person, of_headers
+from routes.export import ReadFields, export_json, failed, refused
+
+LANES = CapacityLimiter(8)  # threads that wait for workers
+JSON_TEXTS = ("args", "kwargs")  # fields whose value is JSON itself
+OFF = "Nobody may change anything here: docs/access.md says how operators are named"
+NOT_OF_ORDER = ("dry_run", "nonce", "confirm", "cluster", "workers", "filter", "range", "from", "to")
+
+
+async def control(request: Request) -> Response:
+    if not desk.desk().enabled:
+        return JSONResponse({"error": {"message": OFF}}, 404)
+    person, kind = of_headers(request.headers), request.path_params["order"]
+    try:
+        body = await read_body(request)
+        work = partial(asked_for(body), person, kind, body)
+    except BadParameter as error:
+        return refused(error.name, error.message)
+    return await run_sync(partial(answered, person, work), limiter=LANES)
+
+
+def answered(person: Person, work: Callable[[], dict[str, Any]]) -> Response:
+    try:
+        return JSONResponse(work(), headers={"Cache-Control": "no-store"})
+    except Denied as error:
+        return denied(person, str(error))
+    except Stale as error:
+        return JSONResponse({"error": {"stale": str(error)}}, 409)
+    except Unconfirmed as error:
+        return refused("confirm", f"must be exactly “{error.phrase}”")
+    except BadParameter as error:
+        return refused(error.name, error.message)
+    except QueryRejected as error:
+        if error.parameter:
+            return refused(error.parameter, error.what)
+        return failed(source=error.source, kind="rejected", what=error.what, hint=error.hint)
+    except SourceError as error:
+        return failed(source=error.source, kind="unreachable", what=error.what, hint=error.hint)
+
+
+def denied(person: Person, message: str) -> Response:
+    if person.reads or person.controls:
+        return JSONResponse({"error": {"message": message}}, 403)
+    headers = {"WWW-Authenticate": "Bearer"}
+    return JSONResponse({"error": {"message": "Say who asks: Authorization: Bearer ..."}}, 401, headers)
+
+
+async def read_body(request: Request) -> dict[str, Any]:
+    """Raises BadParameter."""
+    text = b""
+    async for chunk in request.stream():
+        text += chunk
+        if len(text) > MOST_BYTES:
+            raise BadParameter("body", f"is longer than {MOST_BYTES:,} bytes")
+    body = parsed("body", text.decode(errors="replace"))
+    if not isinstance(body, dict):
+        raise BadParameter("body", "must be a JSON object")
+    return body
+
+
+def asked_for(body: Mapping[str, Any]) -> Callable[[Person, str, Mapping[str, Any]], dict[str, Any]]:
+    """Planning or acting. Raises BadParameter."""
+    if body.get("dry_run") is True:
+        return planned
+    if not isinstance(body.get("nonce"), str):
+        raise BadParameter("nonce", 'is missing: send the order with "dry_run": true first, and confirm its plan')
+    return acted
+
+
+def planned(person: Person, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises what control.desk raises."""
+    cluster = body.get("cluster", ask.clusters()[0])
+    if not isinstance(cluster, str):
+        raise BadParameter("cluster", "must be a name")
+    if kind not in KINDS:
+        raise BadParameter("order", f"must be one of {', '.join(KINDS)}")
+    if "filter" in body:
+        if not isinstance(body["filter"], dict):
+            raise BadParameter("filter", 'must be an object, such as {"state": ["FAILURE"]}')
+        times = {name: texts_of(name, body[name])[0] for name in ("range", "from", "to") if body.get(name)}
+        scope = Scope(cluster, Range.from_params(times))
+        wanted = TaskFilter.from_fields(fields_of(body["filter"]))
+        return {"plan": plan_json(desk.desk().plan_found(person, kind, scope, wanted))}
+    workers = texts_of("workers", body.get("workers", []))
+    return {"plan": plan_json(desk.desk().plan(person, order_of(kind, body), cluster, workers))}
+
+
+def acted(person: Person, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises what control.desk raises."""
+    confirm = body.get("confirm", "")
+    return outcome_json(desk.desk().act(person, body["nonce"], confirm if isinstance(confirm, str) else "", kind))
+
+
+def order_of(kind: str, body: Mapping[str, Any]) -> Order:
+    """Raises BadParameter, also for a field that the order does not know: it may have meant something."""
+    given = ReadFields([(name, text) for name, texts in fields_of(body).items() for text in texts] + [("order", kind)])
+    order = from_fields(given)
+    if given.ignored:
+        raise BadParameter(given.ignored[0][:60], f"is no field of {kind}")
+    return order
+
+
+def fields_of(body: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+    """The fields of a form that a JSON object stands for."""
+    return {
+        name: [json.dumps(value, ensure_ascii=False)] if name in JSON_TEXTS else texts_of(name, value)
+        for name, value in body.items()
+        if name not in NOT_OF_ORDER and value is not None
+    }
+
+
+def texts_of(name: str, value: Any) -> list[str]:
+    """One text, number or truth, or a list of them. Raises BadParameter."""
+    values = value if isinstance(value, list) else [value]
+    return [text_of(name, one) for one in values]
+
+
+def text_of(name: str, value: Any) -> str:
+    match value:
+        case bool():
+            return str(int(value))
+        case int() | float():
+            return f"{value:.9f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+        case str():
+            return value
+    raise BadParameter(name, "must be a text, a number, true or false, or a list of these")
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    return {
+        "nonce": plan.nonce,
+        "expires": iso(plan.expires),
+        "cluster": plan.cluster,
+        "order": order_json(plan.order),
+        "summary": plan.summary,
+        "workers": plan.workers,
+        "tasks": plan.tasks,
+        "lines": lines_json(plan.lines),
+        "warnings": plan.warnings,
+        "phrase": plan.phrase,
+        "sends": [order_json(send) for send in plan.sends],
+    }
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    failure = outcome.failure
+    return {
+        "replies": [{"about": reply.worker, "outcome": reply.outcome, "text": reply.text} for reply in outcome.replies],
+        "read_back": lines_json(outcome.read_back),
+        "failure": failure
+        and {"source": failure.source, "kind": failure.kind, "what": failure.what, "hint": failure.hint},
+        "warnings": outcome.warnings,
+        "audit": outcome.audit_id,
+        "undo": outcome.undo and {**order_json(outcome.undo), "workers": outcome.undo_workers},
+    }
+
+
+def lines_json(lines: Sequence[Line]) -> list[dict[str, str]]:
+    return [asdict(line) for line in lines]
+
+
+def order_json(order: Order) -> dict[str, Any]:
+    """The fields of an order: texts, or a list of those of which there may be many."""
+    return {name: texts if name == "id" else texts[0] for name, texts in grouped(order.to_params()).items()}
+
+
+async def audit(request: Request) -> Response:
+    """What was done, newest first, as /export.json has it with source=audit."""
+    if not desk.desk().enabled:
+        return JSONResponse({"error": {"message": OFF}}, 404)
+    scope = {**request.scope, "query_string": b"source=audit&" + request.scope["query_string"]}
+    return await export_json(Request(cast(Any, scope), request.receive))
+
+
+routes = [
+    Route("/api/control/audit", audit, methods=["GET"]),
+    Route("/api/control/{order}", control, methods=["POST"]),
+]
