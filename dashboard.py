@@ -9,21 +9,31 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import streamlit as st
+import uvicorn.config
 from starlette.middleware import Middleware
 
 from cells import assets as browser
 from data_sources import ask, settings
+from data_sources.access import check_listening
 from data_sources.errors import ConfigError
+from identity.who import Identity
 from recorder.start import Keeper
-from routes import assets, export, health, metrics
+from routes import assets, export, health, metrics, oidc
 from routes.guard import Guard
 from routes.head_start import HeadStart
+from routes.sign_in import SignIn
 
 ROOT = Path(__file__).resolve().parent
 try:
     SETTINGS = settings.load()
+    check_listening(SETTINGS.access, st.get_option("server.address"))
+    oidc.check(SETTINGS.access, SETTINGS.public_url)
 except ConfigError as error:
     raise SystemExit(f"Celery Notebook does not start: {error}") from None
+
+IDENTITY = Identity(SETTINGS.access, SETTINGS.public_url, oidc.claims)
+# It would take what X-Forwarded-For says for the address of whoever asks; the guard has to see who really does.
+uvicorn.config.ProxyHeadersMiddleware = lambda app, trusted_hosts: app  # type: ignore[attr-defined, assignment, misc]
 
 
 @contextlib.asynccontextmanager
@@ -42,9 +52,9 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
 app = st.App(
     ROOT / "shell" / "main.py",
     lifespan=lifespan,
-    routes=[*export.routes, *health.routes, *metrics.routes, *assets.routes],
+    routes=[*export.routes, *health.routes, *metrics.routes, *assets.routes, *SignIn(IDENTITY).routes],
     middleware=[
-        Middleware(Guard, public_url=SETTINGS.public_url),
+        Middleware(Guard, public_url=SETTINGS.public_url, identity=IDENTITY),
         Middleware(HeadStart, links=browser.LINKS, scripts=browser.SCRIPTS),
     ],
 )

@@ -16,6 +16,7 @@ from data_sources.errors import BadParameter
 from data_sources.fields import MAX_NAME, MAX_NAMES, Fields, one
 from data_sources.query import Query
 from data_sources.scope import Range, Scope, format_duration, parse_duration
+from identity import Person
 
 REFRESH = timedelta(seconds=5)
 # A browser counts milliseconds in 32 bits: above 24 days it would refresh without pause.
@@ -46,8 +47,8 @@ class Target:
     params: tuple[tuple[str, str], ...]
 
 
-def draw(menu: Sequence[tuple[str, str]], here: str) -> Target | None:
-    """Draws the menu (path and title of each page) and the controls, and makes their values the page's.
+def draw(menu: Sequence[tuple[str, str]], here: str, person: Person) -> Target | None:
+    """Draws the menu (path and title of each page), the controls and who is signed in; the URL's values are the page's.
 
     A rejected value is named and its default taken. Returns the page to go to, when a link to one was followed.
     """
@@ -69,6 +70,9 @@ def draw(menu: Sequence[tuple[str, str]], here: str) -> Target | None:
             "cluster": scope.cluster,
             "zones": list(ZONES),
             "notices": list(view.notices),
+            "person": person.name,
+            "leave": person.leave,
+            "until": person.until.timestamp() * 1000 if person.until else None,
         },
         on_change_change=_changed,
         on_go_change=lambda: None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Self
 from urllib.parse import unquote
 
@@ -143,6 +144,60 @@ class Cluster:
 
 
 @dataclass(frozen=True)
+class ProxyHeader:
+    """A proxy that signs people in and names them in `header`: believed from `trusted` networks, with the secret."""
+
+    secret: Secret
+    header: str = "X-Forwarded-User"
+    secret_header: str = "X-Proxy-Secret"
+    trusted: tuple[IPv4Network | IPv6Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+    sign_out: str | None = None  # where the proxy ends its session
+
+
+@dataclass(frozen=True)
+class Oidc:
+    """Who signs in by OpenID Connect: `claim` names them. The provider itself stands in Streamlit's secrets.toml."""
+
+    allowed: tuple[str, ...]  # whole names, @example.com for all of a domain, * for everybody the provider signs in
+    claim: str = "email"
+    provider: str = "default"
+    session_life: timedelta | None = None  # since the sign-in; None: as long as the ID token says
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a program signs in with, known by its hash."""
+
+    name: str
+    sha256: Secret
+    controls: bool
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may read, and who may change something. Nothing of it configured: everybody reads, and nobody changes."""
+
+    operators: tuple[str, ...] = ()
+    users: Mapping[str, Secret] = field(default_factory=dict)  # name and hash of the password
+    tokens: tuple[Token, ...] = ()
+    proxy: ProxyHeader | None = None
+    oidc: Oidc | None = None
+    session_key: Secret | None = None  # None: made at each start
+    session_life: timedelta = timedelta(hours=12)
+    local_operator: bool = False
+
+    @property
+    def identified(self) -> bool:
+        """Whether every page and route needs to know who asks."""
+        return bool(self.users or self.tokens or self.proxy or self.oidc)
+
+    @property
+    def control(self) -> bool:
+        """Whether anybody at all may change something."""
+        return self.local_operator or (self.identified and bool(self.operators))
+
+
+@dataclass(frozen=True)
 class Settings:
     """The whole configuration. `public_url`: scheme and host under which others reach us, None on localhost.
 
@@ -152,6 +207,7 @@ class Settings:
 
     clusters: tuple[Cluster, ...] = (Cluster(),)
     public_url: str | None = None
+    access: Access = Access()
     history_url: Secret | None = None
     history_keep: timedelta = timedelta(days=7)
     history_size_bytes: int = 2 * 10**9

@@ -8,8 +8,8 @@
 
 A setting has one name: in capitals in the environment, in small letters in the file, where the words before its
 first underscore may also name a table. The file is `CELERY_NOTEBOOK_CONFIG`, or ./celery-notebook.toml when there
-is one; when it holds clusters, the environment's cluster is not read. PUBLIC_URL and the HISTORY settings stand above
-the clusters, in the environment before the file. An empty text switches a source off.
+is one; when it holds clusters, the environment's cluster is not read. PUBLIC_URL, the HISTORY settings and those of
+`access` stand above the clusters, in the environment before the file. An empty text switches a source off.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import os
 import re
 import ssl
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from typing import Any
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from data_sources.access import ACCESS, access
 from data_sources.config import Broker, Cluster, HttpEndpoint, RedBeatPlace, Secret, SecretMapping, Settings
 from data_sources.errors import ConfigError
 from data_sources.given import Given
@@ -55,8 +56,8 @@ APIS = ("prometheus", "alertmanager", "rabbitmq_management")
 API_SETTINGS = ("url", "username", "password", "bearer_token", "headers", "ca_file")
 BEAT = {"beat_database_url", "redbeat_redis_url", "redbeat_key_prefix"}
 CLUSTER = CELERY | BEAT | {f"{api}_{name}" for api in APIS for name in API_SETTINGS}
-TABLES = ("celery", "history", "beat", "redbeat", *APIS)
-ABOVE = {"public_url", "history_url", "history_keep", "history_size", "history_hide_arguments"}
+TABLES = ("access", "access_proxy", "access_oidc", "celery", "history", "beat", "redbeat", *APIS)
+ABOVE = {"public_url", "history_url", "history_keep", "history_size", "history_hide_arguments"} | ACCESS
 
 SERIALIZERS = ("json", "yaml", "msgpack", "pickle")
 VERIFY_MODES = {mode.name.removeprefix("CERT_").lower(): mode for mode in ssl.VerifyMode}
@@ -73,10 +74,12 @@ def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> S
         raise ConfigError("clusters", "must be tables: [clusters.NAME]")
     above = from_table(document, "", ABOVE)
     above = replace(above, values={**above.values, **from_environment(environ, ABOVE).values})
+    origin = public_url(above)
     settings = Settings(
         clusters=tuple(cluster(name, from_table(table, f"clusters.{name}", CLUSTER)) for name, table in tables.items())
         or (cluster("default", from_environment(environ, CLUSTER)),),
-        public_url=public_url(above),
+        public_url=origin,
+        access=access(above, origin),
         history_url=above.secret("history_url"),
         history_keep=above.seconds("history_keep") or Settings.history_keep,
         history_size_bytes=above.size_bytes("history_size") or Settings.history_size_bytes,
@@ -112,17 +115,9 @@ def from_table(table: object, place: str, names: set[str]) -> Given:
     """The settings of one TOML table, its sub-tables laid flat; every name must be one of `names`."""
     if not isinstance(table, dict):
         raise ConfigError(place, f"must be a table: [{place}]")
-    found = [
-        (place, key, key, value) for key, value in table.items() if not (key in TABLES and isinstance(value, dict))
-    ]
-    for group in TABLES:
-        if isinstance(table.get(group), dict):
-            found += [
-                (f"{place}.{group}".strip("."), key, f"{group}_{key}", value) for key, value in table[group].items()
-            ]
     values: dict[str, object] = {}
     words: dict[str, str] = {}
-    for where, key, name, value in found:
+    for where, key, name, value in laid_flat(table, place):
         word = f"[{where}] {key}" if where else key
         if name not in names:
             raise ConfigError(word, f"is not a setting{suggestion(name, name.removesuffix(key), names)}")
@@ -130,6 +125,16 @@ def from_table(table: object, place: str, names: set[str]) -> Given:
             raise ConfigError(word, f"is given twice, also as {words[name]}")
         values[name], words[name] = value, word
     return Given(values, words)
+
+
+def laid_flat(table: Mapping[str, object], place: str, prefix: str = "") -> Iterator[tuple[str, str, str, object]]:
+    """Where each setting stands, its key there, its whole name, and its value."""
+    for key, value in table.items():
+        name = prefix + key
+        if name in TABLES and isinstance(value, dict):
+            yield from laid_flat(value, f"{place}.{key}".strip("."), f"{name}_")
+        else:
+            yield place, key, name, value
 
 
 def suggestion(name: str, prefix: str, names: set[str]) -> str:

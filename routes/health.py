@@ -3,7 +3,8 @@
     {"status": "ok", "sources": [{"cluster": "default", "name": "redis", "state": "ok"}, ...]}
 
 200 as long as the server lives, whatever its sources do: restarting it would not mend them. States are ok, failing,
-pending and off. No host and no error text: anybody may read this.
+pending and off. No host and no error text: anybody may read this. Where people have to sign in, whoever has not is told
+the status alone.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from starlette.routing import Route
 from data_sources import ask as desk
 from data_sources.query import Sources
 from data_sources.scope import Scope
+from identity import of_headers
 
 
 async def healthz(request: Request) -> JSONResponse:
     """Reads memory alone, so it needs no thread and answers while all of them wait."""
-    sources = [source for cluster in desk.clusters() for source in source_states(cluster)]
-    return JSONResponse({"status": "ok", "sources": sources}, headers={"Cache-Control": "no-store"})
+    told: dict[str, object] = {"status": "ok"}
+    if of_headers(request.headers).reads:
+        told["sources"] = [source for cluster in desk.clusters() for source in source_states(cluster)]
+    return JSONResponse(told, headers={"Cache-Control": "no-store"})
 
 
 def source_states(cluster: str) -> list[dict[str, str]]:

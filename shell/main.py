@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from cells import controls
+from identity import of_headers
 
 ROOT = Path(__file__).resolve().parents[1]
 ICON = str(ROOT / "cells" / "browser" / "icon.svg")
@@ -19,7 +20,11 @@ pages = {
 }
 page = st.navigation(list(pages.values()), position="hidden")
 here = page.url_path
-target = controls.draw([(pages[name].url_path, title) for name, title in MENU.items()], ONE_OF.get(here, here))
+person = of_headers(st.context.headers)
+if not person.reads:
+    controls.notice("Your time here is over. Reload the page to sign in again.")
+    st.stop()  # below the navigation, so that page and parameters stay in the address
+target = controls.draw([(pages[name].url_path, title) for name, title in MENU.items()], ONE_OF.get(here, here), person)
 if target:
     wanted = next((page for page in pages.values() if page.url_path == target.path), page)
     st.switch_page(wanted, query_params=target.params)

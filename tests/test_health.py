@@ -14,6 +14,7 @@ import data_sources.ask
 from data_sources.answer import Answer
 from data_sources.query import Query
 from data_sources.scope import Scope
+from identity import HEADER, Person, to_header
 from routes import health
 
 SOURCES = pd.DataFrame(
@@ -39,7 +40,8 @@ def test_health_is_a_word_for_each_source_and_200_while_the_server_lives(monkeyp
     monkeypatch.setattr(data_sources.ask, "ask", ask)
     monkeypatch.setattr(data_sources.ask, "clusters", lambda: ("shop",))
 
-    response = asyncio.run(health.healthz(Request({"type": "http"})))
+    reader = to_header(Person("", "nobody", reads=True, controls=False))
+    response = asyncio.run(health.healthz(Request({"type": "http", "headers": [(HEADER.encode(), reader.encode())]})))
 
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
@@ -51,3 +53,9 @@ def test_health_is_a_word_for_each_source_and_200_while_the_server_lives(monkeyp
             {"cluster": "shop", "name": "prometheus", "state": "failing"},
         ],
     }
+
+
+def test_whoever_has_not_signed_in_is_told_that_the_server_lives_and_nothing_else() -> None:
+    response = asyncio.run(health.healthz(Request({"type": "http", "headers": []})))
+
+    assert (response.status_code, json.loads(bytes(response.body))) == (200, {"status": "ok"})

@@ -16,6 +16,7 @@ export function draw({ data, parentElement, setTriggerValue }) {
   root.again ??= () => redraw(root, JSON.stringify([root.cell, zone()]), () => build(root.cell, (change) => root.send(change)));
   document.addEventListener("cn-zone", root.again);
   root.again();
+  stayUntil(data.until);
   return () => document.removeEventListener("cn-zone", root.again);
 }
 
@@ -27,7 +28,7 @@ function build(data, send) {
       rangeButtons(data, send), rangeSelect(data, send), custom(data, send),
       choice("Refresh", "refresh", REFRESH, data.refresh, send),
       data.clusters.length > 1 ? choice("Cluster", "cluster", data.clusters.map((name) => [name, name]), data.cluster, send) : null,
-      zoneChoice(data)),
+      zoneChoice(data), signedIn(data)),
     ...data.notices.map((text) => element("p", { class: "cn-failure", role: "status" }, text)),
   ];
 }
@@ -94,4 +95,22 @@ function zoneChoice(data) {
     history.replaceState(history.state, "", url);
     document.dispatchEvent(new Event("cn-zone")); // every cell draws its times anew
   }, "cn-zone-choice");
+}
+
+function signedIn({ person, leave }) {
+  if (!person) return null;
+  return element("div", { class: "cn-person" }, element("span", { title: person }, person),
+    leave ? element("button", { type: "button", "data-focus": "sign-out", onclick: () => signOut(leave) }, "Sign out") : null);
+}
+
+// The session ends here first, in every tab; then where it began.
+async function signOut(leave) {
+  await fetch("/logout", { method: "POST" }).catch(() => {});
+  location.assign(leave);
+}
+
+// The server closes the page's connection then; whoever looks on signs in again, and comes back here.
+function stayUntil(ms) {
+  clearTimeout(stayUntil.timer);
+  if (ms) stayUntil.timer = setTimeout(() => location.reload(), Math.min(Math.max(ms - Date.now(), 0) + 500, 2 ** 31 - 1));
 }
