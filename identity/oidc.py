@@ -35,5 +35,7 @@ def ends(claims: Claims, oidc: Oidc) -> datetime | None:
 
 
 def is_allowed(name: str, oidc: Oidc) -> bool:
-    user, at, domain = name.rpartition("@")
-    return name in oidc.allowed or "*" in oidc.allowed or bool(user and at and f"@{domain}" in oidc.allowed)
+    user, _, domain = name.rpartition("@")
+    if not user:  # an entry such as @example.com names a domain, and nobody
+        return not name.startswith("@") and bool({name, "*"} & {*oidc.allowed})
+    return bool({name, f"@{domain}", "*"} & {*oidc.allowed})
