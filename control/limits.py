@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from control.facts import Facts
@@ -12,12 +12,12 @@ from control.runs import Runs
 from control.words import NO_ANSWER, alike, many, unable
 from data_sources.errors import BadParameter
 from data_sources.note import listed
-from data_sources.workers.orders import RateLimit, TimeLimit
+from data_sources.workers.orders import RATE, Order, RateLimit, TimeLimit
 
 UNLIMITED = "no limit"
 ATTRIBUTE = r"(?:^| ){}=(\S+)"
 KEEPS_TIME = ("prefork", "gevent", "eventlet")  # celery's other pools cannot end a task that runs
-SECONDS = {"": "a second", "s": "a second", "m": "a minute", "h": "an hour"}
+PERIODS = {"": "a second", "s": "a second", "m": "a minute", "h": "an hour"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def plan_rate(order: RateLimit, facts: Facts, workers: Sequence[str], runs: Runs
         lines=tuple(Line(name, rate_words(of.rate) if (of := now.get(name)) else NO_ANSWER, then) for name in able),
         workers=able,
         warnings=warnings,
-        undo=None if before is None else RateLimit(order.task, before or "0"),
+        undo=None if before is None else possible(lambda: RateLimit(order.task, before or "0")),
     )
 
 
@@ -98,7 +98,7 @@ def plan_time(order: TimeLimit, facts: Facts, workers: Sequence[str], runs: Runs
         ),
         workers=able,
         warnings=warnings,
-        undo=None if before is None else TimeLimit(order.task, *before),
+        undo=None if before is None else possible(lambda: TimeLimit(order.task, *before)),
     )
 
 
@@ -116,12 +116,22 @@ def knowing(
 
 def together(rate: str, count: int) -> str:
     """`10/m on each of 4 workers: 40/m together`: each worker counts by itself."""
-    amount, _, unit = rate.partition("/")
+    amount, slash, unit = rate.partition("/")
     if rate_words(rate) == UNLIMITED:
         return f"{UNLIMITED} on {many(count, 'worker')}"
+    if not RATE.fullmatch(rate):
+        return rate
     if count == 1:
-        return f"{amount} {SECONDS[unit]}"
-    return f"{rate} on each of {count} workers: {float(amount) * count:g}{'/' if unit else ''}{unit} together"
+        return f"{amount} {PERIODS[unit]}"
+    return f"{rate} on each of {count} workers: {float(amount) * count:g}{slash}{unit} together"
+
+
+def possible(make: Callable[[], Order]) -> Order | None:
+    """What a worker says of its limits may be no limit that can be set."""
+    try:
+        return make()
+    except BadParameter:
+        return None
 
 
 def rate_summary(now: Mapping[str, Limits | None]) -> str:
