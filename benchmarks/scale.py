@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -25,12 +24,13 @@ from benchmarks._crowd import CrowdProcess
 from benchmarks._past import month, put
 from data_sources.config import Broker, Cluster
 from data_sources.history.place import SqlitePlace
+from data_sources.history.sample_rows import packed
 from demo.servers import Dashboard, Redis
 
 TASKS, DAYS, WORKERS, QUEUES = 1_000_000, 7, 200, 2_000
 RUNS = 3
 FIRST_VIEW_SECONDS, CHANGE_SECONDS = 2.0, 0.5
-SAMPLED_SECONDS, EVERY_SECONDS = 3_600, 10
+SAMPLED_SECONDS, EVERY_SECONDS = 6 * 3_600, 10
 WARM_SECONDS = 20  # of the recorder's rounds, before anybody looks
 
 
@@ -112,19 +112,18 @@ def fill(port: int) -> None:
 
 
 def put_samples(where: SqlitePlace) -> None:
-    """An hour of what a recorder samples of them."""
+    """Six hours of what a recorder samples of them."""
     queues, workers = [f"queue{n}" for n in range(QUEUES)], [f"worker{n}@shop" for n in range(WORKERS)]
-    series = [
-        *product(("depth", "unacked"), ("queue",), queues),
-        *product(("busy_slots", "slots"), ("worker",), workers),
-    ]
-    now = int(time.time()) // EVERY_SECONDS * EVERY_SECONDS
-    moments = range(now - SAMPLED_SECONDS, now, EVERY_SECONDS)
+    groups = {("depth", "queue"): queues, ("unacked", "queue"): queues}
+    groups |= {("busy_slots", "worker"): workers, ("slots", "worker"): workers}
+    now, first = int(time.time()) // EVERY_SECONDS * EVERY_SECONDS, 1
     with closing(sqlite3.connect(where.path)) as connection, connection:
-        put(connection, "series", ((place + 1, *one) for place, one in enumerate(series)))
-        ids = range(1, len(series) + 1)
-        values = ((EVERY_SECONDS, at, id, float((at // 60 + id) % 9), 0.0) for at, id in product(moments, ids))
-        put(connection, "samples", values)
+        for group, texts in groups.items():
+            ids = range(first, first := first + len(texts))
+            put(connection, "series", ((id, *group, text) for id, text in zip(ids, texts, strict=True)))
+            for at in range(now - SAMPLED_SECONDS, now, EVERY_SECONDS):
+                values = {id: (float((at // 60 + id) % 9), float(EVERY_SECONDS)) for id in ids}
+                put(connection, "samples", [(EVERY_SECONDS, at, *group, *packed(values))])
 
 
 def measure(url: str, task_id: str) -> list[dict[str, object]]:

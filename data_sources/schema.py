@@ -10,7 +10,6 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Column,
-    Float,
     Index,
     Integer,
     LargeBinary,
@@ -22,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 1
+VERSION = 2
 
 # Celery's own names; a place in this list is what a row holds, so new ones go to the end.
 STATES = ("PENDING", "RECEIVED", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED", "REJECTED")
@@ -41,6 +40,7 @@ SAMPLE_LEVELS = (10, 60, 600)  # seconds between samples, thinner with age
 KEPT_SECONDS = {10: 86_400, 60: 14 * 86_400, 600: 400 * 86_400, 3600: 400 * 86_400}
 
 MEASURES = ("depth", "unacked", "busy_slots", "slots", "accepted")  # what is sampled
+COUNTED = "accepted"  # the measure of which a sample is what was counted since the one before
 
 BIG = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by INTEGER PRIMARY KEY alone
 
@@ -215,10 +215,11 @@ samples = Table(
     metadata,
     Column("level", SmallInteger, primary_key=True),  # one of SAMPLE_LEVELS
     Column("at", BigInteger, primary_key=True),
-    Column("series", Integer, primary_key=True),
-    Column("value", Float, nullable=False),
-    Column("span", Float, nullable=False),
-    sqlite_with_rowid=False,
+    Column("measure", Text, primary_key=True),  # of all its series
+    Column("label", Text, primary_key=True),
+    Column("series", LargeBinary, nullable=False),  # arrays, see data_sources/history/sample_rows.py
+    Column("values", LargeBinary, nullable=False),
+    Column("spans", LargeBinary, nullable=False),
 )
 
 # Times of which something is not known, and why. `missed`: how many task events, estimated; NULL: cannot be told.

@@ -37,7 +37,7 @@ class Database(Protocol):
     def is_new(self) -> bool:
         """Whether it has no tables yet."""
 
-    def create(self) -> None:
+    def create(self, tables: Sequence[Table] = schema.metadata.sorted_tables) -> None:
         """Makes the tables."""
 
     def back_up(self, version: int) -> None:
@@ -66,9 +66,8 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
-def create_statements(dialect: Dialect) -> list[str]:
-    """The DDL of schema.metadata."""
-    tables = schema.metadata.sorted_tables
+def create_statements(dialect: Dialect, tables: Sequence[Table]) -> list[str]:
+    """The DDL of `tables` and their indexes."""
     return [
         *(str(CreateTable(table).compile(dialect=dialect)) for table in tables),
         *(str(CreateIndex(index).compile(dialect=dialect)) for table in tables for index in table.indexes),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 
 from data_sources import schema
 from data_sources.history.place import Place, check_meta
+from data_sources.history.sample_rows import packed
 from data_sources.microseconds import now_us
 from recorder.database import Database
 
-# What leads from a version to the next, in the order of their numbers; each works on SQLite and PostgreSQL.
-MIGRATIONS: Mapping[int, Sequence[str]] = {}
+PIECE = 600  # moments of samples that are packed at once
 
 
 def bring_up_to_date(database: Database, place: Place) -> None:
@@ -24,8 +25,7 @@ def bring_up_to_date(database: Database, place: Place) -> None:
     database.back_up(version)
     with database.transaction():  # PostgreSQL takes a CREATE or ALTER back too
         for step in range(version, schema.VERSION):
-            for statement in MIGRATIONS[step]:
-                database.execute(statement)
+            MIGRATIONS[step](database)
         write_meta(database, {"schema_version": str(schema.VERSION)})
 
 
@@ -50,3 +50,26 @@ def read_meta(database: Database) -> dict[str, str]:
 
 def write_meta(database: Database, entries: Mapping[str, str]) -> None:
     database.upsert(schema.meta, entries.items())
+
+
+def pack_samples(database: Database) -> None:
+    """A row for all series of a moment instead of one each."""
+    database.execute("ALTER TABLE samples RENAME TO samples_1")
+    database.create([schema.samples])
+    for level in schema.SAMPLE_LEVELS:
+        [(first, last)] = database.query("SELECT min(at), max(at) FROM samples_1 WHERE level = ?", (level,))
+        for start in range(first or 0, (last or -1) + 1, PIECE * level):
+            rows = database.query(
+                "SELECT at, measure, label, series, value, span FROM samples_1 JOIN series ON series.id = series"
+                " WHERE level = ? AND at >= ? AND at < ?",
+                (level, start, start + PIECE * level),
+            )
+            groups: defaultdict[tuple[int, str, str], dict[int, tuple[float, float]]] = defaultdict(dict)
+            for at, measure, label, series, value, span in rows:
+                groups[at, measure, label][series] = value, span
+            database.upsert(schema.samples, [(level, *key, *packed(group)) for key, group in groups.items()])
+    database.execute("DROP TABLE samples_1")
+
+
+# What leads from a version to the next; each works on SQLite and PostgreSQL.
+MIGRATIONS: Mapping[int, Callable[[Database], None]] = {1: pack_samples}

@@ -93,8 +93,8 @@ class PostgresDatabase:
     def is_new(self) -> bool:
         return self.query("SELECT to_regclass('meta')")[0][0] is None
 
-    def create(self) -> None:
-        for statement in create_statements(dialect.dialect()):  # type: ignore[no-untyped-call]
+    def create(self, tables: Sequence[Table] = schema.metadata.sorted_tables) -> None:
+        for statement in create_statements(dialect.dialect(), tables):  # type: ignore[no-untyped-call]
             self.execute(statement)
 
     def back_up(self, version: int) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Set
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -17,6 +18,7 @@ from sqlalchemy import Table
 from data_sources import schema
 from data_sources.history import bucket_counts
 from data_sources.history.place import SqlitePlace
+from data_sources.history.sample_rows import packed, unpacked
 from recorder.database import Row, quoted
 from recorder.migrations import read_meta, write_meta
 from recorder.sqlite_database import SqliteDatabase
@@ -65,6 +67,8 @@ def salvage(aside: Path, database: SqliteDatabase) -> Salvaged:
         for name in ORDER:
             table = schema.metadata.tables[name]
             rows = readable(damaged, table, deadline)
+            if table is schema.samples:
+                rows = of_known_series(rows, {id for (id,) in database.query("SELECT id FROM series")})
             while chunk := list(islice(rows, ROWS)):
                 with database.transaction():
                     database.take_over(table, chunk)
@@ -74,6 +78,15 @@ def salvage(aside: Path, database: SqliteDatabase) -> Salvaged:
         left = database.query("SELECT level, at, cell, count FROM rollups")
         database.upsert(schema.counts, bucket_counts.packed(left))
     return Salvaged(aside, database.query("SELECT count(*) FROM tasks")[0][0], until_us)
+
+
+def of_known_series(rows: Iterable[Row], known: Set[int]) -> Iterator[Row]:
+    """Without the samples of series that are lost: their numbers will be given to others."""
+    for *key, series, values, spans in rows:
+        with suppress(struct.error, TypeError, ValueError):
+            samples = unpacked(series, values, spans)
+            if kept := {id: sample for id, sample in samples.items() if id in known}:
+                yield *key, *packed(kept)
 
 
 def readable(damaged: sqlite3.Connection, table: Table, deadline: float) -> Iterator[Row]:
@@ -97,7 +110,6 @@ FINAL = ", ".join(str(schema.STATES.index(state)) for state in schema.FINAL)
 
 AFTERWARDS = (
     *(f"UPDATE tasks SET {name} = NULL WHERE {name} NOT IN (SELECT id FROM names)" for name in schema.KINDS),
-    "DELETE FROM samples WHERE series NOT IN (SELECT id FROM series)",
     f"DELETE FROM rollups WHERE at >= {KEPT_FROM} OR cell NOT IN (SELECT id FROM cells)",
     f"DELETE FROM sketches WHERE at >= {KEPT_FROM} OR cell NOT IN (SELECT id FROM cells)",
     "INSERT OR IGNORE INTO dirty SELECT 60, finished_us / 60000000 * 60 FROM tasks"

@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.dialects import sqlite as dialect
 
+from data_sources import schema
 from recorder.database import (
     Row,
     StoreCorrupt,
@@ -107,8 +108,8 @@ class SqliteDatabase:
     def is_new(self) -> bool:
         return not self.query("SELECT 1 FROM sqlite_schema LIMIT 1")
 
-    def create(self) -> None:
-        for statement in create_statements(dialect.dialect()):
+    def create(self, tables: Sequence[Table] = schema.metadata.sorted_tables) -> None:
+        for statement in create_statements(dialect.dialect(), tables):
             self.execute(statement)
 
     def back_up(self, version: int) -> None:

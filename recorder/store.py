@@ -15,6 +15,7 @@ from msgspec.structs import astuple
 
 from data_sources import schema
 from data_sources.history.place import Place, SqlitePlace
+from data_sources.history.sample_rows import packed, unpacked
 from data_sources.history.task_record import TaskRecord
 from data_sources.microseconds import SECOND_US, now_us
 from recorder.batch import Batch, Gap, Latest, Sample
@@ -223,15 +224,22 @@ class Store:
 
     def _write_samples(self, samples: Iterable[Sample]) -> None:
         """What goes to one series at one time, since names are bounded, is added up."""
-        sums: defaultdict[tuple[int, int], float] = defaultdict(float)
-        spans: dict[tuple[int, int], float] = {}
+        groups: defaultdict[tuple[int, str, str], dict[int, tuple[float, float]]] = defaultdict(dict)
         for sample in samples:
-            key = sample.at, self._series_id(sample)
-            sums[key] += sample.value
-            spans[key] = sample.span
+            group, series = groups[sample.at, sample.measure, sample.label], self._series_id(sample)
+            value, _ = group.get(series, (0.0, 0.0))
+            group[series] = value + sample.value, sample.span
         level = schema.SAMPLE_LEVELS[0]
-        rows = [(level, at, series, value, spans[at, series]) for (at, series), value in sums.items()]
+        rows = [(level, *key, *packed(self._sampled(level, *key) | group)) for key, group in groups.items()]
         self.database.upsert(schema.samples, rows)
+
+    def _sampled(self, level: int, at: int, measure: str, label: str) -> dict[int, tuple[float, float]]:
+        """What was written of that time already, by a round before in the same bucket."""
+        rows = self.database.query(
+            'SELECT series, "values", spans FROM samples WHERE level = ? AND at = ? AND measure = ? AND label = ?',
+            (level, at, measure, label),
+        )
+        return unpacked(*rows[0]) if rows else {}
 
     def _series_id(self, sample: Sample) -> int:
         key = (sample.measure, sample.label, sample.text)

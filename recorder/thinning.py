@@ -7,11 +7,13 @@ then. Readers look how far back each level reaches.
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Mapping
 
 from data_sources import schema
+from data_sources.history.sample_rows import packed, unpacked
 from data_sources.microseconds import SECOND_US
-from data_sources.schema import KEPT_SECONDS, LEVELS, SAMPLE_LEVELS
+from data_sources.schema import COUNTED, KEPT_SECONDS, LEVELS, SAMPLE_LEVELS
 from recorder.database import Row
 from recorder.store import Store
 
@@ -58,15 +60,18 @@ class Thinning:
     def _coarse(self, level: int, coarser: int, start: int, end: int) -> list[Row]:
         """With what is coarse already, which a clock that was set back has left behind: each counts by its span."""
         rows = self._database.query(
-            f"SELECT at / {coarser} * {coarser}, series, measure, sum(value), sum(value * span), sum(span), avg(value)"
-            " FROM samples JOIN series ON series.id = samples.series"
-            f" WHERE level IN ({level}, {coarser}) AND at >= ? AND at < ? GROUP BY 1, 2, 3",
+            'SELECT at, measure, label, series, "values", spans FROM samples'
+            f" WHERE level IN ({level}, {coarser}) AND at >= ? AND at < ? ORDER BY level, at",
             (start, end),
         )
-        return [
-            (coarser, at, series, total if measure == "accepted" else weighted / span if span else mean, span)
-            for at, series, measure, total, weighted, span, mean in rows
-        ]
+        sums: defaultdict[tuple[int, str, str], dict[int, tuple[float, float]]] = defaultdict(dict)
+        for at, measure, label, *arrays in rows:
+            group = sums[at // coarser * coarser, measure, label]
+            for series, (value, span) in unpacked(*arrays).items():
+                total, seconds = group.get(series, (0.0, 0.0))
+                group[series] = total + (value if measure == COUNTED else value * span), seconds + span
+        groups = {key: group if key[1] == COUNTED else means(group) for key, group in sums.items()}
+        return [(coarser, *key, *packed(group)) for key, group in groups.items() if group]
 
     def _drop_rollups(self, now: int) -> bool:
         if abs(now - self._measured_at) >= MEASURED_SECONDS:
@@ -121,6 +126,11 @@ class Thinning:
 
     def _delete(self, table: str, level: int | None, start: int, end: int) -> None:
         self._database.execute(f"DELETE FROM {table} WHERE level = ? AND at >= ? AND at < ?", (level, start, end))
+
+
+def means(sums: Mapping[int, tuple[float, float]]) -> dict[int, tuple[float, float]]:
+    """Of gauges, from their values times seconds."""
+    return {series: (total / seconds, seconds) for series, (total, seconds) in sums.items() if seconds}
 
 
 def fitting(bytes_a_second: Mapping[int, float], longest: Mapping[int, float], most_bytes: float) -> dict[int, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, insert,
 
 from data_sources import schema
 from data_sources.config import Secret
-from data_sources.history import bucket_counts
+from data_sources.history import bucket_counts, sample_rows
 from data_sources.history.place import Place, PostgresPlace, SqlitePlace
 from data_sources.history.reader import HistoryReader
 from data_sources.history.sketch import packed
@@ -54,6 +54,15 @@ class Past:
     def put(self, table: str, *rows: dict[str, Any]) -> None:
         with self.engine.begin() as connection:
             connection.execute(insert(schema.metadata.tables[table]), list(rows))
+
+    def sample(self, level: int, at: int, series: Mapping[int, float], span: float = 10.0) -> None:
+        """Values of series that are there, all of one measure and label, at `at` seconds since START."""
+        named = select(schema.series).where(schema.series.c.id == min(series))
+        with self.engine.begin() as connection:
+            one = connection.execute(named).one()
+        arrays = sample_rows.packed({id: (value, span) for id, value in series.items()})
+        row = (level, START + at, one.measure, one.label, *arrays)
+        self.put("samples", dict(zip(schema.samples.c.keys(), row, strict=True)))
 
     def set_meta(self, key: str, seconds: float) -> None:
         with self.engine.begin() as connection:

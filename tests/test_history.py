@@ -247,14 +247,9 @@ def test_without_task_events_throughput_is_what_workers_accepted_and_failures_ar
 ) -> None:
     past.put("series", {"id": 1, "measure": "accepted", "label": "name", "text": "shop.mail"})
     past.put("series", {"id": 2, "measure": "accepted", "label": "", "text": ""})
-    past.put(
-        "samples",
-        *(
-            {"level": 10, "at": START + 10 * at, "series": series, "value": 20.0, "span": 10.0}
-            for at in range(60)
-            for series in (1, 2)
-        ),
-    )
+    for at in range(0, 600, 10):
+        past.sample(10, at, {1: 20.0})
+        past.sample(10, at, {2: 20.0})
     asked = window(300, 600, 60)
 
     accepted = series_answer(reader, History("throughput", "name"), asked)
@@ -280,7 +275,8 @@ def test_an_idle_time_is_zero_where_task_events_come_in(past: Past, reader: Hist
 def test_samples_read_back_at_every_thinness_and_a_hole_stays_a_hole(past: Past, reader: HistoryReader) -> None:
     past.put("series", {"id": 1, "measure": "depth", "label": "queue", "text": "mail"})
     thin = [(600, 0, 7.0), (60, 600, 5.0), (60, 660, 6.0), (10, 720, 3.0), (10, 730, 0.0)]
-    past.put("samples", *({"level": lv, "at": START + at, "series": 1, "value": v, "span": 0.0} for lv, at, v in thin))
+    for level, at, value in thin:
+        past.sample(level, at, {1: value})
 
     answer = series_answer(reader, History("depth", "queue"), window(600, 1200, 60))
 

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from data_sources.schema import STATES
 from demo.servers import PostgreSQL
 from recorder import migrations, names, sqlite_database
 from recorder.batch import Batch, Gap, Latest, Sample
-from recorder.database import StoreCorrupt, StoreFailed, StoreFull
+from recorder.database import Database, StoreCorrupt, StoreFailed, StoreFull
 from recorder.store import Store
 
 NOON_US = 1_800_000_000_000_000  # on a minute
@@ -247,19 +247,32 @@ def test_a_newer_history_is_refused(where: Place) -> None:
         Store.open(where)
 
 
+def adds(column: str) -> Callable[[Database], None]:
+    def add(database: Database) -> None:
+        database.execute(f"ALTER TABLE gaps ADD COLUMN {column} INTEGER")
+
+    return add
+
+
+def half_done(database: Database) -> None:
+    adds("one")(database)
+    database.execute("NONSENSE")
+
+
 def test_an_older_history_is_brought_up_to_date(where: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(Store.open(where)) as store:
         store.write(Batch([succeeded("a")]))
-    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 2)
-    steps = {1: ["ALTER TABLE gaps ADD COLUMN one INTEGER"], 2: ["ALTER TABLE gaps ADD COLUMN two INTEGER"]}
+    now = schema.VERSION
+    monkeypatch.setattr(schema, "VERSION", now + 2)
+    steps = {now: adds("one"), now + 1: adds("two")}
     monkeypatch.setattr(migrations, "MIGRATIONS", steps)
 
     with closing(Store.open(where)) as store:
-        assert migrations.read_meta(store.database)["schema_version"] == "3"
+        assert migrations.read_meta(store.database)["schema_version"] == str(now + 2)
         assert store.database.query("SELECT one, two FROM gaps") == []
         assert store.known(["a"]) == {"a": succeeded("a")}
     if isinstance(where, SqlitePlace):
-        with closing(sqlite3.connect(f"{where.path}.before-v1")) as backup:
+        with closing(sqlite3.connect(f"{where.path}.before-v{now}")) as backup:
             assert backup.execute("SELECT id FROM tasks").fetchall() == [("a",)]
 
 
@@ -267,8 +280,8 @@ def test_a_migration_that_fails_changes_nothing(where: Place, monkeypatch: pytes
     with closing(Store.open(where)):
         pass
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "VERSION", 2)
-        patched.setattr(migrations, "MIGRATIONS", {1: ["ALTER TABLE gaps ADD COLUMN one INTEGER", "NONSENSE"]})
+        patched.setattr(schema, "VERSION", schema.VERSION + 1)
+        patched.setattr(migrations, "MIGRATIONS", {schema.VERSION - 1: half_done})
         with pytest.raises(StoreFailed):
             Store.open(where)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from data_sources.config import Cluster, Secret
 from data_sources.history.place import place
+from data_sources.history.sample_rows import unpacked
 from data_sources.history.task_record import TaskRecord
 from data_sources.schema import LEVELS, STATES
 from recorder.batch import Batch, Gap, Sample
@@ -35,12 +36,12 @@ def thin(store: Store, now: int, size_bytes: int = 2 * 10**9) -> None:
 
 
 def kept(store: Store, measure: str) -> list[tuple[int, int, float, float]]:
+    """Level, seconds since START, value and span, where there is one series."""
     rows = store.database.query(
-        "SELECT level, at - ?, value, span FROM samples JOIN series ON series.id = series WHERE measure = ?"
-        " ORDER BY level, at",
+        'SELECT level, at - ?, series, "values", spans FROM samples WHERE measure = ? ORDER BY level, at',
         (START, measure),
     )
-    return [(level, at, value, span) for level, at, value, span in rows]
+    return [(level, at, *sample) for level, at, *arrays in rows for sample in unpacked(*arrays).values()]
 
 
 def test_gauges_become_means_and_counts_become_sums(store: Store) -> None:
