@@ -13,12 +13,13 @@ import uvicorn.config
 from starlette.middleware import Middleware
 
 from cells import assets as browser
+from control import desk as steering
 from data_sources import ask, settings
 from data_sources.access import check_listening
 from data_sources.errors import ConfigError
 from identity.who import Identity
 from recorder.start import Keeper
-from routes import assets, export, health, metrics, oidc
+from routes import assets, control, export, health, metrics, oidc
 from routes.guard import Guard
 from routes.head_start import HeadStart
 from routes.sign_in import SignIn
@@ -41,18 +42,19 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     keeper = Keeper(SETTINGS)
     keeper.start()
     ask.start(SETTINGS)
+    steering.start(SETTINGS)
     gc.collect()
     gc.freeze()  # what is loaded by now stays: later collections need not look at it
     try:
         yield
     finally:
-        await asyncio.gather(asyncio.to_thread(ask.stop), asyncio.to_thread(keeper.stop))
+        await asyncio.gather(*map(asyncio.to_thread, (steering.stop, ask.stop, keeper.stop)))
 
 
 app = st.App(
     ROOT / "shell" / "main.py",
     lifespan=lifespan,
-    routes=[*export.routes, *health.routes, *metrics.routes, *assets.routes, *SignIn(IDENTITY).routes],
+    routes=[*export.routes, *control.routes, *health.routes, *metrics.routes, *assets.routes, *SignIn(IDENTITY).routes],
     middleware=[
         Middleware(Guard, public_url=SETTINGS.public_url, identity=IDENTITY),
         Middleware(HeadStart, links=browser.LINKS, scripts=browser.SCRIPTS),

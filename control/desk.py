@@ -24,7 +24,7 @@ from control.finding import found
 from control.pending import SEE_ANEW, Pending
 from control.plan import Draft, Line, Outcome, Plan
 from control.planning import Again, drafted, whom
-from control.runs import changed
+from control.runs import Runs, changed
 from control.sending import once_more
 from data_sources import ask
 from data_sources.config import Settings
@@ -50,8 +50,6 @@ class Desk:
         self.watched = watched
         self.workspace = kept
         self._pending = Pending()
-        if self.enabled:
-            watched.audit = partial(audit_answer, kept)
         if self.enabled:
             watched.audit = partial(audit_answer, kept)
 
@@ -121,16 +119,21 @@ class Desk:
             warnings=tuple(warnings),
         )
 
-    def changes(self, cluster: str) -> tuple[Change, ...]:
-        """What was changed of workers that answer since each was started, and what they lost when they were."""
+    def changes(self, cluster: str, runs: Runs | None = None) -> tuple[Change, ...]:
+        """What was changed of workers that answer since each was started, and what they lost when they were.
+
+        `runs`: what they said of themselves; without it they are asked.
+        """
         since = datetime.now(UTC) - LOOKED_BACK
         kinds = [order.kind for order in LASTING]
         outcomes = (journal.DONE, journal.PARTLY)
         told = entries(
             self.workspace, MOST_ENTRIES, cluster=cluster, actions=(*kinds, Again.kind), outcomes=outcomes, since=since
         )
+        if not told:
+            return ()
         facts = self._facts(cluster)
-        return changes(told, facts.runs(facts.workers)) if told else ()
+        return changes(told, facts.runs(facts.workers) if runs is None else runs)
 
     def _planned(
         self, person: Person, order: Order, facts: Facts, workers: Sequence[str], notes: Sequence[str] = ()

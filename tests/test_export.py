@@ -25,7 +25,9 @@ from data_sources.query import KINDS, METHODS, Depths, Inspect, PromQL, Query, S
 from data_sources.scope import Range, Scope, Window
 from data_sources.task_query import Cursor, TaskFilter, Tasks
 from demo.servers import accepts, free_port, wait_until
+from identity import HEADER, NOBODY, Person, to_header
 from routes import export, health
+from tests.steered import ANN, VIEWER
 
 NOW = datetime(2026, 3, 1, 10, 0, 30, tzinfo=UTC)
 WINDOW = Window(
@@ -94,10 +96,10 @@ class Got:
         return json.loads(self.body)
 
 
-def get(port: int, path: str, method: str = "GET") -> Got:
+def get(port: int, path: str, method: str = "GET", person: Person = NOBODY) -> Got:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers={HEADER: to_header(person)})
         response = connection.getresponse()
         return Got(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
     finally:
@@ -363,7 +365,14 @@ def test_every_kind_of_query_can_be_exported(port: int, desk: Desk, kind: str) -
     of_one_task = dict.fromkeys(("task", "family", "runs", "compared", "held"), "&id=4f1c")
     more = {"signal": "&by=queue", "history": "&by=queue", "xray": "&queue=mail", **of_one_task}.get(kind, "")
 
-    assert get(port, f"/export.csv?source={kind}&q={q}{more}").status == 200
+    assert get(port, f"/export.csv?source={kind}&q={q}{more}", person=ANN).status == 200
+
+
+@pytest.mark.parametrize("person", [NOBODY, VIEWER])
+def test_the_audit_is_for_operators(port: int, desk: Desk, person: Person) -> None:
+    got = get(port, "/export.csv?source=audit", person=person)
+
+    assert (got.status, desk.query) == (403, None)
 
 
 def test_a_page_of_tasks_says_where_the_next_one_is_and_the_last_one_does_not(port: int, desk: Desk) -> None:

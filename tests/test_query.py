@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_sources.audit_query import Audit
 from data_sources.errors import BadParameter
 from data_sources.fields import MAX_NAME, MAX_NAMES
 from data_sources.query import (
@@ -76,6 +77,7 @@ queries: st.SearchStrategy[Query] = st.one_of(
     st.builds(Depths, names),
     st.builds(Xray, text, st.sampled_from(["", "task"])),
     st.just(Leftovers()),
+    st.builds(Audit, limits, st.none() | st.integers(0, 10**18 - 1)),
     st.just(Sources()),
     st.builds(Schedule, names),
     st.builds(ScheduledLoad, names),
@@ -87,7 +89,7 @@ queries: st.SearchStrategy[Query] = st.one_of(
 )
 FIELDS = (
     *("source", "q", "by", "instant", "worker", "queue", "id", "with"),
-    *("name", "state", "search", "failure", "sort", "limit", "after", "container"),
+    *("name", "state", "search", "failure", "sort", "limit", "after", "before", "container"),
 )
 hostile = st.dictionaries(
     st.sampled_from(FIELDS) | text,
