@@ -18,10 +18,11 @@ SECRET = re.compile(
     r"passw|passphrase|secret|token|credential|authori[sz]ation|signature|cookie|dsn|api_?key|access_?key|private"
     r"|(?:^|_)(?:pass|pwd|auth|jwt|bearer|sas|keys?)(?:_|$)"
 )
-# One of these stands in every name that SECRET finds; to look for them is far quicker than to look at each pair.
-HINTS = (
-    *("pass", "pwd", "secret", "token", "credential", "auth", "signature", "cookie"),
-    *("dsn", "key", "private", "jwt", "bearer", "sas"),
+# What every pair with a secret's name holds, in small letters: one of these in the name, and what makes it a pair. To
+# look for that first is far quicker than to look at each pair. KeyError, the most usual of errors, is no such name.
+LIKELY = re.compile(
+    r"(?:pass|pwd|secret|token|credential|auth|signature|cookie|dsn|private|jwt|bearer|sas"
+    r"|key(?:(?<=[\w.-]key)|(?!error['\"]?\s{0,3}[:=])))[\w.-]{0,80}+['\"]?\s{0,3}[:=]"
 )
 # A name with `key` that is an address, an index or an exception, not something that opens a door.
 INNOCENT = re.compile(
@@ -67,7 +68,7 @@ def mask_text(text: str) -> str:
         return text
     if "@" in text and "://" in text:
         text = USERINFO.sub("://***@", text)
-    return PAIR.sub(_mask_pair, text) if _hints_at_secret(text) else text
+    return PAIR.sub(_mask_pair, text) if _may_hold_secret(text) else text
 
 
 @lru_cache(10_000)
@@ -77,12 +78,29 @@ def is_secret(name: str) -> bool:
     return SECRET.search(words) is not None and INNOCENT.fullmatch(words) is None
 
 
-def _hints_at_secret(text: str) -> bool:
+def _may_hold_secret(text: str) -> bool:
     words = text.lower()
-    for hint in HINTS:  # noqa: SIM110  a generator would take twice as long, for each event of each task
-        if hint in words:
-            return True
-    return False
+    return _hints_at_secret(words) and (not text.isascii() or LIKELY.search(words) is not None)
+
+
+def _hints_at_secret(words: str) -> bool:
+    """Written out: a loop takes half as long again, three times for each task."""
+    return (
+        "pass" in words
+        or "pwd" in words
+        or "secret" in words
+        or "token" in words
+        or "credential" in words
+        or "auth" in words
+        or "signature" in words
+        or "cookie" in words
+        or "dsn" in words
+        or "key" in words
+        or "private" in words
+        or "jwt" in words
+        or "bearer" in words
+        or "sas" in words
+    )
 
 
 def _mask_pair(pair: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.mask import MASK, is_secret, mask, mask_text
+from data_sources.mask import MASK, PAIR, _mask_pair, is_secret, mask, mask_text
 
 CANARY = "c4n4ry"
 
@@ -126,3 +126,8 @@ PIECES = [
 def test_a_name_is_as_secret_in_a_text_as_in_a_table(name: str) -> None:
     shown = mask_text(f"{{'{name}': '{CANARY}'}}")
     assert (CANARY not in shown) == is_secret(name)
+
+
+@given(st.lists(st.sampled_from([*PIECES, *SECRET_NAMES, *INNOCENT_NAMES, "error", *"'\" :=_-.x\nÉİ"])).map("".join))
+def test_to_look_for_hints_first_leaves_no_pair_out(text: str) -> None:
+    assert mask_text(text) == PAIR.sub(_mask_pair, text)
