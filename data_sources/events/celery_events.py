@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 
@@ -38,34 +38,38 @@ WORKER_KINDS = {f"worker-{kind}": kind for kind in ("online", "heartbeat", "offl
 
 
 class Said(msgspec.Struct, gc=False):
-    """The fields of an event that are read, as they came: anything may stand in them. The others are never made."""
+    """The fields of an event that are read, None where they are missing or of another type. The others are never made.
 
-    type: Any
-    hostname: Any = None
-    timestamp: Any = None
-    uuid: Any = None
-    name: Any = None
-    args: Any = None
-    kwargs: Any = None
-    retries: Any = None
-    eta: Any = None
-    root_id: Any = None
-    parent_id: Any = None
-    queue: Any = None
-    exchange: Any = None
-    routing_key: Any = None
-    runtime: Any = None
-    result: Any = None
-    exception: Any = None
-    traceback: Any = None
-    requeue: Any = None
-    pid: Any = None
-    freq: Any = None
-    active: Any = None
-    processed: Any = None
+    Types are told here alone; a message in which one is another is read leniently. To ask for each of them in Python
+    takes 0.5 us an event.
+    """
+
+    type: str
+    hostname: str | None = None
+    timestamp: float | None = None
+    uuid: str | None = None
+    name: str | None = None
+    args: str | None = None
+    kwargs: str | None = None
+    retries: int | None = None
+    eta: str | None = None
+    root_id: str | None = None
+    parent_id: str | None = None
+    queue: str | None = None
+    exchange: str | None = None
+    routing_key: str | None = None
+    runtime: float | None = None
+    result: str | None = None
+    exception: str | None = None
+    traceback: str | None = None
+    requeue: bool | None = None
+    pid: int | None = None
+    freq: float | None = None
+    active: int | None = None
+    processed: int | None = None
     loadavg: Any = None
-    sw_ident: Any = None
-    sw_ver: Any = None
+    sw_ident: str | None = None
+    sw_ver: str | None = None
 
 
 class TaskEvent(msgspec.Struct, gc=False):
@@ -126,7 +130,7 @@ class Heard:
     other: int = 0  # events of other kinds: an application's own
 
 
-FIELDS = frozenset(Said.__struct_fields__) - {"type"}
+TYPES = get_type_hints(Said)
 read_events = msgspec.json.Decoder(list[Said] | Said).decode
 
 
@@ -148,7 +152,13 @@ def decode(messages: Iterable[Message], heard_us: int, *, hide_arguments: bool =
             continue
         for event in events:
             try:
-                hear(event, heard, heard_us, hide_arguments)
+                said = event if isinstance(event, Said) else said_in(event)
+                if kind := TASK_KINDS.get(said.type):
+                    heard.tasks.append(task_event(kind, said, heard_us, hide_arguments))
+                elif kind := WORKER_KINDS.get(said.type):
+                    heard.workers.append(worker_event(kind, said, heard_us))
+                else:
+                    heard.other += 1
             except Poison as poison:
                 count_poison(heard, poison)
     return heard
@@ -188,68 +198,60 @@ def parse_leniently(body: bytes) -> Any:
         raise Poison("not JSON") from None
 
 
-def hear(event: Any, heard: Heard, heard_us: int, hide_arguments: bool) -> None:
-    """Adds one event to what was heard. Raises Poison."""
-    said = event if isinstance(event, Said) else said_in(event)
-    if not isinstance(said.type, str):
-        raise Poison("an event without a type")
-    if kind := TASK_KINDS.get(said.type):
-        heard.tasks.append(task_event(kind, said, heard_us, hide_arguments))
-    elif kind := WORKER_KINDS.get(said.type):
-        heard.workers.append(worker_event(kind, said, heard_us))
-    else:
-        heard.other += 1
-
-
 def said_in(event: Any) -> Said:
+    """What was read leniently. Raises Poison."""
     if not isinstance(event, dict):
         raise Poison(f"an event that is no object but {type(event).__name__}")
-    return Said(event.get("type"), **{name: event[name] for name in FIELDS & event.keys()})
+    if not isinstance(event.get("type"), str):
+        raise Poison("an event without a type")
+    return Said(**{name: fitting(event[name], kind) for name, kind in TYPES.items() if name in event})
+
+
+def fitting(value: Any, kind: Any) -> Any:
+    """`value` if it is of this type."""
+    try:
+        return msgspec.convert(value, kind)
+    except (ValueError, RecursionError):
+        return None
 
 
 def task_event(kind: str, said: Said, heard_us: int, hide_arguments: bool) -> TaskEvent:
+    """Of what its kind tells, and made at once: to set one field after the other takes twice as long."""
     id = identifier(said.uuid)
     if id is None:
         raise Poison(f"task-{kind} without a task's id")
     worker = None if kind == "sent" else name(said.hostname)
     if worker is None and kind != "sent":
         raise Poison(f"task-{kind} without a worker's name")
-    event = TaskEvent(kind, id, timestamp(said.timestamp, heard_us), worker)
-    if kind != "started":
-        take_details(event, said, hide_arguments)
-    return event
-
-
-def take_details(event: TaskEvent, said: Said, hide_arguments: bool) -> None:
-    """What this kind of event tells beyond who, when and which task."""
-    kind = event.kind
+    at_us = timestamp(said.timestamp, heard_us)
+    if kind == "started" or kind == "revoked":
+        return TaskEvent(kind, id, at_us, worker)
+    if kind == "rejected":
+        return TaskEvent(kind, id, at_us, worker, requeue=said.requeue is True)
     cut: dict[str, int] = {}
-    if kind == "received" or kind == "sent":
-        event.name = name(said.name)
-        event.retries = count(said.retries)
-        if said.eta is not None:
-            event.eta_us = moment(said.eta)
-        if said.root_id != event.id:
-            event.root = identifier(said.root_id)
-        if said.parent_id is not None:
-            event.parent = identifier(said.parent_id)
-        if not hide_arguments:
-            event.args = text(said.args, "args", cut)
-            event.kwargs = text(said.kwargs, "kwargs", cut)
-        if kind == "sent":
-            event.queue = name(said.queue)
-            event.exchange = name(said.exchange)
-            event.routing_key = name(said.routing_key)
-    elif kind == "succeeded":
-        event.runtime_us = duration(said.runtime)
-        if not hide_arguments:
-            event.result = text(said.result, "result", cut)
-    elif kind == "failed" or kind == "retried":
-        event.exception = text(said.exception, "exception", cut)
-        event.traceback = text(said.traceback, "traceback", cut)
-    elif kind == "rejected":
-        event.requeue = said.requeue is True
-    event.cut = cut or None
+    if kind == "succeeded":
+        result = None if hide_arguments else text(said.result, "result", cut)
+        return TaskEvent(kind, id, at_us, worker, result=result, runtime_us=duration(said.runtime), cut=cut or None)
+    if kind == "failed" or kind == "retried":
+        exception, traceback = text(said.exception, "exception", cut), text(said.traceback, "traceback", cut)
+        return TaskEvent(kind, id, at_us, worker, exception=exception, traceback=traceback, cut=cut or None)
+    event = TaskEvent(
+        kind,
+        id,
+        at_us,
+        worker,
+        name=name(said.name),
+        retries=count(said.retries),
+        eta_us=moment(said.eta),
+        root=identifier(said.root_id) if said.root_id != id else None,
+        parent=identifier(said.parent_id),
+        args=None if hide_arguments else text(said.args, "args", cut),
+        kwargs=None if hide_arguments else text(said.kwargs, "kwargs", cut),
+        cut=cut or None,
+    )
+    if kind == "sent":
+        event.queue, event.exchange, event.routing_key = name(said.queue), name(said.exchange), name(said.routing_key)
+    return event
 
 
 def worker_event(kind: str, said: Said, heard_us: int) -> WorkerEvent:
