@@ -76,7 +76,8 @@ class Counters:
         for event in events:
             task, kind = tasks.get(event.id, NO_TASK), event.kind
             # a client that sends is no worker, and often of a new name
-            cell = self._cell(task.name or "", event.worker or "" if kind != "sent" else "", task.queue or "")
+            labels = task.name or "", event.worker or "" if kind != "sent" else "", task.queue or ""
+            cell = self.cells.get(labels) or self._cell(*labels)
             cell.counts[PLACE[kind]] += 1
             if kind == "failed":
                 name = self._exception(event.exception)
@@ -87,8 +88,7 @@ class Counters:
                 cell.wait = observed(cell.wait, task.wait_us)
 
     def _cell(self, name: str, worker: str, queue: str) -> Cell:
-        if cell := self.cells.get((name, worker, queue)):
-            return cell
+        """That of labels which have none of their own, yet or for ever."""
         name = bounded(name, self._names, MOST_NAMES)
         queue = bounded(queue, self._queues, MOST_QUEUES)
         choices: tuple[tuple[Labels, int], ...] = (

@@ -7,9 +7,8 @@ end soon, and are written once.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice, takewhile
 
 from data_sources.events.celery_events import TaskEvent
 from data_sources.history.task_record import TaskRecord, merge
@@ -27,35 +26,37 @@ class LiveTasks:
         self._store = store
         self._most = most
         self._clock = clock
-        self._open: OrderedDict[str, TaskRecord] = OrderedDict()  # those touched last at the end
-        self._final: OrderedDict[str, tuple[TaskRecord, float]] = OrderedDict()
-        self._unwritten: dict[str, float] = {}  # since when, the oldest first
+        self._records: dict[str, TaskRecord] = {}  # those heard of first at the front
+        self._ended: dict[str, float] = {}  # since when, the oldest first
+        self._unwritten: dict[str, float] = {}  # the same
 
     def __len__(self) -> int:
-        return len(self._open) + len(self._final)
+        return len(self._records)
 
-    def absorb(self, events: Iterable[TaskEvent]) -> list[TaskRecord]:
+    def absorb(self, events: Sequence[TaskEvent]) -> list[TaskRecord]:
         """The records these change, each once.
 
         Raises StoreFailed before it changed anything, so that the same events can be tried again.
         """
-        events = list(events)
-        self._look_up({event.id for event in events})
+        self._let_go()
+        records, now = self._records, self._clock()
+        unknown = {event.id for event in events if event.id not in records}
+        if unknown:
+            records.update(self._store.known(list(unknown)))
         changed: dict[str, TaskRecord] = {}
         for event in events:
             id = event.id
-            changed[id] = merge(changed.get(id) or self._find(id), event)
-        self._keep(changed)
+            changed[id] = records[id] = merge(records.get(id), event)
+        for id, record in changed.items():
+            self._unwritten.setdefault(id, now)
+            if record.state in FINAL:
+                self._ended.setdefault(id, now)
         return list(changed.values())
 
     def due(self, held_seconds: float = HELD_SECONDS) -> list[TaskRecord]:
         """What is to be written now. Say so to `written` when it was."""
-        long_ago = self._clock() - held_seconds
-        return [
-            self._final[id][0] if id in self._final else self._open[id]
-            for id, since in self._unwritten.items()
-            if since <= long_ago or id in self._final
-        ]
+        records, ended, long_ago = self._records, self._ended, self._clock() - held_seconds
+        return [records[id] for id, since in self._unwritten.items() if since <= long_ago or id in ended]
 
     def written(self, records: Iterable[TaskRecord]) -> None:
         for record in records:
@@ -69,48 +70,23 @@ class LiveTasks:
     def move_to(self, store: Store) -> None:
         """A store that knows nothing of what is at hand."""
         self._store = store
-        self._unwritten = dict.fromkeys([*self._open, *self._final], self._clock())
-
-    def _look_up(self, ids: set[str]) -> None:
-        """Makes room first."""
-        self._let_go()
-        unknown = [id for id in ids if id not in self._open and id not in self._final]
-        if unknown:
-            self._open.update(self._store.known(unknown))
-
-    def _find(self, id: str) -> TaskRecord | None:
-        record = self._open.get(id)
-        if record is None and id in self._final:
-            record, _ = self._final[id]
-        return record
-
-    def _keep(self, changed: Mapping[str, TaskRecord]) -> None:
-        now, final, open = self._clock(), self._final, self._open
-        for id, record in changed.items():
-            self._unwritten.setdefault(id, now)
-            if record.state in FINAL:
-                open.pop(id, None)
-                final[id] = record, now
-                final.move_to_end(id)
-            else:
-                open[id] = record
-                open.move_to_end(id)
+        self._unwritten = dict.fromkeys(self._records, self._clock())
 
     def _let_go(self) -> None:
-        """Final ones after their time; beyond the most the oldest of them, then whoever was heard of longest ago.
+        """Ended ones after their time; beyond the most the oldest of them, then whoever was heard of first.
 
         What is not written yet stays, and what comes after it.
         """
-        long_ago = self._clock() - FINAL_SECONDS
-        while self._final and (len(self) > self._most or next(iter(self._final.values()))[1] < long_ago):
-            if not self._let_go_first(self._final):
+        records, ended, unwritten = self._records, self._ended, self._unwritten
+        long_ago, over = self._clock() - FINAL_SECONDS, len(records) - self._most
+        gone: list[str] = []
+        for id, since in ended.items():
+            if id in unwritten or (since >= long_ago and len(gone) >= over):
                 break
-        while len(self._open) > self._most and self._let_go_first(self._open):
-            pass
-
-    def _let_go_first(self, records: OrderedDict[str, Any]) -> bool:
-        first = next(iter(records))
-        if first in self._unwritten:
-            return False
-        del records[first]
-        return True
+            gone.append(id)
+        for id in gone:
+            del records[id], ended[id]
+        if over > len(gone):
+            open = takewhile(lambda id: id not in unwritten, (id for id in records if id not in ended))
+            for id in list(islice(open, over - len(gone))):
+                del records[id]

