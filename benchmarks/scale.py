@@ -31,6 +31,7 @@ TASKS, DAYS, WORKERS, QUEUES = 1_000_000, 7, 200, 2_000
 RUNS = 3
 FIRST_VIEW_SECONDS, CHANGE_SECONDS = 2.0, 0.5
 SAMPLED_SECONDS, EVERY_SECONDS = 6 * 3_600, 10
+PATIENCE_MS = 90_000  # a cell that failed is asked again within half a minute
 WARM_SECONDS = 20  # of the recorder's rounds, before anybody looks
 
 
@@ -66,9 +67,9 @@ def places(task_id: str) -> list[Place]:
     ]
 
 
-# Every cell is there, none waits for anything, and none of the page before is left.
+# Every cell is there, none waits for anything or has failed, and none of the page before is left.
 FILLED = """([path, cells]) => location.pathname === path
-    && document.querySelector('.cn-headline h1') && !document.querySelector('.cn-pending')
+    && document.querySelector('.cn-headline h1') && !document.querySelector('.cn-pending, .cn-failure')
     && cells.every((cell) => document.getElementById(cell))
     && [...document.querySelectorAll('.cn-cell')].every((cell) => cells.includes(cell.id) || cell.id === 'work')
     && [...document.querySelectorAll('.cn-facets section')].every((facet) => facet.querySelector('a'))"""
@@ -145,11 +146,8 @@ def by_link(context: BrowserContext, url: str, place: Place) -> float:
     with closing(context.new_page()) as page:
         began = time.perf_counter()
         page.goto(url + place.address, wait_until="commit")
-        page.wait_for_function(FILLED, arg=[place.path, place.cells], polling="raf")
-        taken = time.perf_counter() - began
-        if failures := page.locator(".cn-failure").all_inner_texts():
-            raise RuntimeError(f"{place.path} has cells that failed: {'; '.join(failures)}")
-        return taken
+        page.wait_for_function(FILLED, arg=[place.path, place.cells], polling="raf", timeout=PATIENCE_MS)
+        return time.perf_counter() - began
 
 
 def by_click(context: BrowserContext, url: str, place: Place) -> float:
@@ -190,7 +188,7 @@ def settle(page: Page, address: str) -> None:
 def seconds(page: Page, act: Callable[[], None], done: str, about: object) -> float:
     began = time.perf_counter()
     act()
-    page.wait_for_function(done, arg=about, polling="raf")
+    page.wait_for_function(done, arg=about, polling="raf", timeout=PATIENCE_MS)
     return time.perf_counter() - began
 
 
