@@ -44,8 +44,11 @@ class Attempts:
             self._made.popitem(last=False)
 
     def forget(self, name: str, address: str) -> None:
-        """They were right. What came from the address for other names still counts."""
+        """They were right, and do not count; what came from the address for other names does."""
         self._made.pop((name, address), None)
+        for key in ((name, ""), ("", address)):
+            if made := self._made.get(key):
+                made.pop()
 
     def _of(self, key: Key, now: float) -> deque[float]:
         made = self._made.get(key, deque())

@@ -54,6 +54,14 @@ class Identity:
         right = await self._passwords.are_right(name, password, self._counted_for(headers, peer))
         return self.sessions.issue(name) if right else None
 
+    def turned_away(self, headers: Headers) -> bool:
+        """Whether a provider has signed somebody in whom we do not let in."""
+        if self.access.oidc is None:
+            return False
+        claims = self._claims(cookies_in(headers))
+        until = oidc.ends(claims, self.access.oidc)
+        return until is not None and until > datetime.now(UTC) and oidc.name_in(claims, self.access.oidc) is None
+
     def sign_out(self, person: Person) -> None:
         """Ends the session, and what it has open, in this process."""
         now = datetime.now(UTC)

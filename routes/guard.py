@@ -138,6 +138,8 @@ class Guard:
         if CLOSED.search(scope["path"]):
             raise Refused(HTTPStatus.NOT_FOUND, "There is nothing here.")
         person = await self._who(headers, peer(scope))
+        if not person.reads and not self._is_way_in(scope):
+            raise SignInFirst(scope, headers)
         opens_session = scope["type"] == "websocket"
         changes_something = opens_session or scope["method"] not in SAFE_METHODS
         # No page can have a browser show a token, so a program that shows one need not be a page of ours.
@@ -145,8 +147,6 @@ class Guard:
         is_ours = len(origin) == 1 and self._is_our_origin(origin[0], host[0].lower())
         if changes_something and not is_program and not is_ours:
             raise Refused(HTTPStatus.FORBIDDEN, "Only this server's own pages may do that. Is PUBLIC_URL right?")
-        if not person.reads and not self._is_way_in(scope):
-            raise SignInFirst(scope, headers)
         if opens_session and self.sessions >= self.max_sessions:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "All sessions are taken; close a tab and try again.")
         return person

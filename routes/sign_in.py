@@ -21,6 +21,7 @@ from routes import oidc
 from routes.guard import peer
 
 PAGE = Template((Path(__file__).parent / "sign_in.html").read_text(encoding="utf-8"))
+TURNED_AWAY = "You are signed in there, but not let in here. Go on as somebody else, or ask whoever runs this."
 COLORS = ("backgroundColor", "secondaryBackgroundColor", "textColor", "primaryColor", "borderColor", "redColor")
 MOST_BYTES = 16_000
 BACK_SECONDS = 600
@@ -41,7 +42,7 @@ class SignIn:
         back = own_path(request.query_params.get("next", ""))
         if of_headers(request.headers).name:
             return RedirectResponse(back, HTTPStatus.SEE_OTHER, NO_STORE)
-        return self.page(back)
+        return self.page(back, TURNED_AWAY if self.identity.turned_away(request.headers) else "")
 
     async def check(self, request: Request) -> Response:
         """The form's answer. That it comes from our own page, the guard has seen."""
