@@ -40,12 +40,12 @@ def carried_out(plan: Plan, cluster: Cluster) -> tuple[tuple[Reply, ...], Failur
         for some in carry_out(plan, cluster):
             replies += some
     except NotConfirmed as error:
-        replies += unheard(plan, error.what)
+        replies += unheard(plan, replies, error.what)
     except SourceError as error:
         return tuple(replies), Failure.from_error(error, datetime.now(UTC), None)
     except Exception:
         log.exception("unexpected error while an order was given")
-        replies += unheard(plan, "an unexpected error of Celery Notebook's own; its log has the details")
+        replies += unheard(plan, replies, "an unexpected error of Celery Notebook's own; its log has the details")
     return tuple(replies), None
 
 
@@ -55,15 +55,17 @@ def carry_out(plan: Plan, cluster: Cluster) -> Iterator[Sequence[Reply]]:
         deleted = purge.purge(cluster, plan.order.queue, GIVE_SECONDS)
         yield [Reply(plan.order.queue, "done", f"{many(deleted, 'message')} deleted")]
     elif plan.sends:
-        yield list(published(plan, cluster))
+        yield from ([reply] for reply in published(plan, cluster))
     else:
         for order in plan.order.orders if isinstance(plan.order, Again) else (plan.order,):
             yield celery_control.give(cluster.broker, cast(WorkerOrder, order), plan.workers, GIVE_SECONDS)
 
 
-def unheard(plan: Plan, why: str) -> list[Reply]:
-    names = plan.workers or tuple(line.about for line in plan.lines)
-    return [Reply(name, "no reply", f"sent, not confirmed: {why}") for name in names]
+def unheard(plan: Plan, heard: Sequence[Reply], why: str) -> list[Reply]:
+    """A reply for each that has none."""
+    names = dict.fromkeys(plan.workers or (line.about for line in plan.lines))
+    told = {reply.worker for reply in heard}
+    return [Reply(name, "no reply", f"sent, not confirmed: {why}") for name in names if name not in told]
 
 
 def published(plan: Plan, cluster: Cluster) -> Iterator[Reply]:

@@ -27,7 +27,7 @@ def consumed(order: AddConsumer | CancelConsumer, facts: Facts, workers: Collect
 def plan_add(order: AddConsumer, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
     now = consumed(order, facts, runs)
     warnings: tuple[str, ...] = ()
-    if order.queue not in facts.queues:
+    if facts.lacks(order.queue):
         warnings += (f"There is no queue “{order.queue}” yet: it is made",)
     if already := [name for name in workers if now.get(name) == TAKES]:
         warnings += (f"{listed(already)} {'takes' if len(already) == 1 else 'take'} from it already",)
@@ -90,7 +90,7 @@ def left_alone(facts: Facts, queues: Collection[str], leaving: Collection[str]) 
 
 
 def waiting(facts: Facts, queue: str) -> str:
-    row = facts.queues.get(queue)
+    row = facts.queue(queue)
     if row is None or row["ready"] is None:
         return "how many tasks wait there is not known"
     return f"{many(row['ready'], 'task')} {'waits' if row['ready'] == 1 else 'wait'} there"

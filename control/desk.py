@@ -25,13 +25,13 @@ from control.pending import SEE_ANEW, Pending
 from control.plan import Draft, Line, Outcome, Plan
 from control.planning import Again, drafted, whom
 from control.runs import Runs, changed
-from control.sending import once_more
+from control.sending import Retry, once_more
 from data_sources import ask
 from data_sources.config import Settings
 from data_sources.errors import BadParameter, SourceError
 from data_sources.scope import Scope
 from data_sources.task_query import TaskFilter
-from data_sources.workers.orders import Order
+from data_sources.workers.orders import Order, Revoke
 from data_sources.workers.send_task import SendTask
 from identity import Person
 from workspace.audit import entries
@@ -78,10 +78,14 @@ class Desk:
             raise BadParameter("worker", f"“{worker[:80]}” has lost nothing that was changed here")
         return self._planned(person, Again(lost), self._facts(cluster), (worker,))
 
-    def retry_of(self, person: Person, cluster: str, id: str) -> SendTask:
-        """The order that sends a task once more, for a form. Raises QueryRejected with the reason why there is none."""
-        self._check(person, "retry", cluster, ())
-        return once_more(id, self._facts(cluster).recorded((id,)).get(id))
+    def retry_of(self, person: Person, cluster: str, id: str, queue: str = "") -> SendTask:
+        """The order that sends a task once more, for a form; `queue`: there, and not where it came from.
+
+        Raises QueryRejected with the reason why there is none.
+        """
+        self._check(person, Retry.kind, cluster, ())
+        facts = self._facts(cluster)
+        return once_more(id, facts.recorded((id,)).get(id), facts, queue)
 
     def act(self, person: Person, nonce: str, typed: str = "", kind: str = "") -> Outcome:
         """Does what was planned, an order of that `kind`, once; nothing is raised once its entry is in the audit."""
@@ -93,8 +97,7 @@ class Desk:
             raise Unconfirmed(plan.phrase)
         plan = self._pending.take(person, nonce)
         facts = self._facts(plan.cluster)
-        if why := changed(plan.runs, facts.runs(plan.runs.keys() & set(plan.workers)), plan.workers):
-            raise Stale(f"{why} since this was planned. {SEE_ANEW}")
+        self._look_again(plan, facts)
         asked = journal.record_asked(self.workspace, person, plan)
         replies, failure = carried_out(plan, facts.cluster)
         warnings = []
@@ -135,6 +138,13 @@ class Desk:
         facts = self._facts(cluster)
         return changes(told, facts.runs(facts.workers) if runs is None else runs)
 
+    def _look_again(self, plan: Plan, facts: Facts) -> None:
+        """Raises Stale when a worker is not what it was; of tasks that are revoked the ids tell which are meant."""
+        if isinstance(plan.order, Revoke):
+            return
+        if why := changed(plan.runs, facts.runs(plan.runs.keys() & set(plan.workers)), plan.workers):
+            raise Stale(f"{why} since this was planned. {SEE_ANEW}")
+
     def _planned(
         self, person: Person, order: Order, facts: Facts, workers: Sequence[str], notes: Sequence[str] = ()
     ) -> Plan:
@@ -143,6 +153,9 @@ class Desk:
         draft: Draft = drafted(order, facts, chosen, runs)
         silent = [name for name in draft.workers if name not in runs]
         more = [f"{name} does not answer now: it is sent, and may not be confirmed" for name in silent[:3]]
+        more += [
+            f"Several workers go by the name {name}: all are told" for name in sorted(facts.twins & {*draft.workers})
+        ]
         draft = replace(draft, warnings=(*draft.warnings, *more, *notes))
         return self._pending.add(person, draft, facts.name, runs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -46,10 +47,28 @@ class Facts:
         rows = self._recorded(Workers())
         return {row["worker"]: row for row in rows if row["verdict"] != "gone"}
 
+    @property
+    def twins(self) -> set[str]:
+        """Names that several workers go by: an order reaches all of them."""
+        rows = [row["worker"] for row in self._recorded(Workers()) if row["silent_since"] is None]
+        return {name for name in rows if rows.count(name) > 1}
+
     @cached_property
     def queues(self) -> dict[str, Row]:
         """By name, as recorded last (data_sources/brokers/queue_depths.py)."""
         return {row["queue"]: row for row in self._recorded(Depths())}
+
+    def queue(self, name: str) -> Row | None:
+        """What is known of it; None also while queues cannot be read, which is no reason not to end a worker."""
+        with suppress(SourceUnreachable):
+            return self.queues.get(name)
+        return None
+
+    def lacks(self, queue: str) -> bool:
+        """Whether it is known that there is no such queue."""
+        with suppress(SourceUnreachable):
+            return queue not in self.queues
+        return False
 
     def chosen(self, names: Sequence[str]) -> tuple[str, ...]:
         """`names` as workers that are there. Raises BadParameter for none, for too many, and for who is not there."""
@@ -77,7 +96,8 @@ class Facts:
             return {}
         answer = self._now(Inspect("stats", tuple(sorted(workers))))
         asked_at = answer.measured_at or datetime.now(UTC)
-        return {row["worker"]: run(row, asked_at, answer.took) for row in rows_of(answer.frame)}
+        rows = sorted(rows_of(answer.frame), key=lambda row: -(row["pid"] or 0))  # of two of one name always the same
+        return {row["worker"]: run(row, asked_at, answer.took) for row in rows}
 
     def recorded(self, ids: Sequence[str]) -> dict[str, TaskRun]:
         """Those of the tasks that are recorded, by id."""

@@ -103,15 +103,26 @@ def whom(order: Order, facts: Facts, workers: Sequence[str]) -> tuple[str, ...]:
 def drafted(order: Order, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
     """What the order will do. Raises BadParameter where it cannot do anything, and SourceError."""
     if isinstance(order, Again):
-        return together(order, [drafted(part, facts, workers, runs) for part in order.orders])
+        return together(order, facts, workers, runs)
     return PLANNERS[type(order)](order, facts, workers, runs)
 
 
-def together(order: Again, drafts: Sequence[Draft]) -> Draft:
+def together(order: Again, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
+    """Of those orders that can still be given. Raises BadParameter when there is none."""
+    drafts, refused = [], []
+    for part in order.orders:
+        try:
+            drafts.append(drafted(part, facts, workers, runs))
+        except BadParameter as error:
+            refused.append(error)
+    if not drafts:
+        raise refused[0]
+    warnings = [warning for draft in drafts for warning in draft.warnings]
+    warnings += [f"Left out: {error.message}" for error in refused]
     return Draft(
         order=Again(tuple(draft.order for draft in drafts)),
         summary="; ".join(draft.summary for draft in drafts),
         lines=tuple(line for draft in drafts for line in draft.lines),
         workers=drafts[0].workers,
-        warnings=tuple(dict.fromkeys(warning for draft in drafts for warning in draft.warnings)),
+        warnings=tuple(dict.fromkeys(warnings)),
     )

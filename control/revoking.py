@@ -92,7 +92,7 @@ def then_words(order: Revoke, held: Row | None, runs: Runs, beside: Mapping[str,
     if run and run.pool != "prefork" and run.pool is not None:
         return "is ended where it waits next: its greenlet is killed"
     shared = beside.get(held["id"], 0)
-    with_it = f", and {many(shared, 'other task')} that share it" if shared else ""
+    with_it = f", and with it {many(shared, 'other task')}" if shared else ""
     return f"its process gets {order.signal}{with_it}; another takes its place"
 
 

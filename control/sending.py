@@ -65,7 +65,7 @@ def plan_retry(order: Retry, facts: Facts, workers: Sequence[str], runs: Runs) -
     sends, refused = [], {}
     for id in dict.fromkeys(order.ids):
         try:
-            sends.append(once_more(id, recorded.get(id), order.queue))
+            sends.append(once_more(id, recorded.get(id), facts, order.queue))
         except QueryRejected as error:
             refused[id] = error.what
     if not sends:
@@ -88,21 +88,32 @@ def plan_retry(order: Retry, facts: Facts, workers: Sequence[str], runs: Runs) -
     )
 
 
-def once_more(id: str, run: TaskRun | None, queue: str = "") -> SendTask:
-    """The task with the arguments it was recorded with. Raises QueryRejected with the reason when it cannot be made."""
+def once_more(id: str, run: TaskRun | None, facts: Facts, queue: str = "") -> SendTask:
+    """The task with the arguments it was recorded with; `queue`: there, and not where it came from.
+
+    Raises QueryRejected with the reason when it cannot be made.
+    """
     if run is None:
         raise refusal("it is not recorded, so its arguments are not known")
     if not run.ended:
         raise refusal(f"it has not ended: {run.state}")
     if not run.name:
         raise refusal("its name is not recorded")
-    if not (queue or run.queue):
-        raise refusal("its queue is not recorded; name one")
+    queue = queue or run.queue or only_queue(facts, run.worker)
+    if not queue:
+        raise refusal("its queue is not recorded, and its worker takes from several or is gone; name one")
     args, kwargs = recorded_arguments(run.args, run.kwargs, run.cut)
     try:
-        return SendTask(run.name, args, kwargs, queue or run.queue or "", retry_of=id)
+        return SendTask(run.name, args, kwargs, queue, retry_of=id)
     except BadParameter as error:
         raise refusal(str(error)) from None
+
+
+def only_queue(facts: Facts, worker: str | None) -> str:
+    """Where a task of this worker came from, where it takes from one queue alone."""
+    row = facts.workers.get(worker or "")
+    queues = row["queues"] if row else None
+    return str(queues[0]) if queues and len(queues) == 1 else ""
 
 
 def refusal(what: str) -> QueryRejected:
@@ -118,10 +129,10 @@ def of_queues(facts: Facts, sends: Sequence[SendTask]) -> list[str]:
     """Warnings of the queues that nobody takes from, or that there are not."""
     warnings = []
     for queue in dict.fromkeys(send.queue for send in sends):
-        row = facts.queues.get(queue)
-        if row is None:
+        row = facts.queue(queue)
+        if facts.lacks(queue):
             warnings.append(f"There is no queue “{queue}” as far as is known; none is made, so the broker may refuse")
-        elif row["consumers"] == 0:
+        elif row and row["consumers"] == 0:
             warnings.append(f"Nobody takes from {queue}")
     return warnings
 

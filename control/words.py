@@ -17,10 +17,6 @@ def many(count: int, what: str) -> str:
     return f"{count:,} {what if count == 1 else plural}"
 
 
-def verb(count: int, one: str, several: str) -> str:
-    return one if count == 1 else several
-
-
 def alike(values: Sequence[T]) -> T | None:
     """The one value that all have; None where they differ, or there is none."""
     return values[0] if values and all(value == values[0] for value in values) else None

@@ -248,6 +248,15 @@ def test_a_worker_that_restarted_between_plan_and_act_makes_it_stale(
         desk.act(ANN, plan.nonce)
 
 
+def test_tasks_are_revoked_though_a_worker_restarted_since(desk: Desk, stage: Stage) -> None:
+    plan = desk.plan(ANN, Revoke(("a",)), "default")
+    stage.says[SLOW]["stats"] |= {"pid": 8}
+    del stage.says[MAIL]
+
+    desk.act(ANN, plan.nonce)
+    assert stage.given == [(Revoke(("a",)), (MAIL, SLOW))]
+
+
 def test_a_worker_that_vanished_between_plan_and_act_makes_it_stale(desk: Desk, stage: Stage) -> None:
     plan = desk.plan(ANN, LIMIT, "default", (MAIL,))
     del stage.says[MAIL]

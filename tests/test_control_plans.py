@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from control.desk import Desk
 from control.plan import Line, Outcome, Plan
 from control.sending import Retry
 from data_sources.errors import BadParameter, NotConfirmed, QueryRejected, SourceUnreachable
+from data_sources.failure import Failure
+from data_sources.query import Depths
 from data_sources.scope import Scope
 from data_sources.task_query import TaskFilter
 from data_sources.workers.celery_control import Reply
@@ -292,7 +296,7 @@ def test_terminate_names_the_process_and_who_shares_it(desk: Desk, stage: Stage)
         Line(
             "a",
             f"shop.mail runs on {A}, process 41",
-            "its process gets SIGKILL, and 1 other task that share it; another takes its place",
+            "its process gets SIGKILL, and with it 1 other task; another takes its place",
         ),
         Line("b", f"shop.mail runs on {B}, process 42", "runs on: the threads pool cannot end a task"),
     )
@@ -318,7 +322,7 @@ def test_a_retry_shows_the_arguments_as_they_will_be_sent(desk: Desk, four: Stag
     [
         ({"state": "STARTED"}, "has not ended"),
         ({"name": None}, "name is not recorded"),
-        ({"queue": None}, "queue is not recorded"),
+        ({"queue": None, "worker": B}, "queue is not recorded"),
         ({"args": None}, "are not recorded"),
         ({"args": "('a...',)"}, "cut"),
         ({"kwargs": "{'password': '********'}"}, "hold a secret"),
@@ -327,12 +331,20 @@ def test_a_retry_shows_the_arguments_as_they_will_be_sent(desk: Desk, four: Stag
     ids=str,
 )
 def test_a_retry_is_refused_with_the_reason(known: dict[str, str], why: str, desk: Desk, four: Stage) -> None:
+    four.workers[1]["queues"] = ["mail", "slow"]
     four.add_task("a", **{"state": "FAILURE", "finished": 9, **known})  # type: ignore[arg-type]
 
     with pytest.raises(QueryRejected, match=why):
         desk.retry_of(ANN, "default", "a")
     with pytest.raises(BadParameter, match=why):
         plan(desk, Retry(("a",)))
+
+
+def test_a_retry_goes_to_the_only_queue_of_its_worker_where_no_other_is_known(desk: Desk, four: Stage) -> None:
+    four.add_task("a", "FAILURE", finished=9, queue=None, worker=A)
+
+    assert desk.retry_of(ANN, "default", "a").queue == "mail"
+    assert desk.retry_of(ANN, "default", "a", queue="slow").queue == "slow"
 
 
 def test_a_retry_of_many_names_those_left_out(desk: Desk, four: Stage) -> None:
@@ -490,6 +502,40 @@ def test_what_was_changed_is_told_until_the_worker_restarts_and_can_be_ordered_a
     assert [reply.outcome for reply in outcome.replies] == ["done"] * 3
     with pytest.raises(BadParameter, match="has lost nothing"):
         desk.plan_again(ANN, "default", B)
+
+
+def test_what_cannot_be_ordered_again_is_left_out(desk: Desk, four: Stage) -> None:
+    act(desk, RateLimit("shop.mail", "10/m"), A)
+    act(desk, PoolGrow(3), A)
+    four.says[A] |= {"stats": {**four.says[A]["stats"], "uptime": 0}, "registered": ["shop.other"]}
+
+    again = desk.plan_again(ANN, "default", A)
+
+    assert [order.kind for order in again.order.orders] == ["pool_grow"]  # type: ignore[attr-defined]
+    assert again.warnings == ("Left out: no worker that was chosen knows “shop.mail”",)
+
+
+def test_workers_of_one_name_are_told_together(desk: Desk, four: Stage) -> None:
+    four.workers.append({**four.workers[0], "pid": 8})
+
+    assert plan(desk, EnableEvents(), A).warnings == (f"Several workers go by the name {A}: all are told",)
+
+
+def test_queues_that_cannot_be_read_keep_nobody_from_ending_a_worker(
+    desk: Desk, four: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, since = four.ask, datetime.now(UTC)
+    down = Failure("unreachable", "Redis", "no answer", "", since, None)
+    monkeypatch.setattr(
+        four, "ask", lambda query, *more: replace(ask(query, *more), failure=down if query == Depths() else None)
+    )
+
+    made = plan(desk, Shutdown(), A, B, C, D)
+
+    assert made.warnings[0] == "Nobody will take from mail: how many tasks wait there is not known"
+    assert not any("There is no queue" in warning for warning in plan(desk, AddConsumer("x"), A).warnings)
+    with pytest.raises(SourceUnreachable):
+        plan(desk, Purge("mail"))
 
 
 def test_what_was_taken_back_was_not_changed(desk: Desk, four: Stage) -> None:
