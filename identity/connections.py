@@ -39,7 +39,7 @@ class Connections:
     def end(self, session: str) -> None:
         now = asyncio.get_running_loop().time()
         for limit, opened_by in self._open.items():
-            if session and opened_by == session:
+            if session and opened_by == session and not limit.expired():
                 limit.reschedule(now)
 
     def _seconds(self, person: Person) -> float | None:

@@ -618,6 +618,30 @@ def test_a_connection_ends_when_its_time_is_over() -> None:
     assert hold(Person("", "nobody", True, False), longest=timedelta(seconds=0.1)) == "held"
 
 
+def test_a_session_may_be_ended_twice() -> None:
+    async def run() -> list[str]:
+        connections = Connections(timedelta(hours=1))
+        ann = Person("ann", "password", True, True, session="a1")
+        ends: list[str] = []
+
+        async def one() -> None:
+            try:
+                async with connections.of(ann):
+                    await asyncio.sleep(5)
+            except SessionOver:
+                ends.append("over")
+
+        tabs = [asyncio.ensure_future(one()) for _ in range(3)]
+        await asyncio.sleep(0)
+        for _ in range(5):
+            connections.end("a1")
+            await asyncio.sleep(0)
+        await asyncio.gather(*tabs)
+        return ends
+
+    assert asyncio.run(run()) == ["over"] * 3
+
+
 def test_what_goes_wrong_inside_is_not_taken_for_its_end() -> None:
     async def run() -> None:
         async with Connections(timedelta(hours=1)).of(Person("ann", "proxy", True, True)):
