@@ -49,8 +49,9 @@ def test_a_folder_imports_only_from_those_above_it(name: str) -> None:
     assert {file: tops & below for file, tops in imported_tops(name).items() if tops & below} == {}
 
 
-def test_data_sources_know_nothing_of_the_screen() -> None:
-    files = imported_tops("data_sources")
+@pytest.mark.parametrize("name", ["data_sources", "identity"])
+def test_what_knows_nothing_of_the_screen_imports_nothing_of_it(name: str) -> None:
+    files = imported_tops(name)
 
     assert files
     assert {file: tops & UI for file, tops in files.items() if tops & UI} == {}
