@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -25,24 +25,30 @@ FULL_RUNS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_WITH_COMPILE_
 class Viewer:
     """One tab. It ticks as the page does: what asks for it is run again on its own timer, until the next full run.
 
-    `url` is the dashboard's, `page` the path below it, `query` the query string.
+    `url` is the dashboard's, `page` the path below it, `query` the query string; `headers` are more of the handshake's.
+    `session` is one to go on with, as a page does after its connection was cut.
     """
 
-    def __init__(self, url: str, query: str = "", page: str = "") -> None:
+    def __init__(
+        self, url: str, query: str = "", page: str = "", headers: Mapping[str, str] | None = None, session: str = ""
+    ) -> None:
         self.frames: list[bytes] = []
         self.errors: list[str] = []  # exceptions that the page shows
         self.ids: dict[str, str] = {}  # of components, by the name they are drawn under
         self.open = True
+        self.session = ""
         self.runs = 0  # full runs that are done
         self._page, self._query = page, query
         self._data: dict[str, str] = {}
         self._timers: dict[str, tuple[float, float]] = {}  # fragment -> interval, next due
         self._changed = threading.Condition()
         host = urlsplit(url).netloc
+        words = ("streamlit", "none", session) if session else ("streamlit",)
         self._socket = connect(
             f"ws://{host}/_stcore/stream",
             origin=Origin(f"http://{host}"),
-            subprotocols=[Subprotocol("streamlit")],
+            additional_headers=headers,
+            subprotocols=[Subprotocol(word) for word in words],
             compression=None,
             max_size=None,
             ping_interval=None,
@@ -122,6 +128,7 @@ class Viewer:
             match message.WhichOneof("type"):
                 case "new_session" if not message.metadata.run.fragment_ids:
                     self._timers.clear()
+                    self.session = message.new_session.initialize.session_id
                 case "auto_rerun":
                     asked = message.auto_rerun
                     if self._timers.get(asked.fragment_id, (0.0, 0.0))[0] != asked.interval:
