@@ -127,7 +127,7 @@ class Desk:
 
         `runs`: what they said of themselves; without it they are asked.
         """
-        since = datetime.now(UTC) - LOOKED_BACK
+        facts, since = self._facts(cluster), datetime.now(UTC) - LOOKED_BACK
         kinds = [order.kind for order in LASTING]
         outcomes = (journal.DONE, journal.PARTLY)
         told = entries(
@@ -135,7 +135,6 @@ class Desk:
         )
         if not told:
             return ()
-        facts = self._facts(cluster)
         return changes(told, facts.runs(facts.workers) if runs is None else runs)
 
     def _look_again(self, plan: Plan, facts: Facts) -> None:

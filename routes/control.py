@@ -1,4 +1,4 @@
-"""POST /api/control/<order>: what operators may do, by the same rules as on the pages; GET /api/control/audit.
+"""POST /api/control/<order>: what operators may do, by the same rules as on the pages; what they did and changed.
 
 The body is a JSON object. With `"dry_run": true` it tells the order's fields, and the answer holds the plan with its
 `nonce`; nothing is sent. Then `{"nonce": "...", "confirm": "..."}` does what was planned, `confirm` being the plan's
@@ -31,7 +31,7 @@ from starlette.routing import Route
 from control import desk
 from control.errors import Denied, Stale, Unconfirmed
 from control.plan import Line, Outcome, Plan
-from control.planning import KINDS, from_fields, grouped
+from control.planning import KINDS, Again, from_fields, grouped
 from data_sources import ask
 from data_sources.errors import BadParameter, QueryRejected, SourceError
 from data_sources.scope import Range, Scope, iso
@@ -42,6 +42,7 @@ from identity import Person, of_headers
 from routes.export import ReadFields, export_json, failed, refused
 
 LANES = CapacityLimiter(8)  # threads that wait for workers
+ORDERS = (*KINDS, Again.kind)
 JSON_TEXTS = ("args", "kwargs")  # fields whose value is JSON itself
 OFF = "Nobody may change anything here: docs/access.md says how operators are named"
 NOT_OF_ORDER = ("dry_run", "nonce", "confirm", "cluster", "workers", "filter", "range", "from", "to")
@@ -49,8 +50,10 @@ NOT_OF_ORDER = ("dry_run", "nonce", "confirm", "cluster", "workers", "filter", "
 
 async def control(request: Request) -> Response:
     if not desk.desk().enabled:
-        return JSONResponse({"error": {"message": OFF}}, 404)
+        return off()
     person, kind = of_headers(request.headers), request.path_params["order"]
+    if kind not in ORDERS:
+        return refused("order", f"must be one of {', '.join(ORDERS)}")
     try:
         body = await read_body(request)
         work = partial(asked_for(body), person, kind, body)
@@ -112,8 +115,6 @@ def planned(person: Person, kind: str, body: Mapping[str, Any]) -> dict[str, Any
     cluster = body.get("cluster", ask.clusters()[0])
     if not isinstance(cluster, str):
         raise BadParameter("cluster", "must be a name")
-    if kind not in KINDS:
-        raise BadParameter("order", f"must be one of {', '.join(KINDS)}")
     if "filter" in body:
         if not isinstance(body["filter"], dict):
             raise BadParameter("filter", 'must be an object, such as {"state": ["FAILURE"]}')
@@ -122,6 +123,10 @@ def planned(person: Person, kind: str, body: Mapping[str, Any]) -> dict[str, Any
         wanted = TaskFilter.from_fields(fields_of(body["filter"]))
         return {"plan": plan_json(desk.desk().plan_found(person, kind, scope, wanted))}
     workers = texts_of("workers", body.get("workers", []))
+    if kind == Again.kind:
+        if len(workers) != 1:
+            raise BadParameter("workers", "must name the one worker that is to get again what it lost")
+        return {"plan": plan_json(desk.desk().plan_again(person, cluster, workers[0]))}
     return {"plan": plan_json(desk.desk().plan(person, order_of(kind, body), cluster, workers))}
 
 
@@ -207,12 +212,41 @@ def order_json(order: Order) -> dict[str, Any]:
 async def audit(request: Request) -> Response:
     """What was done, newest first, as /export.json has it with source=audit."""
     if not desk.desk().enabled:
-        return JSONResponse({"error": {"message": OFF}}, 404)
+        return off()
     scope = {**request.scope, "query_string": b"source=audit&" + request.scope["query_string"]}
     return await export_json(Request(cast(Any, scope), request.receive))
 
 
+async def changes(request: Request) -> Response:
+    """What workers keep of it until they restart, and what they have lost."""
+    person = of_headers(request.headers)
+    if not desk.desk().enabled:
+        return off()
+    if not person.controls:
+        return denied(person, "What was changed is for operators")
+    cluster = request.query_params.get("cluster") or ask.clusters()[0]
+    return await run_sync(partial(answered, person, lambda: {"changes": changes_json(cluster)}), limiter=LANES)
+
+
+def changes_json(cluster: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "worker": change.worker,
+            "order": order_json(change.order),
+            "at": iso(change.at),
+            "who": change.who,
+            "lost": change.lost,
+        }
+        for change in desk.desk().changes(cluster)
+    ]
+
+
+def off() -> Response:
+    return JSONResponse({"error": {"message": OFF}}, 404)
+
+
 routes = [
+    Route("/api/control/changes", changes, methods=["GET"]),
     Route("/api/control/audit", audit, methods=["GET"]),
     Route("/api/control/{order}", control, methods=["POST"]),
 ]

@@ -20,7 +20,6 @@ from starlette.middleware import Middleware
 import control.desk
 import data_sources.ask
 from control import carrying_out
-from control.planning import KINDS
 from data_sources.config import Access, Secret, Settings, Token
 from data_sources.errors import SourceUnreachable
 from data_sources.workers.celery_control import Reply
@@ -165,7 +164,8 @@ def test_a_nonce_is_good_for_one_act_of_its_order(api: Api, stage: Stage) -> Non
         ("pool_grow", {**GROW, "cluster": 1}, "cluster"),
         ("pool_grow", {**GROW, "filter": {}}, "order"),
         ("unheard_of", GROW, "order"),
-        ("again", GROW, "order"),
+        ("again", GROW, "worker"),
+        ("again", {"dry_run": True}, "workers"),
         ("revoke", {"dry_run": True}, "id"),
         ("revoke", {"dry_run": True, "filter": "x"}, "filter"),
         ("revoke", {"dry_run": True, "filter": {"state": "x"}}, "state"),
@@ -269,6 +269,25 @@ def test_the_audit_is_read_in_pages_as_json_and_csv(api: Api) -> None:
     assert csv.splitlines()[0] == "id,at,who,from_address,action,target,outcome,detail,arguments"
 
 
+def test_what_was_changed_is_told_and_ordered_again_where_it_was_lost(api: Api, stage: Stage) -> None:
+    plan = api.plan("pool_grow", workers=[A], n=2)
+    api.call("/api/control/pool_grow", {"nonce": plan["nonce"]})
+    stage.says[A]["stats"] |= {"uptime": 0}
+
+    status, told = api.call("/api/control/changes")
+    again = api.plan("again", workers=[A])
+    _, outcome = api.call("/api/control/again", {"nonce": again["nonce"]})
+
+    assert status == 200
+    assert [(one["worker"], one["order"], one["lost"]) for one in told["changes"]] == [
+        (A, {"order": "pool_grow", "n": "2"}, True)
+    ]
+    assert [reply["outcome"] for reply in outcome["replies"]] == ["done"]
+    assert stage.given == [(PoolGrow(2), (A,))] * 2
+    assert api.call("/api/control/changes?cluster=other")[0] == 400
+    assert api.call("/api/control/changes", token=READER)[0] == 403
+
+
 def test_without_access_there_is_nothing_here(api: Api, stage: Stage) -> None:
     stage.settings = Settings()
 
@@ -291,7 +310,7 @@ def test_the_examples_of_the_docs_do_what_they_say(script: str, api: Api) -> Non
     )
 
     assert "error" not in done.stdout
-    assert re.match(r'\{"(plan|replies|meta)"', done.stdout)
+    assert re.match(r'\{"(plan|replies|meta|changes)"', done.stdout)
     if "purge" in script:
         documented = re.findall(r"^```json\n(.*?)^```", DOCS.read_text(), re.DOTALL | re.MULTILINE)[1]
         assert json.loads(done.stdout) == {**json.loads(documented), "audit": 1}
@@ -300,4 +319,4 @@ def test_the_examples_of_the_docs_do_what_they_say(script: str, api: Api) -> Non
 def test_every_order_is_in_the_docs() -> None:
     named = set(re.findall(r"`(\w+)`", DOCS.read_text()))
 
-    assert set(KINDS) <= named
+    assert set(routes.ORDERS) <= named
