@@ -34,9 +34,9 @@ COMPONENT_PARTS = ("BidiComponent", "serialization", "recordbatch", "_arrayReduc
 
 
 def modules() -> list[str]:
-    """The addresses of all modules a page needs: ours, and Streamlit's for components."""
+    """The addresses of all modules a page needs: ours, but for those of operators, and Streamlit's for components."""
     parts = [path for part in COMPONENT_PARTS for path in STREAMLIT.glob(f"{part}.*.js")]
-    own = [url(name) for name in FILES if name.endswith(".js") and name != "plotly.js"]
+    own = [url(name) for name in FILES if name.endswith(".js") and not name.startswith(("plotly", "steer"))]
     return own + [f"/static/js/{path.name}" for path in parts]
 
 

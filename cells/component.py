@@ -8,13 +8,15 @@ import streamlit as st
 
 from cells import assets
 
-# Streamlit sends a component's script with each of its messages, so that is a few lines that load the real one.
-LOADER = f"""
-const style = "{assets.url("style.css")}";
+
+def loader(module: str, style: str) -> str:
+    """Streamlit sends a component's script with each of its messages, so that is a few lines that load the real one."""
+    return f"""
+const style = "{assets.url(style)}";
 if (!document.querySelector(`link[href="${{style}}"]`)) {{
   document.head.append(Object.assign(document.createElement("link"), {{ rel: "stylesheet", href: style }}));
 }}
-const loading = import(new URL("{assets.url("draw.js")}", location.origin).href);
+const loading = import(new URL("{assets.url(module)}", location.origin).href);
 export default function (component) {{
   let ended = false, end = () => {{}};
   loading.then((module) => {{ if (!ended) end = module.draw(component); }});
@@ -22,11 +24,21 @@ export default function (component) {{
 }}
 """
 
-_mount = st.components.v2.component(
-    "celery_notebook", html='<div class="cn-root"></div>', js=LOADER, isolate_styles=False
-)
+
+def mounted(name: str, module: str, style: str) -> Any:
+    root = '<div class="cn-root"></div>'
+    return st.components.v2.component(name, html=root, js=loader(module, style), isolate_styles=False)
+
+
+_mount = mounted("celery_notebook", "draw.js", "style.css")
+_mount_steer = mounted("celery_notebook_steer", "steer.js", "steer.css")  # which nobody but an operator is sent
 
 
 def draw(kind: str, *, key: str, data: dict[str, Any], **callbacks: Any) -> Any:
     """Draws `data` as `kind`, one of those in draw.js. Triggers come back as attributes, given on_<name>_change."""
     return _mount(key=key, data={**data, "kind": kind}, **callbacks)
+
+
+def steer(*, key: str, data: dict[str, Any], **callbacks: Any) -> Any:
+    """Draws what an operator may do, see cells/steer.py."""
+    return _mount_steer(key=key, data=data, **callbacks)

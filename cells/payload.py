@@ -25,6 +25,7 @@ from charts.rows import PlotLayer, PlotRow, rows_figure
 from charts.theme import DARK_OF
 from data_sources import ask
 from data_sources.answer import Answer
+from data_sources.audit_query import Audit
 from data_sources.query import Query
 from data_sources.schedule_query import Schedule
 from data_sources.scope import Scope, Window, format_duration, iso
@@ -76,6 +77,9 @@ def known(shown: Shown, answer: Answer) -> Shown:
 
 def pages(answer: Answer) -> dict[str, Any] | None:
     """How a list that is sorted and cut where it is read is sorted, and where its next page begins."""
+    if isinstance(answer.query, Audit):
+        older = answer.next.before if isinstance(answer.next, Audit) else None
+        return {"first": answer.query.before is None, "before": older and str(older)}
     if not isinstance(answer.query, Tasks):
         return None
     following = answer.next.after if isinstance(answer.next, Tasks) else None

@@ -1,11 +1,14 @@
 """One queue: how much waits in it, what is inside, and who works on it?"""
 
+from functools import partial
+
 import streamlit as st
 
 from cells import controls
 from cells.cell import over, row
 from cells.show import facts, headline, plot, table
-from cells.views import queue, queues, tasks
+from cells.steer import steer
+from cells.views import queue, queues, steering, tasks
 from data_sources.query import Depths, History, Workers
 from data_sources.queue_query import Xray
 from data_sources.task_query import TaskFilter, TaskNames, Tasks
@@ -19,6 +22,8 @@ if not name:
 one = (name,)
 ran = TaskFilter(queues=one)
 headline(headlines.queue, queues=Depths(one), workers=Workers())
+
+steer("queue", partial(steering.queue, name), workers=Workers())
 
 facts("facts", "What is known of it", "From the broker, and from what workers say.", Depths(one), queue.facts)
 

@@ -1,12 +1,15 @@
 """One task: what happened to it, where did its time go, and what does it belong to?"""
 
+from functools import partial
+
 import streamlit as st
 
 from cells import controls
 from cells.lookup import lookup
 from cells.show import facts, headline, picture, table
-from cells.views import comparison, family, task
-from data_sources.query import Workers
+from cells.steer import steer
+from cells.views import comparison, family, steering, task
+from data_sources.query import Depths, Workers
 from data_sources.run_query import Compared, Held, Runs
 from data_sources.task_query import Family, Task
 from headlines.task import task as happened
@@ -17,6 +20,8 @@ if not id:
     st.stop()
 
 headline(happened, task=Task(id), workers=Workers(), runs=Runs(id))
+
+steer("task", partial(steering.task, id), task=Task(id), depths=Depths())
 
 picture(
     "timeline",

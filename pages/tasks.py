@@ -6,7 +6,8 @@ from cells import controls
 from cells.cell import row
 from cells.filters import filters
 from cells.show import headline, plot, table
-from cells.views import tasks
+from cells.steer import steer
+from cells.views import steering, tasks
 from data_sources.query import History
 from data_sources.task_query import Failures, Histogram, TaskNames, Tasks
 from headlines import tasks as headlines
@@ -18,6 +19,8 @@ looked_for = asked != Tasks()  # somebody came for certain tasks: they stand fir
 headline(headlines.tasks, names=TaskNames(chosen), failures=Failures(chosen))
 
 filters(chosen)
+
+steer("found", partial(steering.found, controls.current().scope, chosen))
 
 plot("histogram", "When", "Drag over the bars to see that time alone.", row("tasks", Histogram(chosen), "bars"))
 

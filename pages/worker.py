@@ -1,12 +1,15 @@
 """One worker: what is it made of, what does it hold, what is it told to do?"""
 
+from functools import partial
+
 import streamlit as st
 
 from cells import controls
 from cells.cell import over, row
 from cells.show import facts, headline, plot, table
-from cells.views import worker, workers
-from data_sources.query import History, Inspect, Signal, Workers
+from cells.steer import changes, steer
+from cells.views import steering, worker, workers
+from data_sources.query import Depths, History, Inspect, Signal, Workers
 from headlines import workers as headlines
 
 name = controls.text("name")
@@ -15,7 +18,10 @@ if not name:
     st.stop()
 
 one = (name,)
+stats, registered, consumed = (Inspect(method, one) for method in ("stats", "registered", "active_queues"))
 headline(headlines.worker, workers=Workers(one))
+
+steer("worker", partial(steering.worker, name, changes), one, stats=stats)
 
 facts(
     "verdict",
@@ -49,16 +55,18 @@ table(
     Inspect("scheduled", one),
     worker.scheduled,
 )
-table("queues", "Consumes", "Where its tasks come from.", Inspect("active_queues", one), worker.queues)
+table("queues", "Consumes", "Where its tasks come from.", consumed, worker.queues)
+steer("consumers", steering.consumers, one, active=consumed, depths=Depths())
 
 table(
     "limits",
     "Can run",
     "A task that is not here is refused, and lost.",
-    Inspect("registered", one),
+    registered,
     worker.limits,
-    stats=Inspect("stats", one),
+    stats=stats,
 )
+steer("limits", steering.limits, one, registered=registered)
 
 table(
     "revoked",
@@ -67,5 +75,5 @@ table(
     Inspect("revoked", one),
     worker.revoked,
 )
-facts("stats", "Made of", "As it says itself.", Inspect("stats", one), worker.stats)
+facts("stats", "Made of", "As it says itself.", stats, worker.stats)
 table("conf", "Is told", "What differs from Celery's defaults; secrets are masked.", Inspect("conf", one), worker.conf)

@@ -2,7 +2,8 @@
 
 from cells.cell import over, row
 from cells.show import headline, plot, table
-from cells.views import workers
+from cells.steer import steer
+from cells.views import steering, workers
 from data_sources.query import Depths, History, Inspect, Signal, Workers
 from headlines import workers as headlines
 
@@ -16,6 +17,14 @@ table(
     workers.all_workers,
     throughput=History("throughput", "worker"),
     memory=Signal("memory", "container"),
+)
+
+steer(
+    "workers",
+    steering.workers,
+    chosen_in="workers",
+    registered=Inspect("registered"),
+    depths=Depths(),
 )
 
 plot(

@@ -5,15 +5,17 @@ from pathlib import Path
 import streamlit as st
 
 from cells import controls
+from cells.operator import operator
 from identity import of_headers
 
 ROOT = Path(__file__).resolve().parents[1]
 ICON = str(ROOT / "cells" / "browser" / "icon.svg")
 MENU = {"overview": "Overview", "workers": "Workers", "tasks": "Tasks", "queues": "Queues", "schedule": "Schedule"}
-ONE_OF = {"worker": "workers", "task": "tasks", "queue": "queues"}  # pages of one thing, and where they are found
+OF_OPERATORS = {"audit": "Audit"}
+ONE_OF = {"worker": "workers", "task": "tasks", "queue": "queues", "run": "tasks"}  # and where they are found
 
 st.set_page_config(page_title="Celery Notebook", page_icon=ICON, layout="wide")
-titles = MENU | {name: name.capitalize() for name in ONE_OF}
+titles = MENU | OF_OPERATORS | {name: name.capitalize() for name in ONE_OF}
 pages = {
     name: st.Page(ROOT / "pages" / f"{name}.py", title=title, default=name == "overview")
     for name, title in titles.items()
@@ -24,7 +26,8 @@ person = of_headers(st.context.headers)
 if not person.reads:
     controls.notice("Your time here is over. Reload the page to sign in again.")
     st.stop()  # below the navigation, so that page and parameters stay in the address
-target = controls.draw([(pages[name].url_path, title) for name, title in MENU.items()], ONE_OF.get(here, here), person)
+menu = MENU | OF_OPERATORS if operator() else MENU
+target = controls.draw([(pages[name].url_path, title) for name, title in menu.items()], ONE_OF.get(here, here), person)
 if target:
     wanted = next((page for page in pages.values() if page.url_path == target.path), page)
     st.switch_page(wanted, query_params=target.params)

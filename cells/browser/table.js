@@ -5,6 +5,7 @@
 import { amount, zone } from "./format.js";
 import { element, replace } from "./dom.js";
 import { changeLink } from "./links.js";
+import { picksOf } from "./picks.js";
 import { bare, drawValue, numeric } from "./values.js";
 
 const FIRST = 50; // rows drawn at once; the rest a click away
@@ -12,30 +13,38 @@ const FIRST = 50; // rows drawn at once; the rest a click away
 export function drawTable(body, data) {
   const state = body.state ??= { sort: sortFromUrl(data), shown: FIRST, text: "" };
   const paged = data.table.columns.some((column) => column.sort) ? data.pages : null;
-  const shown = JSON.stringify([data.table, paged, state, zone()]);
+  const turns = paged ?? ("before" in (data.pages ?? {}) ? data.pages : null);
+  const picks = picksOf(data.name);
+  const shown = JSON.stringify([data.table, turns, state, picks?.chosen(), zone()]);
   if (body.shown === shown) return;
   body.shown = shown;
   const { columns, rows, apart } = data.table;
   if (!rows.length && !apart.length) {
     const empty = data.table.empty.length ? element("div", { class: "cn-empty" }, ...data.table.empty.map(paragraph)) : null;
-    body.replaceChildren(...[empty, paged && turning(paged)].filter(Boolean));
+    body.replaceChildren(...[empty, turns && turning(turns)].filter(Boolean));
     return;
   }
   const again = () => drawTable(body, data);
   const matches = (row) => !state.text || row.some((value, place) => String(bare(value, columns[place]) ?? "").toLowerCase().includes(state.text));
   const sorted = paged ? rows : sort(rows.filter(matches), columns, state.sort);
+  picks?.list([...new Set(sorted.map((row) => bare(row[0], columns[0])))]);
+  const first = (row, boxed) => {
+    const node = drawValue(element("td"), row[0], columns[0]);
+    if (boxed) node.prepend(picks.box(bare(row[0], columns[0])));
+    return node;
+  };
   const head = () => element("thead", {}, element("tr", {}, ...columns.map((column, place) => paged ? pagedHeader(column, paged) : header(column, place, state, data, again))));
-  const table = (shown) => element("div", { class: "cn-scroll" }, element("table", { class: "cn-table" }, head(),
-    element("tbody", {}, ...shown.map((row) => element("tr", {}, ...columns.map((column, place) => drawValue(element("td"), row[place], column)))))));
+  const table = (shown, boxed) => element("div", { class: "cn-scroll" }, element("table", { class: "cn-table" }, head(),
+    element("tbody", {}, ...shown.map((row) => element("tr", {}, first(row, boxed), ...columns.slice(1).map((column, place) => drawValue(element("td"), row[place + 1], column)))))));
   const scrolled = body.querySelector(".cn-scroll")?.scrollLeft ?? 0;
   replace(body, [
     rows.length > 12 && !paged ? filter(state, again) : null,
-    table(sorted.slice(0, state.shown)),
+    table(sorted.slice(0, state.shown), Boolean(picks)),
     sorted.length > state.shown ? element("button", { type: "button", "data-focus": "more", onclick: () => { state.shown += 500; again(); } },
       `Show ${Math.min(500, sorted.length - state.shown)} more of ${sorted.length}`) : null,
     apart.length ? element("details", { class: "cn-apart", open: state.apart, ontoggle: (event) => { state.apart = event.target.open; } },
       element("summary", { "data-focus": "apart" }, `${data.table.apart_label} (${apart.length})`), table(sort(apart, columns, state.sort))) : null,
-    paged && turning(paged),
+    turns && turning(turns),
     data.table.left_out ? element("p", { class: "cn-muted" }, `${amount(data.table.left_out, "")} more are in the CSV`) : null,
   ].filter(Boolean));
   if (scrolled) body.querySelector(".cn-scroll").scrollLeft = scrolled; // which has everything laid out at once
@@ -73,11 +82,12 @@ function pagedHeader(column, { sort }) {
 }
 
 // The way to the next page; the one before is the browser's.
-function turning({ first, after }) {
-  if (first && !after) return null;
+function turning(pages) {
+  const by = "before" in pages ? "before" : "after", next = pages[by];
+  if (pages.first && !next) return null;
   return element("p", { class: "cn-turning" },
-    first ? null : changeLink({ after: null }, { "data-focus": "page-first" }, "First page"),
-    after ? changeLink({ after }, { "data-focus": "page-next" }, "Next page") : element("span", { class: "cn-muted" }, "The end of the list"));
+    pages.first ? null : changeLink({ [by]: null }, { "data-focus": "page-first" }, "First page"),
+    next ? changeLink({ [by]: next }, { "data-focus": "page-next" }, "Next page") : element("span", { class: "cn-muted" }, "The end of the list"));
 }
 
 function sort(rows, columns, order) {

@@ -1,0 +1,104 @@
+"""Orders in the words of buttons and dialogs: what exactly is done, and to what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cells.steer_offer import Objects
+from control.planning import Again
+from control.sending import Retry
+from data_sources.workers.orders import (
+    AddConsumer,
+    Autoscale,
+    CancelConsumer,
+    DisableEvents,
+    EnableEvents,
+    Order,
+    PoolGrow,
+    PoolRestart,
+    PoolShrink,
+    Purge,
+    RateLimit,
+    Revoke,
+    Shutdown,
+    TimeLimit,
+)
+from data_sources.workers.send_task import SendTask
+
+
+def sentence(order: Order, workers: Sequence[str], tasks: int | None = None) -> str:
+    """What the button says that does it: `Shut down celery@mail-2`. `tasks`: how many it concerns, where known."""
+    who = whom(workers)
+    match order:
+        case Shutdown():
+            return f"Shut down {who}"
+        case PoolRestart():
+            return f"Restart the pool of {who}"
+        case PoolGrow(n=n):
+            return f"Add {counted(n, 'slot')} to {who}"
+        case PoolShrink(n=n):
+            return f"Take {counted(n, 'slot')} from {who}"
+        case Autoscale(max=most, min=least):
+            return f"Scale {who} between {least} and {most} slots"
+        case AddConsumer(queue=queue):
+            return f"Let {who} consume {queue}"
+        case CancelConsumer(queue=queue):
+            return f"Stop {who} consuming {queue}"
+        case EnableEvents():
+            return f"Switch task events on at {who}"
+        case DisableEvents():
+            return f"Switch task events off at {who}"
+        case RateLimit(task=task, rate=rate):
+            lifted = rate.partition("/")[0].strip("0.") == ""
+            return f"Lift the rate limit of {task} on {who}" if lifted else f"Limit {task} to {rate} on {who}"
+        case TimeLimit(task=task, soft=soft, hard=hard):
+            return f"Set the time limits of {task} on {who}: {limits(soft, hard)}"
+        case Revoke(ids=ids, terminate=terminate):
+            return f"{'Terminate' if terminate else 'Revoke'} {some_tasks(ids)}"
+        case Retry(ids=ids):
+            return f"Retry {some_tasks(ids) if tasks is None else counted(tasks, 'task')}"
+        case Again(orders=orders):
+            return f"Apply {counted(len(orders), 'change')} again to {who}"
+        case Purge(queue=queue):
+            return f"Delete {'all messages' if tasks is None else counted(tasks, 'message')} of {queue}"
+        case SendTask(name=name, queue=queue, retry_of=before):
+            return f"{'Retry' if before else 'Run'} {name} on {queue}"
+    return f"{order.kind} {who}"
+
+
+def objects(order: Order, workers: Sequence[str]) -> Objects:
+    """What it is about, in the order in which they are to be read."""
+    to = named("worker", workers)
+    match order:
+        case RateLimit(task=task) | TimeLimit(task=task):
+            return (*named("task", [task]), *to)
+        case AddConsumer(queue=queue) | CancelConsumer(queue=queue):
+            return (*named("queue", [queue]), *to)
+        case Purge(queue=queue):
+            return named("queue", [queue])
+        case Revoke(ids=ids) | Retry(ids=ids):
+            return named("task", ids)
+        case SendTask(name=name, queue=queue):
+            return (*named("task", [name]), *named("queue", [queue]))
+    return to
+
+
+def named(kind: str, names: Sequence[str]) -> Objects:
+    return ((kind if len(names) == 1 else f"{len(names):,} {kind}s", tuple(names)),) if names else ()
+
+
+def whom(workers: Sequence[str]) -> str:
+    return workers[0] if len(workers) == 1 else counted(len(workers), "worker")
+
+
+def some_tasks(ids: Sequence[str]) -> str:
+    return f"task {ids[0]}" if len(ids) == 1 else counted(len(ids), "task")
+
+
+def limits(soft: float | None, hard: float | None) -> str:
+    told = [f"{name} {seconds:g} s" for name, seconds in (("soft", soft), ("hard", hard)) if seconds]
+    return ", ".join(told) or "none"
+
+
+def counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
