@@ -7,23 +7,26 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import Celery
 
+import recorder.sampler
 from control.desk import Desk
 from control.errors import Stale
+from control.facts import Facts
 from control.plan import Line, Outcome, Plan
 from control.sending import Retry
 from data_sources import ask
 from data_sources.errors import SourceUnreachable
 from data_sources.query import Workers
 from data_sources.scope import Scope
-from data_sources.task_query import TaskFilter, Tasks
+from data_sources.task_query import TaskFilter
 from data_sources.workers import celery_control
 from data_sources.workers.orders import (
     AddConsumer,
@@ -73,15 +76,23 @@ class Site:
 
     def states(self, *ids: str) -> list[str]:
         """As recorded."""
-        frame = self.desk.watched.ask(Tasks(TaskFilter(), limit=500), Scope(), 1).frame
-        by_id = dict(zip(frame["id"], frame["state"], strict=True))
-        return [by_id.get(id, "") for id in ids]
+        recorded = Facts(self.desk.watched, "default").recorded(ids)
+        return [recorded[id].state if id in recorded else "" for id in ids]
+
+    def queues(self) -> set[str]:
+        return {*Facts(self.desk.watched, "default").queues}
 
     @contextmanager
     def worker(self, name: str, *options: str) -> Iterator[Process]:
         """It answers, and is known to."""
+        since = datetime.now(UTC) - timedelta(seconds=2)
+
+        def answers() -> bool:
+            run = Facts(self.desk.watched, "default").runs((name,)).get(name)
+            return run is not None and run.began is not None and run.began > since
+
         with running(self.redis, self.folder, name, *options) as process:
-            wait_until(lambda: name in self.known(), name, 60)
+            wait_until(lambda: name in self.known() and answers(), name, 60)
             yield process
 
 
@@ -113,12 +124,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @contextmanager
 def steering(url: str, folder: Path) -> Iterator[Desk]:
-    with watching({"CELERY_BROKER_URL": url, "CELERY_NOTEBOOK_LOCAL_OPERATOR": "1"}) as watched:
-        kept = Workspace(SqliteHome(folder / "workspace.db"))
-        try:
-            yield Desk(watched, kept)
-        finally:
-            kept.close()
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(recorder.sampler, "EVERY_SECONDS", 1.0)
+        env = {"CELERY_BROKER_URL": url, "CELERY_NOTEBOOK_LOCAL_OPERATOR": "1"}
+        watched = stack.enter_context(watching(env))
+        kept = stack.enter_context(closing(Workspace(SqliteHome(folder / "workspace.db"))))
+        yield Desk(watched, kept)
 
 
 def test_limits_are_read_back_and_undone(site: Site) -> None:
@@ -184,7 +196,7 @@ def test_what_failed_is_found_and_sent_once_more_as_it_was(site: Site) -> None:
 def test_a_queue_is_purged_as_many_as_was_said(site: Site) -> None:
     for n in range(3):
         site.app.send_task("shop.add", (n, n), queue="forgotten")
-    wait_until(lambda: "forgotten" in site.desk._facts("default").queues, "the queue")
+    wait_until(lambda: "forgotten" in site.queues(), "the queue")
     wait_until(lambda: site.plan(Purge("forgotten")).tasks == 3, "its messages")
 
     assert site.act(Purge("forgotten")).replies[0].text == "3 messages deleted"
