@@ -8,20 +8,24 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 import control.desk
 import data_sources.ask
 from control import carrying_out
+from control.planning import KINDS
 from data_sources.config import Access, Secret, Settings, Token
-from data_sources.errors import SourceUnreachable
+from data_sources.errors import BadParameter, SourceUnreachable
 from data_sources.workers.celery_control import Reply
 from data_sources.workers.orders import PoolGrow, PoolShrink, Revoke
 from data_sources.workers.send_task import SendTask
@@ -320,3 +324,19 @@ def test_every_order_is_in_the_docs() -> None:
     named = set(re.findall(r"`(\w+)`", DOCS.read_text()))
 
     assert set(routes.ORDERS) <= named
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+names = st.sampled_from(
+    ["id", "task", "rate", "n", "queue", "name", "args", "kwargs", "soft", "max", "signal", "order"]
+)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(list(KINDS)), st.dictionaries(names | st.text(max_size=8), values, max_size=5))
+def test_whatever_a_body_holds_is_an_order_or_a_bad_parameter(kind: str, body: dict[str, Any]) -> None:
+    with suppress(BadParameter):
+        assert routes.order_of(kind, body).kind == kind
