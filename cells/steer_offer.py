@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from control.plan import Plan
 from control.planning import from_fields
 from data_sources.answer import Answer
 from data_sources.fields import Fields
+from data_sources.workers.orders import Order
 from identity import Person
 
 Objects = tuple[tuple[str, tuple[str, ...]], ...]  # what an order is about: ("worker", names), ("queue", names) ...
@@ -106,6 +107,16 @@ class Offer:
         plain = {name: value for name, value in vars(self).items() if name not in ("given", "plan")}
         fields = [{**vars(one), "options": [vars(option) for option in one.options]} for one in self.fields]
         return {**plain, "fields": fields, "told": [vars(one) for one in self.told]}
+
+
+def plain(order: type[Order], label: str, title: str, *fields: Field, name: str = "", **more: Any) -> Offer:
+    """The offer of an order that is made of a form."""
+    given = (("order", order.kind), *more.pop("given", ()))
+    return Offer(name or order.kind, label, title, fields, given, **more)
+
+
+def options(names: Iterable[str]) -> tuple[Option, ...]:
+    return tuple(Option(name) for name in sorted(set(names)))
 
 
 Offers = Callable[[Mapping[str, Answer]], Sequence[Offer]]

@@ -77,14 +77,14 @@ def objects(order: Order, workers: Sequence[str]) -> Objects:
         case Purge(queue=queue):
             return named("queue", [queue])
         case Revoke(ids=ids) | Retry(ids=ids):
-            return named("task", ids)
+            return named("id", ids) if len(ids) == 1 else (("tasks", (f"{len(ids):,}",)),)
         case SendTask(name=name, queue=queue):
             return (*named("task", [name]), *named("queue", [queue]))
     return to
 
 
 def named(kind: str, names: Sequence[str]) -> Objects:
-    return ((kind if len(names) == 1 else f"{len(names):,} {kind}s", tuple(names)),) if names else ()
+    return ((kind, tuple(names)),) if names else ()
 
 
 def whom(workers: Sequence[str]) -> str:

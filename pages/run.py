@@ -6,7 +6,7 @@ from cells import controls
 from cells.operator import operator
 from cells.show import headline
 from cells.steer import steer
-from cells.views import steering
+from cells.views import steering_tasks
 from data_sources.query import Depths, Inspect
 from headlines.control import closed, run
 
@@ -14,4 +14,4 @@ name, queue = controls.text("name"), controls.text("queue")
 
 headline(partial(run, name) if operator() else closed)
 
-steer("run", partial(steering.run, name, queue), in_page=True, registered=Inspect("registered"), depths=Depths())
+steer("run", partial(steering_tasks.run, name, queue), in_page=True, registered=Inspect("registered"), depths=Depths())

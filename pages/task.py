@@ -8,7 +8,7 @@ from cells import controls
 from cells.lookup import lookup
 from cells.show import facts, headline, picture, table
 from cells.steer import steer
-from cells.views import comparison, family, steering, task
+from cells.views import comparison, family, steering_tasks, task
 from data_sources.query import Depths, Workers
 from data_sources.run_query import Compared, Held, Runs
 from data_sources.task_query import Family, Task
@@ -21,7 +21,7 @@ if not id:
 
 headline(happened, task=Task(id), workers=Workers(), runs=Runs(id))
 
-steer("task", partial(steering.task, id), task=Task(id), depths=Depths())
+steer("task", partial(steering_tasks.task, id), task=Task(id), depths=Depths())
 
 picture(
     "timeline",

@@ -7,7 +7,7 @@ from cells.cell import row
 from cells.filters import filters
 from cells.show import headline, plot, table
 from cells.steer import steer
-from cells.views import steering, tasks
+from cells.views import steering_tasks, tasks
 from data_sources.query import History
 from data_sources.task_query import Failures, Histogram, TaskNames, Tasks
 from headlines import tasks as headlines
@@ -20,7 +20,7 @@ headline(headlines.tasks, names=TaskNames(chosen), failures=Failures(chosen))
 
 filters(chosen)
 
-steer("found", partial(steering.found, controls.current().scope, chosen))
+steer("found", partial(steering_tasks.found, controls.current().scope, chosen))
 
 plot("histogram", "When", "Drag over the bars to see that time alone.", row("tasks", Histogram(chosen), "bars"))
 

@@ -14,10 +14,9 @@ import streamlit as st
 
 from cells import component, steer
 from cells.steer import Place, hear, steering_of
-from cells.steer_offer import Field, Offer
+from cells.steer_offer import Field, Offer, plain
 from cells.steer_payload import MOST_LINES, steering_payload
 from cells.steer_state import MOST_RESULTS, Steering
-from cells.views.steering import plain
 from control import carrying_out
 from control import desk as control
 from control.desk import Desk

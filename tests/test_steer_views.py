@@ -13,7 +13,7 @@ import pytest
 from cells.steer_offer import Offer
 from cells.steer_words import objects, sentence
 from cells.views import audit as audit_view
-from cells.views import steering
+from cells.views import steering, steering_tasks
 from control.changes import Change
 from control.planning import PLANNERS, Again
 from control.runs import Runs
@@ -91,10 +91,11 @@ def test_several_workers_are_counted_and_messages_too() -> None:
 def test_what_it_is_about_is_named_first_the_task_or_queue_then_whom() -> None:
     assert objects(RateLimit("shop.add", "1"), [MAIL, SLOW]) == (
         ("task", ("shop.add",)),
-        ("2 workers", (MAIL, SLOW)),
+        ("worker", (MAIL, SLOW)),
     )
     assert objects(Purge("mail"), []) == (("queue", ("mail",)),)
-    assert objects(Revoke(("7", "8")), [MAIL]) == (("2 tasks", ("7", "8")),)  # whoever has them
+    assert objects(Revoke(("7", "8")), [MAIL]) == (("tasks", ("2",)),)  # whoever has them
+    assert objects(Revoke(("7",)), [MAIL]) == (("id", ("7",)),)
 
 
 # --- offers -----------------------------------------------------------------------------------------------------
@@ -177,7 +178,7 @@ def test_of_a_queue_those_stop_who_consume_it_and_those_begin_who_do_not(stage: 
 
 def task_offers(stage: Stage, state: str, **known: Any) -> dict[str, Offer]:
     run = row("7", state, name="shop.mail", **known)
-    return by_name(steering.task("7", {"task": tasks(run), "depths": depths(stage)}))
+    return by_name(steering_tasks.task("7", {"task": tasks(run), "depths": depths(stage)}))
 
 
 @pytest.mark.parametrize("state", ["PENDING", "RECEIVED", "STARTED", "RETRY"])
@@ -190,9 +191,9 @@ def test_a_task_that_has_not_ended_can_be_taken_back(stage: Stage, state: str) -
 
 
 def test_a_task_that_is_not_recorded_can_be_taken_back_by_its_id(stage: Stage) -> None:
-    offers = by_name(steering.task("7", {"task": tasks(), "depths": depths(stage)}))
+    offers = by_name(steering_tasks.task("7", {"task": tasks(), "depths": depths(stage)}))
 
-    assert offers["revoke"].about == (("task", ("7",)),)
+    assert offers["revoke"].about == (("id", ("7",)),)
 
 
 def test_what_ended_is_sent_once_more_with_the_arguments_it_had(stage: Stage) -> None:
@@ -211,16 +212,17 @@ def test_arguments_that_were_cut_are_not_sent_and_the_form_is_named_instead(stag
 
 def test_the_form_to_run_a_task_begins_with_what_its_link_says(stage: Stage) -> None:
     answers = {"registered": said(stage, "registered", MAIL), "depths": depths(stage)}
-    (offer,) = steering.run("shop.mail", "mail", answers)
+    (offer,) = steering_tasks.run("shop.mail", "mail", answers)
 
     assert values(offer) | {"name": "shop.mail", "queue": "mail", "args": "[]", "kwargs": "{}"} == values(offer)
     assert choices(offer, "name") == ["shop.mail"]
 
 
 def test_all_that_is_found_is_revoked_or_retried_and_one_name_leads_to_its_form() -> None:
-    offers = by_name(steering.found(Scope("default"), TaskFilter(names=("a b",)), {}))
+    offers = by_name(steering_tasks.found(Scope("default"), TaskFilter(names=("a b",)), {}))
 
     assert [offer.name for offer in offers.values() if offer.destroys] == ["revoke", "retry"]
+    assert offers["revoke"].about == (("found by", ("name a b, range 1h",)),)
     assert offers["run"].leads_to == "/run?name=a+b"
 
 

@@ -41,7 +41,9 @@ function asked(root, what) {
 function leave(root, node) {
   node.remove();
   if (root.dialog?.node !== node) return;
+  const { offer } = root.dialog;
   root.dialog = null;
+  root.querySelector(`[data-focus="${CSS.escape(offer?.name ?? "")}"]`)?.focus(); // drawn anew meanwhile, perhaps
   say(root, { do: "leave" });
 }
 
@@ -77,14 +79,13 @@ function drawFormStep(root, now) {
   if (step !== "form") root.dialog.form.querySelector("input, select, textarea")?.focus();
 }
 
-export const named = (kind, names) => (names.length ? [[names.length === 1 ? kind : `${names.length.toLocaleString("en-US")} ${kind}s`, names]] : []);
 
 // What it is about, so large that nobody takes it for another.
 function head(root, title, about) {
   return [
     element("h2", {}, title),
     root.cell.cluster ? element("p", { class: "cn-about" }, element("span", { class: "cn-muted" }, "cluster"), element("strong", {}, root.cell.cluster)) : null,
-    ...about.map(([kind, names]) => element("div", { class: "cn-about" }, element("span", { class: "cn-muted" }, kind), ...names.map((name) => element("strong", {}, name)))),
+    ...about.map(([kind, names]) => element("div", { class: "cn-about" }, element("span", { class: "cn-muted" }, names.length === 1 ? kind : `${names.length.toLocaleString("en-US")} ${kind}s`), ...names.map((name) => element("strong", {}, name)))),
   ];
 }
 
@@ -124,8 +125,9 @@ function planned(root, { plan, problem }) {
   setTimeout(() => { armed = true; check(); }, ARMED_MS);
   setTimeout(() => { over = true; stale.hidden = false; check(); }, plan.lives_seconds * 1000);
   const back = root.dialog.offer?.fields.length && !root.cell.in_page ? element("button", { type: "button", onclick: () => { root.dialog.turn = 0; drawDialog(root); } }, "Change it") : null;
+  const more = root.dialog.about.filter(([kind]) => !plan.about.some(([other]) => other === kind));
   return [
-    ...head(root, titleOf(root.dialog), plan.about),
+    ...head(root, titleOf(root.dialog), [...more, ...plan.about]),
     element("p", {}, plan.summary),
     lines(plan),
     ...plan.warnings.map((text) => element("p", { class: "cn-warning" }, text)),

@@ -5,7 +5,7 @@ import { element, redraw, replace } from "./dom.js";
 import { chooseRows, chosenRows, picked } from "./picks.js";
 import { clock, zone } from "./format.js";
 import { pageLink } from "./links.js";
-import { drawDialog, named, openDialog } from "./steer-dialog.js";
+import { drawDialog, openDialog } from "./steer-dialog.js";
 import { drawForm } from "./steer-form.js";
 import { drawResult } from "./steer-result.js";
 import { look, say } from "./steer-say.js";
@@ -46,7 +46,7 @@ function button(root, offer) {
   if (offer.leads_to) return pageLink(offer.leads_to, { class: "cn-button" }, offer.label);
   const { chosen_in: table, workers } = root.cell;
   return element("button", { type: "button", class: offer.destroys ? "cn-harm" : null, "data-focus": offer.name, title: offer.title,
-    disabled: Boolean(table) && !chosenRows(table).length, onclick: () => openDialog(root, { offer, about: table ? named("worker", chosenRows(table)) : workers }) }, offer.label);
+    disabled: Boolean(table) && !chosenRows(table).length, onclick: () => openDialog(root, { offer, about: table ? [["worker", chosenRows(table)]] : workers }) }, offer.label);
 }
 
 // What was changed here, and whether it still holds.
