@@ -8,7 +8,6 @@ Raises Denied, Stale, Unconfirmed, BadParameter and SourceError; after any of th
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +17,7 @@ from functools import partial
 from control import journal
 from control.carrying_out import carried_out, read_back
 from control.changes import LASTING, LOOKED_BACK, Change, changes
+from control.denials import Denials
 from control.errors import Denied, Stale, Unconfirmed
 from control.facts import Facts
 from control.finding import found
@@ -38,8 +38,6 @@ from workspace.audit import entries
 from workspace.audit_answer import audit_answer
 from workspace.store import Workspace, workspace
 
-log = logging.getLogger(__name__)
-
 MOST_ENTRIES = 2_000  # looked at for what was changed
 
 
@@ -50,6 +48,7 @@ class Desk:
         self.watched = watched
         self.workspace = kept
         self._pending = Pending()
+        self._denials = Denials(kept)
         if self.enabled:
             watched.audit = partial(audit_answer, kept)
 
@@ -167,10 +166,9 @@ class Desk:
         """Raises Denied, which the audit tells too, as far as it can be written."""
         if self.enabled and person.controls and not person.over:
             return
-        log.warning("denied: %s (%s)", kind, person.how)
         if self.enabled:
             with suppress(SourceError):
-                journal.record_denied(self.workspace, person, cluster, kind, workers)
+                self._denials.record(person, cluster, kind, workers)
         raise Denied("Only operators may change something")
 
 

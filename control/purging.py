@@ -26,7 +26,7 @@ def plan_purge(order: Purge, facts: Facts, workers: Sequence[str], runs: Runs) -
     )
     return Draft(
         order=order,
-        summary=f"{'All' if ready is None else f'{ready:,}'} messages in {order.queue} are deleted for good",
+        summary=f"{'All messages' if ready is None else many(ready, 'message')} in {order.queue}: deleted for good",
         lines=(Line(order.queue, f"{wait}, {taken}", ", ".join(filter(None, ("nothing waits", stay)))),),
         tasks=ready,
         phrase=order.queue,

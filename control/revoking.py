@@ -54,7 +54,7 @@ def plan_revoke(order: Revoke, facts: Facts, workers: Sequence[str], runs: Runs)
     what = f"{'terminate' if order.terminate else 'revoke'} {many(len(wanted), 'task')}"
     return Draft(
         order=order,
-        summary=f"{what.capitalize()}, of which {len(running):,} run now; all {many(len(workers), 'worker')} are told",
+        summary=f"{what.capitalize()}, {len(running):,} of them running now; told to {many(len(workers), 'worker')}",
         lines=tuple(
             Line(id, now_words(recorded.get(id), held.get(id)), then_words(order, held.get(id), runs, beside))
             for id in wanted

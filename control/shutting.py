@@ -24,7 +24,7 @@ def plan_shutdown(order: Shutdown, facts: Facts, workers: Sequence[str], runs: R
     rows = {name: facts.workers[name] for name in workers}
     queues = {queue for row in rows.values() for queue in row["queues"] or ()}
     busy = [row["active"] for row in rows.values()]
-    total = "how many tasks run there is not known" if None in busy else f"{many(sum(busy), 'task')} run there"
+    total = "how many tasks run there is not known" if None in busy else f"{many(sum(busy), 'running task')} now"
     return Draft(
         order=order,
         summary=f"{many(len(workers), 'worker')} will end once what runs there has ended; {total}",

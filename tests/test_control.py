@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from control import carrying_out, pending
+from control import carrying_out, denials, pending
 from control.desk import Desk
 from control.errors import Denied, Stale, Unconfirmed
 from data_sources.config import Access, Settings
@@ -105,6 +105,18 @@ def test_who_is_no_operator_plans_nothing_and_does_nothing(person: Person, desk:
         (person.name, "denied", "rate_limit"),
         (person.name, "denied", "act"),
     ]
+
+
+def test_who_tries_again_and_again_does_not_fill_the_audit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for order in (LIMIT, LIMIT, Shutdown(), LIMIT):
+        with pytest.raises(Denied):
+            desk.plan(VIEWER, order, "default", (MAIL,))
+    assert [one.action for one in written(desk)] == ["rate_limit", "shutdown"]
+
+    monkeypatch.setattr(denials, "AGAIN_SECONDS", 0.0)
+    with pytest.raises(Denied):
+        desk.plan(VIEWER, LIMIT, "default", (MAIL,))
+    assert len(written(desk)) == 3
 
 
 def test_where_no_access_is_set_up_not_even_an_operator_may(stage: Stage, tmp_path: Path) -> None:
