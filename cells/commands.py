@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from urllib.parse import urlencode
 
+from data_sources.audit_query import Audit
 from data_sources.query import Depths, History, Inspect, PromQL, Query, Workers
 from data_sources.queue_query import Leftovers, Xray
 from data_sources.schedule_query import Schedule
@@ -44,6 +45,8 @@ def by_hand(query: Query, transport: str) -> str:
             return SCHEDULE
         case Task(kind="task", id=id):
             return shlex.join(["celery", "inspect", "query_task", id]) + "     # while a worker has it"
+        case Audit():
+            return f'curl -H "Authorization: Bearer TOKEN" "ADDRESS/export.csv?{urlencode(query.to_params())}"'
         case History():
             return SAMPLED.get(query.name) or (by_hand(Depths(), transport) if query.name in DEPTHS else EVENTS)
     return urlencode(query.to_params())

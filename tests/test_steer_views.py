@@ -108,6 +108,7 @@ def stage() -> Stage:
     stage.add(SLOW, "prefork", "slow")
     stage.add_queue("mail", 120)
     stage.add_queue("slow", 0)
+    stage.add_queue("celeryev.1", 0, internal=True)
     return stage
 
 

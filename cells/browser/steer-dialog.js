@@ -5,6 +5,7 @@
 
 import { element } from "./dom.js";
 import { duration } from "./format.js";
+import { pageLink } from "./links.js";
 import { drawForm } from "./steer-form.js";
 import { drawResult } from "./steer-result.js";
 import { say } from "./steer-say.js";
@@ -33,7 +34,7 @@ function askPlan(root, fields) {
 
 function asked(root, what) {
   const turn = Date.now();
-  Object.assign(root.dialog, { turn, since: turn });
+  root.dialog.turn = turn;
   say(root, { ...what, turn });
   drawDialog(root);
 }
@@ -66,7 +67,7 @@ function nowOf(root) {
   if (at.offer?.refused) return { stage: "refused", problem: at.offer.refused };
   if (!at.turn) return { stage: "form" };
   if (now.turn !== at.turn) return { stage: "planning", turn: at.turn };
-  if (now.stage === "refused" && fills) return { ...now, stage: "form" , refused: true };
+  if (now.stage === "refused" && fills) return { ...now, stage: "form", refused: true };
   if (now.stage === "planned" && at.sent === now.plan.nonce && !now.problem) return { ...now, stage: "acting" };
   return now.stage === "resting" ? { ...now, stage: "stale", problem: "" } : now;
 }
@@ -78,7 +79,6 @@ function drawFormStep(root, now) {
   drawForm(root.dialog.form, fresh, now.refused ? { ...now, stage: "refused" } : now, (fields) => askPlan(root, fields), () => node.close());
   if (step !== "form") root.dialog.form.querySelector("input, select, textarea")?.focus();
 }
-
 
 // What it is about, so large that nobody takes it for another.
 function head(root, title, about) {
@@ -169,5 +169,5 @@ function stale(root, now) {
 function refused(root, { problem, field, stage }) {
   const { offer } = root.dialog, [text, href] = offer?.instead ?? [];
   return [...head(root, titleOf(root.dialog), root.dialog.about), element("p", { class: "cn-failure", role: "alert" }, stage === "refused" ? "Nothing was done. " : "", [field, problem].filter(Boolean).join(": ")),
-    element("div", { class: "cn-choices" }, leaving(root), text ? element("a", { class: "cn-button", href, "data-page": href }, text) : null)];
+    element("div", { class: "cn-choices" }, leaving(root), text ? pageLink(href, { class: "cn-button" }, text) : null)];
 }

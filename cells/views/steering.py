@@ -35,6 +35,7 @@ from data_sources.workers.orders import (
 Answers = Mapping[str, Answer]
 Changes = Callable[[Runs], Sequence[Change]]
 
+MOST_OPTIONS = 500  # that a form offers; any other can be typed
 UNTIL_RESTART = "A worker keeps it until it restarts."
 SECONDS = "Seconds. Empty: no limit. Both are set together, as shown here."
 
@@ -118,7 +119,7 @@ def limits(answers: Answers) -> tuple[Offer, ...]:
 
 def consumers(answers: Answers) -> tuple[Offer, ...]:
     """Of what workers consume. `depths`: all queues; `active`: those that the worker takes from, if it is one."""
-    every = options(answers["depths"].frame["queue"])
+    every = queues(answers["depths"])
     taken = options(answers["active"].frame["queue"]) if "active" in answers else every
     kind = "choice" if "active" in answers and taken else "text"
     return (
@@ -180,11 +181,20 @@ def several(workers: Sequence[str]) -> Field:
 
 def registered(answer: Answer) -> tuple[Option, ...]:
     """The tasks that workers know, with the limits on which all agree."""
-    limits: dict[str, list[dict[str, str]]] = {}
-    for row in records(answer.frame):
-        own = read(row["attributes"] or "")
-        limits.setdefault(row["task"], []).append({"rate": own.rate, "soft": text(own.soft), "hard": text(own.hard)})
-    return tuple(Option(task, fills=alike(every)) for task, every in sorted(limits.items()))
+    told = answer.frame.fillna({"attributes": ""}).groupby("task")["attributes"].unique()
+    return tuple(
+        Option(str(task), fills=alike([*map(fills, texts)])) for task, texts in told.head(MOST_OPTIONS).items()
+    )
+
+
+def fills(attributes: str) -> dict[str, str]:
+    limits = read(attributes)
+    return {"rate": limits.rate, "soft": text(limits.soft), "hard": text(limits.hard)}
+
+
+def queues(answer: Answer) -> tuple[Option, ...]:
+    """Those that hold tasks, of an answer to Depths."""
+    return options(answer.frame[~answer.frame["internal"]]["queue"].head(MOST_OPTIONS))
 
 
 def alike(every: Sequence[Mapping[str, str]]) -> dict[str, str]:

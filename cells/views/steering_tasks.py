@@ -8,7 +8,7 @@ from functools import partial
 from cells.steer_offer import Asked, Field, Offer, options, plain
 from cells.steer_words import named
 from cells.table import address
-from cells.views.steering import Answers, registered
+from cells.views.steering import Answers, queues, registered
 from control.plan import Plan
 from control.sending import Retry
 from data_sources.errors import QueryRejected
@@ -55,7 +55,7 @@ def retry(run: TaskRun, answers: Answers) -> Offer:
     fields = (
         Field("args", "Arguments", "json", readable(args), help=JSON_LIST),
         Field("kwargs", "Keyword arguments", "json", readable(kwargs), help=JSON_OBJECT),
-        Field("queue", "Queue", value=run.queue or "", options=options(answers["depths"].frame["queue"])),
+        Field("queue", "Queue", value=run.queue or "", options=queues(answers["depths"])),
     )
     given = (("name", run.name or ""), ("retry_of", run.id))
     line = "As it was recorded. It is a new task, with an id of its own."
@@ -98,7 +98,7 @@ def run(name: str, queue: str, answers: Answers) -> tuple[Offer, ...]:
         Field("name", "Task", value=name, options=registered(answers["registered"])),
         Field("args", "Arguments", "json", "[]", help=JSON_LIST),
         Field("kwargs", "Keyword arguments", "json", "{}", help=JSON_OBJECT),
-        Field("queue", "Queue", value=queue, options=options(answers["depths"].frame["queue"])),
+        Field("queue", "Queue", value=queue, options=queues(answers["depths"])),
         Field("countdown", "Not before", "number", optional=True, help="Seconds from now."),
         Field("expires", "Not after", "number", optional=True, help="Seconds from now; a worker drops it then."),
         Field("priority", "Priority", "number", optional=True, help="0 to 255, if the queue has any."),
