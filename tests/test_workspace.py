@@ -15,11 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from data_sources.audit_query import AUDIT_COLUMNS, Audit
 from data_sources.config import Secret
 from data_sources.errors import QueryRejected, SourceUnreachable
 from demo.servers import PostgreSQL
 from workspace import store
 from workspace.audit import Act, entries, record
+from workspace.audit_answer import audit_answer
 from workspace.store import Occupied, Workspace, workspace
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,6 +71,35 @@ def test_what_was_recorded_is_there_after_a_restart(url: Secret) -> None:
     assert (entry.who, entry.from_address, entry.cluster) == ("ana@example.com", "10.0.0.7", "shop")
     assert (entry.action, entry.target, entry.arguments) == ("revoke", "shop.mail", {"terminate": True})
     assert (entry.outcome, entry.detail) == ("asked", "2 workers")
+
+
+def test_entries_are_chosen_by_cluster_action_outcome_and_time(opened: Workspace) -> None:
+    record(opened, act(outcome="asked"))
+    record(opened, act(outcome="done"))
+    record(opened, act(outcome="done", action="purge"))
+    record(opened, act(outcome="done", cluster="other"))
+    record(opened, act(outcome="denied", cluster=""))
+
+    chosen = entries(opened, cluster="shop", actions=("revoke", "shutdown"), outcomes=("done", "denied"))
+
+    assert [(one.cluster, one.outcome) for one in chosen] == [("", "denied"), ("shop", "done")]
+    assert entries(opened, since=datetime.now(UTC) + timedelta(minutes=1)) == []
+    assert len(entries(opened, since=datetime.now(UTC) - timedelta(minutes=1))) == 5
+
+
+def test_the_audit_is_an_answer_with_its_promised_columns(opened: Workspace) -> None:
+    assert dict(audit_answer(opened, Audit(), "shop").frame.dtypes.astype(str)) == AUDIT_COLUMNS
+    numbers = [record(opened, act(target=f"task-{n}")) for n in range(3)]
+
+    first = audit_answer(opened, Audit(limit=2), "shop")
+    assert first.next == Audit(limit=2, before=numbers[1])
+    last = audit_answer(opened, first.next, "shop")
+
+    assert list(first.frame["target"]) + list(last.frame["target"]) == ["task-2", "task-1", "task-0"]
+    assert last.next is None
+    assert first.frame["arguments"][0] == {"terminate": True}
+    assert dict(first.frame.dtypes.astype(str)) == AUDIT_COLUMNS
+    assert "hunter2" not in first.origin
 
 
 def test_entries_are_read_in_pages_newest_first(opened: Workspace) -> None:
