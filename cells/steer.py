@@ -68,10 +68,13 @@ def steer(
     place = Place(f"cn_steer_{name}_{about}", cluster, workers, chosen_in)
 
     def panel() -> None:
+        if operator() is None:  # any more
+            return
+        steering = steering_of(place)
+        if steering.look(LOOK_SECONDS):
+            st.rerun(scope="app")  # what other cells tell of it has changed
         answers = answers_to(queries, controls.seconds_to_wait())
         offered = {offer.name: offer for offer in offers(answers)}
-        steering = steering_of(place)
-        steering.look(LOOK_SECONDS)
         data = {
             "name": name,
             "offers": [offer.to_dict() for offer in offered.values()],

@@ -90,14 +90,16 @@ class Steering:
     def result(self, number: int) -> Result | None:
         return next((result for result in self.results if result.number == number), None)
 
-    def look(self, wait_seconds: float) -> None:
-        """Takes in what has come of what is under way, waiting that long for it."""
+    def look(self, wait_seconds: float) -> bool:
+        """Takes in what has come of what is under way, waiting that long for it. Whether something was done."""
         if self._job is None:
-            return
+            return False
         wait([self._job], wait_seconds)
-        if self._job.done():
-            job, self._job = self._job, None
-            self._take(job)
+        if not self._job.done():
+            return False
+        acted, job, self._job = self.stage == "acting", self._job, None
+        self._take(job)
+        return acted and self.stage != "planned"
 
     def _start(self, stage: str, work: Callable[[], Plan | Outcome]) -> None:
         self.stage, self.problem, self.field = stage, "", ""
