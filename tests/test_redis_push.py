@@ -17,18 +17,26 @@ def bulk(text: bytes) -> bytes:
     return b"$%d\r\n%s\r\n" % (len(text), text)
 
 
-def message(payload: bytes, mark: bytes = b">") -> bytes:
-    return mark + b"4\r\n" + b"".join(map(bulk, (b"pmessage", b"/0.celeryev/*", b"/0.celeryev/task.multi", payload)))
+CHANNEL = b"/0.celeryev/task.multi"
+
+
+def message(payload: bytes, mark: bytes = b">", channel: bytes = CHANNEL) -> bytes:
+    return mark + b"4\r\n" + b"".join(map(bulk, (b"pmessage", b"/0.celeryev/*", channel, payload)))
 
 
 CONFIRMED = b">3\r\n" + bulk(b"psubscribe") + bulk(b"/0.celeryev/*") + b":1\r\n"
 
 
-@given(st.lists(st.binary(max_size=30)), st.lists(st.integers(1, 60), min_size=1), st.sampled_from([b">", b"*"]))
+@given(
+    st.lists(st.binary(max_size=30)),
+    st.lists(st.integers(1, 60), min_size=1),
+    st.sampled_from([b">", b"*"]),
+    st.sampled_from([CHANNEL, b"", b"\r\n$1\r\nx\r\n", b"$1\r"]),
+)
 def test_messages_come_out_as_they_went_in_wherever_the_stream_is_cut(
-    payloads: list[bytes], sizes: list[int], mark: bytes
+    payloads: list[bytes], sizes: list[int], mark: bytes, channel: bytes
 ) -> None:
-    stream = CONFIRMED + b"".join(message(payload, mark) + b"+PONG\r\n" for payload in payloads)
+    stream = CONFIRMED + b"".join(message(payload, mark, channel) + b"+PONG\r\n" for payload in payloads)
     parser, heard = PushParser(), []
     for size in itertools.cycle(sizes):
         piece, stream = stream[:size], stream[size:]
