@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import threading
-import weakref
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-import pandas as pd
 import plotly.io
 
 from cells import controls
 from cells.cell import Cell, Row
 from cells.commands import by_hand
 from cells.facts import Facts
+from cells.once import Once
 from cells.picture import Picture
 from cells.table import Table
 from charts.rows import PlotLayer, PlotRow, rows_figure
@@ -34,6 +31,8 @@ from headlines.headline import Headline
 
 Shown = TypeVar("Shown", bound=Table | Facts | Picture)
 
+FIGURES: Once[str] = Once()
+
 SOURCE_NAMES = {
     "redis": "Redis",
     "amqp": "RabbitMQ",
@@ -46,7 +45,8 @@ SOURCE_NAMES = {
 def plot_payload(cell: Cell, answers: Sequence[Sequence[Answer]], view: controls.View) -> dict[str, Any]:
     window = ask.desk().window(view.scope)
     pending = all(answer.pending for row in answers for answer in row)
-    figure = None if pending else FIGURES.get(cell, answers, window)
+    drawn = [answer for row in answers for answer in row]
+    figure = None if pending else FIGURES.get((cell, window), drawn, lambda: figure_text(cell, answers, window))
     return {
         **frame_payload(cell.name, cell.title, cell.line, view),
         "pending": pending,
@@ -220,33 +220,10 @@ def ms(moment: datetime) -> float:
     return moment.timestamp() * 1000
 
 
-class Figures:
-    """Figures as JSON text, each made once for all viewers of the same answers.
-
-    Frames are known by identity, and not kept: `ask` decides how long an answer lives.
-    """
-
-    def __init__(self, most: int = 64) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._texts: OrderedDict[Hashable, tuple[str, Sequence[weakref.ref[pd.DataFrame]]]] = OrderedDict()
-
-    def get(self, cell: Cell, answers: Sequence[Sequence[Answer]], window: Window) -> str:
-        drawn = [answer for row in answers for answer in row]
-        frames = [answer.frame for answer in drawn if not answer.frame.empty]
-        seen = tuple((len(one.frame) and id(one.frame), one.window, one.notes) for one in drawn)
-        with self._lock:
-            text, known = self._texts.pop((cell, window, seen), ("", ()))
-            if not text or any(ref() is not frame for ref, frame in zip(known, frames, strict=True)):
-                rows = [plot_row(row, parts) for row, parts in zip(cell.rows, answers, strict=True)]
-                text = str(plotly.io.to_json(rows_figure(rows, window), validate=False, engine="orjson"))
-            self._texts[cell, window, seen] = text, [weakref.ref(frame) for frame in frames]
-            while len(self._texts) > self._most:
-                self._texts.popitem(last=False)
-            return text
-
-
-FIGURES = Figures()
+def figure_text(cell: Cell, answers: Sequence[Sequence[Answer]], window: Window) -> str:
+    """As JSON."""
+    rows = [plot_row(row, parts) for row, parts in zip(cell.rows, answers, strict=True)]
+    return str(plotly.io.to_json(rows_figure(rows, window), validate=False, engine="orjson"))
 
 
 def plot_row(row: Row, answers: Sequence[Answer]) -> PlotRow:

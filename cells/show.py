@@ -11,15 +11,18 @@ import streamlit as st
 from cells import component, controls
 from cells.cell import Cell, Row
 from cells.facts import FactsView
+from cells.once import Once
 from cells.payload import facts_payload, headline_payload, picture_payload, plot_payload, table_payload
 from cells.picture import PictureView
-from cells.table import View
+from cells.table import Table, View
 from data_sources import ask
 from data_sources.answer import Answer
 from data_sources.query import Query, Sources
 from headlines.headline import Headline
 
 TICK_WAIT_SECONDS = 0.3
+
+TABLES: Once[Table] = Once()
 
 
 def headline(tell: Callable[[Mapping[str, Answer]], Headline], **queries: Query) -> None:
@@ -56,7 +59,9 @@ def table(name: str, title: str, line: str, query: Query, view: View, **beside: 
     """The answer's rows as `view` lays them out; it reads all answers, that to `query` as `rows`."""
 
     def draw(answers: Mapping[str, Answer]) -> None:
-        shown = view(answers["rows"].frame, answers)
+        asked = [*answers.values()]
+        what = (view, *((answer.query, answer.measured_at, answer.failure) for answer in asked))
+        shown = TABLES.get(what, asked, lambda: view(answers["rows"].frame, answers))
         component.draw(
             "cell", key=f"cn_{name}", data=table_payload(name, title, line, answers["rows"], shown, controls.current())
         )

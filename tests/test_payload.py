@@ -19,10 +19,11 @@ import data_sources.ask
 from cells import controls
 from cells.cell import Cell, over, row
 from cells.commands import by_hand
+from cells.once import Once
 from cells.payload import (
-    Figures,
     csv_link,
     facts_payload,
+    figure_text,
     headline_payload,
     picture_payload,
     plot_payload,
@@ -310,46 +311,48 @@ def test_the_command_that_gives_the_same_is_safe_to_paste(query: Query, command:
 # --- one figure for all viewers ---------------------------------------------------------------------------------
 
 
+def drawn(figures: Once[str], answers: list[list[Answer]]) -> str:
+    return figures.get(CELL, [each for row in answers for each in row], lambda: figure_text(CELL, answers, WINDOW))
+
+
 def test_viewers_of_the_same_answers_share_one_text_and_a_new_answer_makes_a_new_one() -> None:
-    figures, answers = Figures(), [[over_time([1, 2]), replace(nothing(Signal("slots")), measured_at=NOW)]]
-    first = figures.get(CELL, answers, WINDOW)
-    assert figures.get(CELL, answers, WINDOW) is first
-    assert figures.get(CELL, [[replace(answer) for answer in answers[0]]], WINDOW) is first  # the same frames
-    newer = figures.get(CELL, [[over_time([1, 3]), answers[0][1]]], WINDOW)
+    figures, answers = Once[str](), [[over_time([1, 2]), replace(nothing(Signal("slots")), measured_at=NOW)]]
+    first = drawn(figures, answers)
+    assert drawn(figures, answers) is first
+    assert drawn(figures, [[replace(answer) for answer in answers[0]]]) is first  # the same frames
+    newer = drawn(figures, [[over_time([1, 3]), answers[0][1]]])
     assert newer != first
 
 
 def test_answers_without_a_row_share_too_however_often_they_are_made_anew() -> None:
     """Where no Prometheus is, each ask makes a blank answer of its own."""
-    figures, depth = Figures(), over_time([1, 2])
-    texts = {
-        id(figures.get(CELL, [[depth, replace(nothing(Signal("slots")), measured_at=NOW)]], WINDOW)) for _ in range(5)
-    }
+    figures, depth = Once[str](), over_time([1, 2])
+    texts = {id(drawn(figures, [[depth, replace(nothing(Signal("slots")), measured_at=NOW)]])) for _ in range(5)}
     assert len(texts) == 1
 
 
 def test_a_failure_that_changes_nothing_drawn_keeps_the_figure_and_a_gap_redraws_it() -> None:
-    figures, answer = Figures(), over_time([1, 2])
+    figures, answer = Once[str](), over_time([1, 2])
     other = nothing(Signal("slots"))
-    first = figures.get(CELL, [[answer, other]], WINDOW)
-    assert figures.get(CELL, [[answer.failed(FAILURE), other]], WINDOW) is first
+    first = drawn(figures, [[answer, other]])
+    assert drawn(figures, [[answer.failed(FAILURE), other]]) is first
     gap = Note("not sampled", "gap", None, NOW - timedelta(minutes=1))
-    assert figures.get(CELL, [[replace(answer, notes=(gap,)), other]], WINDOW) != first
+    assert drawn(figures, [[replace(answer, notes=(gap,)), other]]) != first
 
 
 def test_figures_are_few_and_keep_no_answer_alive() -> None:
-    figures = Figures(most=3)
+    figures = Once[str](most=3)
     for value in range(20):
         answer = over_time([value])
-        figures.get(CELL, [[answer, nothing(Signal("slots"))]], WINDOW)
-    assert len(figures._texts) == 3
+        drawn(figures, [[answer, nothing(Signal("slots"))]])
+    assert len(figures._made) == 3
     del answer
     gc.collect()
-    assert [ref() for _, known in figures._texts.values() for ref in known] == [None] * 3
+    assert [ref() for _, known in figures._made.values() for ref in known] == [None] * 3
 
 
 def test_a_frame_in_the_memory_of_one_that_is_gone_is_drawn_anew() -> None:
-    figures, other = Figures(), nothing(Signal("slots"))
+    figures, other = Once[str](), nothing(Signal("slots"))
     for value in range(50):
-        text = figures.get(CELL, [[over_time([value]), other]], WINDOW)
-        assert text == Figures().get(CELL, [[over_time([value]), other]], WINDOW)
+        text = drawn(figures, [[over_time([value]), other]])
+        assert text == drawn(Once[str](), [[over_time([value]), other]])

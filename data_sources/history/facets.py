@@ -68,9 +68,7 @@ def that_ended(connection: Connection, asked: Wanted) -> Counter[Key]:
     counts = np.zeros(len(found.cells), np.int64)
     np.add.at(counts, found.cell, found.count)
     match = asked.of_cells(found.cells) & (counts > 0)
-    return Counter(
-        {tuple(key): count for key, count in zip(found.cells[match].tolist(), counts[match].tolist(), strict=True)}
-    )
+    return keyed((count, *key) for count, key in zip(counts[match].tolist(), found.cells[match].tolist(), strict=True))
 
 
 def that_live(connection: Connection, asked: Wanted) -> Counter[Key]:

@@ -48,7 +48,7 @@ class Stretch:
 class Ended:
     """`count` tasks ended in the bucket that begins at `at`, of the cell that stands in row `cell` of `cells`.
 
-    `cells` has the columns APART: ids of names (0: not known) and a place in STATES.
+    `cells` has the columns APART: ids of names (0: not known) and a place in STATES. A cell may stand in two rows.
     """
 
     at: Whole
@@ -98,23 +98,26 @@ def ended(connection: Connection, parts: Sequence[Stretch], level: int) -> Ended
 
 
 class CellTable:
-    """The cells there are, in rows of a table, and those that no roll-up has yet."""
+    """The cells there are, in rows of a table; and once more, below them, those that were counted in rows of tasks: to
+    look up thousands would take longer than all else.
+    """
 
     def __init__(self, connection: Connection) -> None:
         stored = connection.execute(select(cells.c.id, *(cells.c[column] for column in APART))).all()
-        self._rows: dict[Key, int] = {row[1:]: place for place, row in enumerate(stored)}
-        self._row_of_id = np.zeros(max((row[0] for row in stored), default=0) + 1, np.int64)
-        self._row_of_id[[row[0] for row in stored]] = np.arange(len(stored))
+        ids, self._stored = np.split(np.array([*map(tuple, stored)], np.int64).reshape(-1, 1 + len(APART)), [1], axis=1)
+        self._row_of_id = np.zeros(ids.max(initial=0) + 1, np.int64)
+        self._row_of_id[ids[:, 0]] = np.arange(len(ids))
+        self._counted: dict[Key, int] = {}
 
     def row(self, key: Key) -> int:
-        return self._rows.setdefault(key, len(self._rows))
+        return self._counted.setdefault(key, len(self._stored) + len(self._counted))
 
     def rows(self, ids: Whole) -> Whole:
         found: Whole = self._row_of_id[ids]
         return found
 
     def array(self) -> Whole:
-        return np.array(list(self._rows), np.int64).reshape(-1, len(APART))
+        return np.concatenate([self._stored, np.array([*self._counted], np.int64).reshape(-1, len(APART))])
 
 
 def _from_rows(connection: Connection, part: Stretch, level: int, table: CellTable) -> tuple[Whole, Whole, Whole]:
