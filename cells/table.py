@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -66,11 +66,12 @@ View = Callable[[pd.DataFrame, Mapping[str, Answer]], Table]
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The first MOST_ROWS rows as plain values; what is missing, or a number that JSON cannot write, is None."""
-    plain = frame.head(MOST_ROWS).astype(object)
-    return [
-        {str(name): None if is_missing(value) else value for name, value in row.items()}
-        for row in plain.to_dict("records")
+    first = frame.head(MOST_ROWS)
+    names = [str(name) for name in first.columns]
+    columns = [
+        [None if is_missing(value) else value for value in first[name].astype(object).tolist()] for name in first
     ]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def is_missing(value: object) -> bool:
@@ -82,13 +83,20 @@ def sparklines(answer: Answer | None) -> dict[str, list[float | None]]:
     """Each series of a range answer in few points; None where nothing is known."""
     if answer is None or answer.window is None:
         return {}
-    return {one.name: thinned(one.y) for one in split(answer.frame, answer.window)}
+    lines = split(answer.frame, answer.window)
+    return dict(zip((one.name for one in lines), thinned([one.y for one in lines]), strict=True))
 
 
-def thinned(y: Values) -> list[float | None]:
-    """The mean of what is known in each of SPARK_POINTS stretches, to six digits."""
-    parts = min(SPARK_POINTS, len(y))
-    begins, known = np.arange(parts) * len(y) // parts, np.isfinite(y)
-    sums = np.add.reduceat(np.where(known, y, 0.0), begins, dtype=np.float64).tolist()
-    counts = np.add.reduceat(known, begins, dtype=np.int64).tolist()
-    return [float(f"{whole / count:.6g}") if count else None for whole, count in zip(sums, counts, strict=True)]
+def thinned(lines: Sequence[Values]) -> list[list[float | None]]:
+    """Of each line the mean of what is known in each of SPARK_POINTS stretches, to six digits."""
+    if not lines:
+        return []
+    y = np.vstack(lines).astype(np.float64)
+    points, known = y.shape[1], np.isfinite(y)
+    begins = np.arange(min(SPARK_POINTS, points)) * points // min(SPARK_POINTS, points)
+    sums = np.add.reduceat(np.where(known, y, 0.0), begins, axis=1).tolist()
+    counts = np.add.reduceat(known, begins, axis=1, dtype=np.int64).tolist()
+    return [
+        [float(f"{whole / count:.6g}") if count else None for whole, count in zip(*line, strict=True)]
+        for line in zip(sums, counts, strict=True)
+    ]
