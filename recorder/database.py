@@ -49,7 +49,7 @@ class Database(Protocol):
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]: ...
 
     def query_by(self, sql: str, keys: Sequence[str]) -> list[Row]:
-        """A query whose `{keys}` stands for all `keys`: `WHERE id IN {keys}`."""
+        """A query whose `{keys}` stands for a table of `keys`: `FROM {keys} JOIN tasks ON tasks.id = keys.value`."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """How many rows it changed."""

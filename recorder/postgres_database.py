@@ -110,7 +110,7 @@ class PostgresDatabase:
             return self._connected().execute(in_its_words(statement), parameters).fetchall()
 
     def query_by(self, statement: str, keys: Sequence[str]) -> list[Row]:
-        return self.query(statement.format(keys="(SELECT unnest(?::text[]))"), [list(keys)])
+        return self.query(statement.format(keys="unnest(?::text[]) AS keys(value)"), [list(keys)])
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> int:
         with self._translated():

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
-from typing import NamedTuple, Self, cast
+from typing import Self, cast
 
 import orjson
 from msgspec.structs import astuple
@@ -29,11 +29,13 @@ from recorder.sqlite_database import SqliteDatabase
 
 FINAL = frozenset(map(schema.STATES.index, schema.FINAL))
 MINUTE, HOUR = 60, 3_600
+MINUTE_US = MINUTE * SECOND_US
 MOST_SERIES = 20_000
 MOST_AT_HAND = 20_000
 
 TASK_COLUMNS = [column.name for column in schema.tasks.columns]
 TEXT_COLUMNS = ["args", "kwargs", "result", "exception", "traceback"]
+NO_TEXTS = (None,) * len(TEXT_COLUMNS)
 STORED = [name for name in TASK_COLUMNS if name not in ("seq", "last_us", "wait_us")]  # of a record, as it is
 INTERNED = ("name", "queue", "worker")
 # Where each column stands behind a record's fields and what is found for it: names there are numbers. To take a row
@@ -44,14 +46,9 @@ in_columns = itemgetter(*(PLACES[name] for name in TASK_COLUMNS))
 long_texts = itemgetter(*(PLACES[name] for name in TEXT_COLUMNS))
 
 
-class Stored(NamedTuple):
-    """A task's number, 0 for one that is not stored, and when it finished where that is counted in roll-ups."""
-
-    seq: int
-    counted_us: int | None
-
-
-NOT_STORED = Stored(0, None)
+# A task's number, 0 for one that is not stored, and when it finished where that is counted in roll-ups.
+Stored = tuple[int, int | None]
+NOT_STORED: Stored = (0, None)
 
 
 class Store:
@@ -153,8 +150,8 @@ class Store:
         """The records of those that are stored, with their texts."""
         tasks = ", ".join(f'tasks."{name}"' for name in STORED)
         rows = self.database.query_by(
-            f"SELECT tasks.seq, {tasks}, {quoted(TEXT_COLUMNS)}, cut FROM tasks"
-            " LEFT JOIN texts ON texts.seq = tasks.seq WHERE id IN {keys}",
+            f"SELECT tasks.seq, {tasks}, {quoted(TEXT_COLUMNS)}, cut FROM {{keys}} JOIN tasks ON tasks.id = keys.value"
+            " LEFT JOIN texts ON texts.seq = tasks.seq",
             ids,
         )
         self._at_hand |= dict.fromkeys(ids, NOT_STORED)
@@ -176,9 +173,9 @@ class Store:
             return 0
         self._look_up(newest)
         tasks, texts, minutes, refused = [], [], set(), 0
-        for record in newest.values():
+        for id, record in newest.items():
             last_us = record.last_us
-            seq, counted_us = self._at_hand[record.id]
+            seq, counted_us = self._at_hand[id]
             if last_us < self.kept_from_us or (counted_us is not None and counted_us < self.kept_from_us):
                 refused += 1
                 continue
@@ -186,13 +183,13 @@ class Store:
             fields = astuple(record)
             tasks.append(in_columns(fields + self._found(seq, last_us, record)))
             long = long_texts(fields)
-            if any(long) or record.cut:
+            if long != NO_TEXTS or record.cut:
                 texts.append((seq, *long, cut_json(record)))
             if counted_us is not None:
-                minutes.add(counted_us // SECOND_US // MINUTE)
-            self._at_hand[record.id] = now = stored(seq, record.state, record.finished_us)
-            if now.counted_us is not None:
-                minutes.add(now.counted_us // SECOND_US // MINUTE)
+                minutes.add(counted_us // MINUTE_US)
+            self._at_hand[id] = seq, counted_us = stored(seq, record.state, record.finished_us)
+            if counted_us is not None:
+                minutes.add(counted_us // MINUTE_US)
         self.database.upsert(schema.tasks, tasks)
         self.database.upsert(schema.texts, texts)
         self.database.upsert(schema.dirty, dirty_rows(minutes))
@@ -204,7 +201,9 @@ class Store:
             del self._at_hand[id]
         unknown = [id for id in ids if id not in self._at_hand]
         if unknown:
-            rows = self.database.query_by("SELECT id, seq, state, finished_us FROM tasks WHERE id IN {keys}", unknown)
+            rows = self.database.query_by(
+                "SELECT tasks.id, seq, state, finished_us FROM {keys} JOIN tasks ON tasks.id = keys.value", unknown
+            )
             self._at_hand |= dict.fromkeys(unknown, NOT_STORED)
             self._at_hand |= {id: stored(*rest) for id, *rest in rows}
 
@@ -280,7 +279,7 @@ class Store:
 
 
 def stored(seq: int, state: int, finished_us: int | None) -> Stored:
-    return Stored(seq, finished_us if state in FINAL else None)
+    return seq, finished_us if state in FINAL else None
 
 
 def cut_json(record: TaskRecord) -> str | None:

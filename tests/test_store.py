@@ -119,6 +119,15 @@ records = st.builds(
 )
 
 
+def test_what_is_no_longer_known_of_a_task_is_forgotten(store: Store) -> None:
+    store.write(Batch([structs.replace(started(id), eta_us=NOON_US, result="'ok'") for id in "ab"]))
+    changed = [started("a"), structs.replace(started("b"), args="(1,)")]
+    store.write(Batch(changed))
+
+    known = store.known(["a", "b"])
+    assert (known["a"].eta_us, known["b"]) == (None, changed[1])
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(st.lists(records, max_size=25, unique_by=lambda record: record.id))
 def test_what_is_written_is_known(store: Store, written: list[TaskRecord]) -> None:
