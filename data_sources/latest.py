@@ -6,7 +6,7 @@ A row of `schema.latest` is one kind: `workers`, `queues`, `recorder` (and `coun
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -65,7 +65,7 @@ class RecorderState:
     quiet: tuple[str, ...] = ()  # workers that run tasks and send no events of them, while others do; the first few
 
     def to_json(self) -> str:
-        return orjson.dumps(asdict(self)).decode()
+        return orjson.dumps(self).decode()
 
     @classmethod
     def from_json(cls, text: str) -> RecorderState:

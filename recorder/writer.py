@@ -24,12 +24,13 @@ from recorder.follow import Follower
 from recorder.gaps import Gaps
 from recorder.housekeeping import Housekeeping
 from recorder.inbox import Inbox
-from recorder.live_tasks import LiveTasks
+from recorder.live_tasks import HELD_SECONDS, LiveTasks
 from recorder.store import Store
 
 log = logging.getLogger(__name__)
 
-WAIT_SECONDS = 0.25  # for events
+WAIT_SECONDS = 0.5  # for events: each turn costs a millisecond whatever came, 1 us an event at 2,000 a second
+FIRST_SECONDS = 0.25  # the same until it has said that it is there
 MOST_EVENTS = 5_000  # are taken together
 TASKS_SECONDS = 1.0  # between two writings of tasks: many that share pages of the indexes cost little more than few
 RETRY_SECONDS = 1.0
@@ -85,7 +86,7 @@ class Writer:
 
     def _turn(self) -> None:
         if not self._events and self._inbox.blocked is None:
-            self._events = self._inbox.take_events(MOST_EVENTS, WAIT_SECONDS)
+            self._events = self._inbox.take_events(MOST_EVENTS, WAIT_SECONDS if self._beat_at else FIRST_SECONDS)
         gaps = self._gaps.take()
         try:
             self._write(gaps)
@@ -101,7 +102,7 @@ class Writer:
         self._absorb()
         records = self._due_tasks()
         latest, samples = self._inbox.take_answers()
-        answers = [*latest, *self._own_answers()]
+        answers = [*latest, *self._own_answers(with_tasks=bool(records))]
         try:
             if records or samples or gaps or answers:
                 self._store.write(Batch(records, samples, gaps, answers))
@@ -121,14 +122,16 @@ class Writer:
             self._events = []
 
     def _due_tasks(self) -> list[TaskRecord]:
-        self._state = replace(self._state, lag_seconds=round(self._live.lag_seconds, 3))
-        if self.ending:
-            return self._live.due(0)
-        return self._live.due() if time.monotonic() - self._tasks_at >= TASKS_SECONDS else []
+        records: list[TaskRecord] = []
+        if self.ending or time.monotonic() - self._tasks_at >= TASKS_SECONDS:
+            records = self._live.due(0 if self.ending else HELD_SECONDS)
+        self._state = replace(self._state, lag_seconds=round(self._live.lag_seconds(records), 3))
+        return records
 
-    def _own_answers(self) -> list[Latest]:
+    def _own_answers(self, with_tasks: bool) -> list[Latest]:
+        """Those that are due; where tasks are written now also what is due soon, which saves a transaction."""
         now, answers = time.monotonic(), []
-        if now - self._beat_at >= HEARTBEAT_SECONDS:
+        if now - self._beat_at >= (HEARTBEAT_SECONDS / 2 if with_tasks else HEARTBEAT_SECONDS):
             self._beat_at = now
             answers.append(Latest("recorder", now_us(), 0, body=self._told().to_json()))
         if now - self._counted_at >= COUNTERS_SECONDS:

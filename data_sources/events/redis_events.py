@@ -26,7 +26,7 @@ from data_sources.events.redis_push import PushParser
 
 READ_BYTES = 2**18
 MOST_BYTES = 2**22  # in one reading
-GATHER_SECONDS = 0.2  # after the first message: to be woken for each costs more than to decode it
+GATHER_SECONDS = 0.3  # after the first message: to be woken for each costs more than to decode it
 SILENCE_SECONDS = 10.0  # then it is asked whether it is there; a Redis that vanished says nothing, for ever
 NO_ENVELOPE = "not in an envelope of kombu's"
 
