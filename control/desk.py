@@ -134,7 +134,7 @@ class Desk:
         )
         if not told:
             return ()
-        return changes(told, facts.runs(facts.workers) if runs is None else runs)
+        return changes(told, facts.runs(facts.answering) if runs is None else runs)
 
     def _look_again(self, plan: Plan, facts: Facts) -> None:
         """Raises Stale when a worker is not what it was; of tasks that are revoked the ids tell which are meant."""

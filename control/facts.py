@@ -48,6 +48,11 @@ class Facts:
         return {row["worker"]: row for row in rows if row["verdict"] != "gone"}
 
     @property
+    def answering(self) -> tuple[str, ...]:
+        """Those that answered when they were asked last: of others nobody has to wait for an answer."""
+        return tuple(name for name, row in self.workers.items() if row["silent_since"] is None)
+
+    @property
     def twins(self) -> set[str]:
         """Names that several workers go by: an order reaches all of them."""
         rows = [row["worker"] for row in self._recorded(Workers()) if row["silent_since"] is None]

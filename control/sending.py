@@ -139,6 +139,6 @@ def of_queues(facts: Facts, sends: Sequence[SendTask]) -> list[str]:
 
 def of_names(facts: Facts, sends: Sequence[SendTask]) -> list[str]:
     """A warning of the tasks that no worker which answers knows."""
-    known = {row["task"] for row in facts.said("registered", facts.workers)}
+    known = {row["task"] for row in facts.said("registered", facts.answering)}
     strangers = sorted({send.name for send in sends} - known)
     return [f"No worker that answers knows {listed(strangers)}"] if strangers and known else []

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from control.plan import Line, Outcome, Plan
 from control.sending import Retry
 from data_sources import ask
 from data_sources.errors import SourceUnreachable
-from data_sources.query import Workers
 from data_sources.scope import Scope
 from data_sources.task_query import TaskFilter
 from data_sources.workers import celery_control
@@ -71,28 +69,20 @@ class Site:
 
     def known(self) -> set[str]:
         """The workers that are known to answer."""
-        frame = self.desk.watched.ask(Workers(), Scope(), 1).frame
-        return {row.worker for row in frame.itertuples() if row.verdict != "gone" and row.silent_since is None}
+        return {*Facts(self.desk.watched, "default").answering}
 
     def states(self, *ids: str) -> list[str]:
         """As recorded."""
         recorded = Facts(self.desk.watched, "default").recorded(ids)
         return [recorded[id].state if id in recorded else "" for id in ids]
 
-    def queues(self) -> set[str]:
-        return {*Facts(self.desk.watched, "default").queues}
-
     @contextmanager
     def worker(self, name: str, *options: str) -> Iterator[Process]:
         """It answers, and is known to."""
-        since = datetime.now(UTC) - timedelta(seconds=2)
-
-        def answers() -> bool:
-            run = Facts(self.desk.watched, "default").runs((name,)).get(name)
-            return run is not None and run.began is not None and run.began > since
-
-        with running(self.redis, self.folder, name, *options) as process:
-            wait_until(lambda: name in self.known() and answers(), name, 60)
+        folder = self.folder / str(len(list(self.folder.iterdir())))
+        with running(self.redis, folder, name, *options) as process:
+            process.wait_until(lambda: f"{name} ready" in process.log.read_text(), 60)
+            wait_until(lambda: name in self.known(), name, 60)
             yield process
 
 
@@ -113,13 +103,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with (
         Redis(folder / "redis") as redis,
         running(redis, folder, MAIL, "-P", "prefork", "-c", "2"),
-        steering(redis.url, folder) as desk,
         Celery(broker=redis.url, set_as_current=False) as app,
     ):
         app.conf.task_send_sent_event = True
-        site = Site(redis, folder, app, desk)
-        wait_until(lambda: MAIL in site.known(), MAIL, 60)
-        yield site
+        for n in range(3):
+            app.send_task("shop.add", (n, n), queue="forgotten")
+        with steering(redis.url, folder) as desk:
+            site = Site(redis, folder, app, desk)
+            wait_until(lambda: MAIL in site.known(), MAIL, 60)
+            yield site
 
 
 @contextmanager
@@ -194,12 +186,11 @@ def test_what_failed_is_found_and_sent_once_more_as_it_was(site: Site) -> None:
 
 
 def test_a_queue_is_purged_as_many_as_was_said(site: Site) -> None:
-    for n in range(3):
-        site.app.send_task("shop.add", (n, n), queue="forgotten")
-    wait_until(lambda: "forgotten" in site.queues(), "the queue")
-    wait_until(lambda: site.plan(Purge("forgotten")).tasks == 3, "its messages")
+    plan = site.plan(Purge("forgotten"))
+    outcome = site.desk.act(ANN, plan.nonce, "forgotten")
 
-    assert site.act(Purge("forgotten")).replies[0].text == "3 messages deleted"
+    assert plan.tasks == 3
+    assert outcome.replies[0].text == "3 messages deleted"
 
 
 def test_a_worker_that_restarts_loses_what_was_changed_and_is_given_it_again(site: Site) -> None:
