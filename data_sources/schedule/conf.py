@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from data_sources.schedule.entry import WORKERS, Entry, queue_of, shown, text_of
+from data_sources.schedule.entry import WORKERS, Entry, defined
 from data_sources.schedule.forms import LONGEST_FIELD, Form, Other, Solar, read_crontab, read_interval
 
 MOST_ENTRIES = 2_000
@@ -64,16 +64,7 @@ def zone_of(conf: Mapping[str, Any]) -> str:
 def entry(name: str, given: Any, zone: str) -> Entry:
     if not isinstance(given, Mapping):  # its name looks like a secret's, so it came masked
         return Entry(name, None, Other("hidden: its name looks like that of a secret"), WORKERS)
-    return Entry(
-        name=name,
-        task=text_of(given.get("task")),
-        form=read_form(given.get("schedule"), zone),
-        source=WORKERS,
-        args=shown(given.get("args")),
-        kwargs=shown(given.get("kwargs")),
-        queue=queue_of(given.get("options")),
-        options=shown(given.get("options")),
-    )
+    return defined(name, given, read_form(given.get("schedule"), zone), WORKERS)
 
 
 def read_form(said: Any, zone: str) -> Form:

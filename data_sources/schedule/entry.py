@@ -42,6 +42,21 @@ class Entry:
     not_before: datetime | None = None
 
 
+def defined(name: str, definition: Mapping[Any, Any], form: Form, source: str, **beside: Any) -> Entry:
+    """From a definition as beat's own entries have it: task, args, kwargs, options."""
+    return Entry(
+        name=name,
+        task=text_of(definition.get("task")),
+        form=form,
+        source=source,
+        args=shown(definition.get("args")),
+        kwargs=shown(definition.get("kwargs")),
+        queue=queue_of(definition.get("options")),
+        options=shown(definition.get("options")),
+        **beside,
+    )
+
+
 def shown(value: Any) -> str | None:
     """JSON text of arguments or options, secrets masked; None for none of them."""
     if not value:

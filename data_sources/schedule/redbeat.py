@@ -20,7 +20,7 @@ from data_sources.brokers.broker_errors import translated
 from data_sources.brokers.connection import connect
 from data_sources.config import Broker
 from data_sources.note import Note
-from data_sources.schedule.entry import REDBEAT, Entry, count_of, queue_of, shown, text_of
+from data_sources.schedule.entry import REDBEAT, Entry, count_of, defined, shown, text_of
 from data_sources.schedule.forms import LONGEST_FIELD, Form, Other, read_crontab, read_interval
 
 MOST_ENTRIES = 2_000
@@ -92,15 +92,11 @@ def entry(key: bytes, fields: list[Any], score: float, prefix: bytes, zone: str)
         return None
     meta = meta if isinstance(meta, dict) else {}
     name = text_of(definition.get("name")) or key.removeprefix(prefix).decode(errors="backslashreplace")
-    return Entry(
-        name=name,
-        task=text_of(definition.get("task")),
-        form=read_form(definition.get("schedule"), zone),
-        source=REDBEAT,
-        args=shown(definition.get("args")),
-        kwargs=shown(definition.get("kwargs")),
-        queue=queue_of(definition.get("options")),
-        options=shown(definition.get("options")),
+    return defined(
+        name,
+        definition,
+        read_form(definition.get("schedule"), zone),
+        REDBEAT,
         enabled=definition.get("enabled") is not False,
         last_run_at=read_datetime(meta.get("last_run_at")),
         total_run_count=count_of(meta.get("total_run_count")),
