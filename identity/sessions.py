@@ -37,9 +37,10 @@ class Sessions:
             )
         except BadData:
             return None
+        until = begun.astimezone(UTC) + self.life  # a signature's age is in whole seconds
         match words:
             case [str(name), str(mark), str()] if name in self._users and mark == self._mark(name):
-                return name, begun.astimezone(UTC) + self.life
+                return (name, until) if until > datetime.now(UTC) else None
         return None
 
     def _mark(self, name: str) -> str:

@@ -8,6 +8,8 @@ from html import escape
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from identity.who import SIGN_IN
+
 
 class HeadStart:
     """ASGI middleware for Streamlit's page, and no other answer.
@@ -22,7 +24,7 @@ class HeadStart:
         self.tags = "".join(f'<script type="module" src="{escape(url)}"></script>' for url in scripts).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET":
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] == SIGN_IN:
             await self.app(scope, receive, send)
             return
         start: Message | None = None

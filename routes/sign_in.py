@@ -73,7 +73,7 @@ class SignIn:
         if source is None:
             return PlainTextResponse("There is nothing here.\n", HTTPStatus.NOT_FOUND)
         response = RedirectResponse(oidc.provider_url(source.provider), HTTPStatus.SEE_OTHER, NO_STORE)
-        back = quote(own_path(request.query_params.get("next", "")))
+        back = quote(own_path(request.query_params.get("next", "")), safe="")
         response.set_cookie(
             oidc.BACK_COOKIE,
             back,

@@ -307,7 +307,7 @@ def test_a_session_ends_by_itself() -> None:
     cookie = session(known)
     assert who(known, cookie).name == "ann"
 
-    time.sleep(2.1)  # a cookie knows whole seconds
+    time.sleep(1)
     assert is_nobody(who(known, cookie))
 
 

@@ -74,11 +74,16 @@ class Provider(Process):
 class Site:
     dashboard: Dashboard
     provider: Provider
-    looked_up_at_start: set[str]
+    asked_at_start: set[str]  # addresses
+    audit_log: Path
 
     @property
     def url(self) -> str:
         return self.dashboard.url
+
+
+def addresses(log: Path) -> set[str]:
+    return set(log.read_text().splitlines()) if log.exists() else set()
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +106,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             "AUDIT_LOG": str(log),
         }
         with Dashboard(folder / "dashboard", env) as dashboard:
-            yield Site(dashboard, provider, set(log.read_text().splitlines()))
+            yield Site(dashboard, provider, addresses(log), log)
 
 
 class Browser(httpx.Client):
@@ -160,11 +165,15 @@ def signed(said: dict[str, object], secret: str = COOKIE_SECRET) -> dict[str, st
     return {"Cookie": f"_streamlit_user={value}"}
 
 
-def test_it_starts_without_asking_the_provider_or_anybody_else(site: Site) -> None:
-    assert site.looked_up_at_start
-    foreign = {one for one in site.looked_up_at_start if not re.search(r"127\.0\.0\.1|::1|localhost|^/|^b?'/", one)}
-    assert foreign == set()
-    assert not any(str(site.provider.port) in one for one in site.looked_up_at_start)
+def test_the_provider_is_asked_when_somebody_signs_in_and_nobody_else_ever_is(site: Site) -> None:
+    port = str(site.provider.port)
+    assert [one for one in site.asked_at_start if port in one] == []
+    with Browser(site) as browser:
+        browser.sign_in(ANN)
+
+    asked = addresses(site.audit_log)
+    assert [one for one in asked if port in one]
+    assert [one for one in asked if not re.search(r"127\.0\.0\.1|::1|localhost|^b?'?/", one)] == []
 
 
 @pytest.mark.parametrize("path", ["/", "/queues?range=6h", "/export.csv?source=queues"])
@@ -281,7 +290,7 @@ def test_an_open_page_ends_when_the_id_token_does(site: Site) -> None:
 def test_the_way_back_leads_nowhere_else(site: Site, back: str) -> None:
     with Browser(site) as browser:
         started = browser.get(f"{site.url}/login/oidc?{urlencode({'next': back})}")
-        assert browser.cookies["cn_back"] == "/"
+        assert browser.cookies["cn_back"] == "%2F"
         assert started.headers["location"].startswith("/auth/login?")
         browser.cookies.set("cn_back", back, path="/oauth2callback")
         called = browser.get(f"{site.url}/oauth2callback?error=access_denied")

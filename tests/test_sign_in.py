@@ -459,8 +459,6 @@ def test_whoever_sits_at_this_machine_is_its_operator_and_nobody_by_way_of_it(br
     ("env", "said"),
     [
         ({"CELERY_NOTEBOOK_LOCAL_OPERATOR": "1", "STREAMLIT_SERVER_ADDRESS": "0.0.0.0"}, "LOCAL_OPERATOR"),
-        ({"CELERY_NOTEBOOK_LOCAL_OPERATOR": "1", "PUBLIC_URL": "https://celery.example"}, "PUBLIC_URL"),
-        ({"ACCESS_OPERATORS": "ann", "STREAMLIT_SERVER_ADDRESS": "0.0.0.0"}, "nothing says who somebody is"),
         ({"ACCESS_OIDC_ALLOWED": "*"}, "secrets.toml"),
     ],
 )
