@@ -18,6 +18,7 @@ from data_sources.errors import QueryRejected, SourceUnreachable
 from data_sources.history import order
 from data_sources.history.answers import of_tasks_answer, series_answer, task_answer, tasks_answer
 from data_sources.history.facets import read_facets
+from data_sources.history.grid import rows_expected
 from data_sources.history.place import SqlitePlace
 from data_sources.history.reader import HistoryReader, LatestRow
 from data_sources.history.rows import ONE_TASK_COLUMNS, TASK_COLUMNS
@@ -262,6 +263,19 @@ def test_without_task_events_throughput_is_what_workers_accepted_and_failures_ar
     assert failures.frame.empty
     assert [note.kind for note in failures.notes] == ["absent"]
     assert series_answer(reader, History("throughput", "queue"), asked).frame.empty
+
+
+def test_how_much_there_is_to_read_is_seen_though_it_is_quiet_at_the_end(past: Past, reader: HistoryReader) -> None:
+    none = dict.fromkeys(("retries", "waits", "wait_us", "runtimes", "runtime_us"), 0)
+    busy = [
+        {"level": 60, "at": START + at, "cell": cell, "count": 1} for at in range(0, 3600, 60) for cell in range(50)
+    ]
+    past.put("rollups", *(row | none for row in busy))
+
+    with reader.reading() as connection:
+        expected = rows_expected(connection, schema.rollups, 60, START, START + 7_200)
+
+    assert expected == pytest.approx(len(busy), rel=0.1)
 
 
 def test_an_idle_time_is_zero_where_task_events_come_in(past: Past, reader: HistoryReader) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Table, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from data_sources.history.counts import Whole
 from data_sources.microseconds import SECOND_US
 from data_sources.schema import LEVELS, rollups
 from data_sources.scope import EPOCH, Window
 
-LOOKED_AT = 10  # buckets at a window's end, to tell how much there is to read
+LOOKED_AT = 30  # buckets, to tell how much there is to read
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ def earliest_of(connection: Connection, level: int) -> int | None:
 
 
 def rows_expected(connection: Connection, source: Table, level: int, start: int, end: int) -> float:
-    buckets = (end - start) / level + 1
-    inside: list[ColumnElement[bool]] = [source.c.level == level, source.c.at > end - (LOOKED_AT + 1) * level]
-    found = select(func.count()).select_from(source).where(*inside, source.c.at <= end)
-    return (connection.execute(found).scalar() or 0) / LOOKED_AT * buckets
+    """By some of the buckets from all over the window: it may be quiet now, and have been busy before."""
+    buckets = (end - start) // level + 1
+    looked_at = {start // level * level + place * buckets // LOOKED_AT * level for place in range(LOOKED_AT)}
+    found = select(func.count()).select_from(source).where(source.c.level == level, source.c.at.in_(looked_at))
+    return (connection.execute(found).scalar() or 0) / len(looked_at) * buckets
