@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 GIVE_SECONDS = 5.0
 SEND_SECONDS = 5.0  # a task
-SENDING_SECONDS = 60.0  # all tasks of a plan
+SENDING_SECONDS = 120.0  # all tasks of a plan: each takes some 10 to 40 ms, on a connection of its own
 READ_BACK_SECONDS = 5.0  # effects come later than the answer: a consumer is added in the worker's next round
 LOOK_AGAIN_SECONDS = 0.3
 
