@@ -23,6 +23,7 @@ from data_sources.history.place import SqlitePlace
 from data_sources.history.reader import HistoryReader, LatestRow
 from data_sources.history.rows import ONE_TASK_COLUMNS, TASK_COLUMNS
 from data_sources.query import SIGNALS, History
+from data_sources.schema import rollups
 from data_sources.scope import EPOCH
 from data_sources.task_query import SORTS, Facets, Family, Task, TaskFilter, Tasks
 from tests.past import SECOND, START, Past, scope, sqlite_past, window
@@ -273,7 +274,7 @@ def test_how_much_there_is_to_read_is_seen_though_it_is_quiet_at_the_end(past: P
     past.put("rollups", *(row | none for row in busy))
 
     with reader.reading() as connection:
-        expected = rows_expected(connection, schema.rollups, 60, START, START + 7_200)
+        expected = rows_expected(connection, rollups, 60, START, START + 7_200)
 
     assert expected == pytest.approx(len(busy), rel=0.1)
 
