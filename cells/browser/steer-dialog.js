@@ -74,7 +74,7 @@ function nowOf(root) {
 
 function drawFormStep(root, now) {
   const { node, offer, about, step } = root.dialog;
-  if (step !== "form") node.replaceChildren(...head(root, offer.title, about), root.dialog.form ??= element("div"));
+  if (step !== "form") node.replaceChildren(...head(root, offer.title, about), root.dialog.form ??= element("div", { class: "cn-steer-form" }));
   const fresh = root.cell.offers.find(({ name }) => name === offer.name) ?? offer;
   drawForm(root.dialog.form, fresh, now.refused ? { ...now, stage: "refused" } : now, (fields) => askPlan(root, fields), () => node.close());
   if (step !== "form") root.dialog.form.querySelector("input, select, textarea")?.focus();
@@ -82,11 +82,9 @@ function drawFormStep(root, now) {
 
 // What it is about, so large that nobody takes it for another.
 function head(root, title, about) {
-  return [
-    element("h2", {}, title),
-    root.cell.cluster ? element("p", { class: "cn-about" }, element("span", { class: "cn-muted" }, "cluster"), element("strong", {}, root.cell.cluster)) : null,
-    ...about.map(([kind, names]) => element("div", { class: "cn-about" }, element("span", { class: "cn-muted" }, names.length === 1 ? kind : `${names.length.toLocaleString("en-US")} ${kind}s`), ...names.map((name) => element("strong", {}, name)))),
-  ];
+  const told = root.cell.cluster ? [["cluster", [root.cell.cluster]], ...about] : about;
+  return [element("h2", {}, title), ...told.map(([kind, names]) => element("div", { class: "cn-about" },
+    element("span", { class: "cn-muted" }, names.length === 1 ? kind : `${names.length.toLocaleString("en-US")} ${kind}s`), ...names.map((name) => element("strong", {}, name))))];
 }
 
 const titleOf = ({ offer, undo }) => offer?.title ?? `Undo: ${undo.does}`;
