@@ -15,6 +15,7 @@ app.conf.update(
     accept_content=["json", os.environ.get("TASK_SERIALIZER", "json")],
     broker_transport_options={"global_keyprefix": os.environ.get("KEY_PREFIX", ""), "visibility_timeout": 12 * 3600},
     control_exchange=os.environ.get("CONTROL_EXCHANGE", "celery"),
+    worker_pool_restarts=bool(os.environ.get("POOL_RESTARTS")),
 )
 
 

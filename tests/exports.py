@@ -1,4 +1,4 @@
-"""What a desk answers, as files: its export routes, /metrics and /healthz, served by a real server."""
+"""What a desk answers, as files, and what it may be told to change: its routes, served by a real server."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import orjson
 import pytest
 import uvicorn
 from starlette.applications import Starlette
 
+import control.desk
 import data_sources.ask
 from data_sources.ask import Desk
 from data_sources.query import Query
 from data_sources.scope import Range
 from demo.servers import accepts, free_port, wait_until
+from identity import HEADER, NOBODY, Person, to_header
+from routes import control as control_routes
 from routes import export, health, metrics
+from workspace.store import workspace
 
 Row = dict[str, str]  # unknown is ""
 LIVE = Range.live("15m")
@@ -36,6 +41,16 @@ class Exports:
         """Raises HTTPError for what is no 200."""
         with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as response:
             return str(response.read().decode())
+
+    def post(self, order: str, body: Mapping[str, Any], person: Person = NOBODY) -> tuple[int, Any]:
+        """What /api/control/ answers to `person`: its status and its JSON."""
+        headers = {"Content-Type": "application/json", HEADER: to_header(person)}
+        request = Request(f"http://127.0.0.1:{self.port}/api/control/{order}", orjson.dumps(body), headers)
+        try:
+            with urlopen(request, timeout=30) as response:
+                return response.status, orjson.loads(response.read())
+        except HTTPError as error:
+            return error.code, orjson.loads(error.read())
 
     def rows(self, query: Query, range: Range = LIVE, **more: str) -> list[Row]:
         return list(csv.DictReader(io.StringIO(self.get(address("csv", query, range, more)), newline="")))
@@ -51,11 +66,13 @@ def address(kind: str, query: Query, range: Range, more: Mapping[str, str]) -> s
 @contextmanager
 def exports_of(desk: Desk) -> Iterator[Exports]:
     """`desk` answers for this process meanwhile."""
-    app = Starlette(routes=[*export.routes, *metrics.routes, *health.routes])
+    app = Starlette(routes=[*export.routes, *metrics.routes, *health.routes, *control_routes.routes])
+    steering = control.desk.Desk(desk, workspace(desk.settings.history_url))
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=free_port(), log_level="critical"))
     thread = threading.Thread(target=server.run)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data_sources.ask, "_desk", desk)
+        patch.setattr(control.desk, "_desk", steering)
         thread.start()
         try:
             wait_until(lambda: accepts(server.config.port), "the server")
@@ -63,3 +80,4 @@ def exports_of(desk: Desk) -> Iterator[Exports]:
         finally:
             server.should_exit = True
             thread.join()
+            steering.workspace.close()

@@ -14,8 +14,6 @@ from typing import Any
 import redis
 from amqp.exceptions import MessageNacked
 from celery import Celery, uuid
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from data_sources.brokers.broker_errors import SOURCE
 from data_sources.brokers.connection import connect
@@ -70,8 +68,9 @@ def task_message(channel: Any, order: SendTask, task_id: str) -> Any:
         headers, properties, (_, _, embed), _ = app.amqp.as_task_v2(
             task_id,
             order.name,
-            json.loads(order.args),
+            tuple(json.loads(order.args)),
             json.loads(order.kwargs),
+            ignore_result=None,  # as its task says
             countdown=order.countdown,
             expires=order.expires,
             origin=ORIGIN,
@@ -89,9 +88,7 @@ def task_message(channel: Any, order: SendTask, task_id: str) -> Any:
 
 
 def send_to_redis(channel: Any, message: Any, queue: str, errand: Errand) -> None:
-    pool = channel.client.connection_pool
-    pool.set_retry(Retry(NoBackoff(), 0))  # the URL may ask for retries: the task would be sent twice
-    client = redis.Redis(connection_pool=pool)  # without kombu's own prefixing
+    client = redis.Redis(connection_pool=channel.client.connection_pool)  # without kombu's own prefixing
     if not is_bound(client, RedisKeys.of(channel), queue.encode(), errand):
         raise unknown(queue)
     errand.send()
