@@ -99,6 +99,8 @@ class SignIn:
             dark=colors("dark"),
             said=escape(said),
             name=escape(name),
+            at_name="" if name else "autofocus",
+            at_password="autofocus" if name else "",
             back=escape(back),
             oidc=escape(f"{oidc.START}?next={quote(back, safe='')}"),
             with_password="" if access.users else "hidden",

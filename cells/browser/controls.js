@@ -104,8 +104,12 @@ function signedIn({ person, leave }) {
 }
 
 // The session ends here first, in every tab; then where it began.
+const signedOut = new BroadcastChannel("cn-signed-out");
+signedOut.onmessage = () => location.reload(); // the other tabs: the server asks them to sign in, and keeps their way
+
 async function signOut(leave) {
   await fetch("/logout", { method: "POST" }).catch(() => {});
+  signedOut.postMessage("");
   location.assign(leave);
 }
 

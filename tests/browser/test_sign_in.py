@@ -105,20 +105,25 @@ def test_a_wrong_password_is_said_and_the_name_and_the_way_stay(page: Page, shar
     sign_in(page, shared.url + LINK, "wrong")
     expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
     expect(page.get_by_label("Name")).to_have_value(NAME)
+    expect(page.get_by_label("Password")).to_be_focused()
 
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(shared.url + LINK)
 
 
-def test_signing_out_leads_to_the_door_and_back_leads_nowhere(page: Page, shared: Dashboard) -> None:
+def test_signing_out_leads_every_tab_to_the_door_and_back_leads_nowhere(page: Page, shared: Dashboard) -> None:
     sign_in(page, shared.url + LINK)
+    other = page.context.new_page()
+    other.goto(shared.url + "/tasks")
+    expect(other.get_by_role("button", name="Sign out")).to_be_visible(timeout=15_000)
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(shared.url + "/login")
     page.goto(shared.url + LINK)
 
     page.wait_for_url(re.compile(r"/login\?next="))
     assert "shop" not in page.content()
+    other.wait_for_url(re.compile(r"/login\?next=%2Ftasks"))
 
 
 @pytest.mark.parametrize("page", [(1440, "light")], ids=["wide"], indirect=True)  # it takes as long as a session
