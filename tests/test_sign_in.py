@@ -431,6 +431,7 @@ def test_a_session_is_given_back_to_the_person_who_had_it_alone(site: Dashboard)
     with Viewer(site.url, headers=ann, session=first.session) as back:
         back.wait_for(lambda: back.cell("controls"), "the controls", 30)
         assert back.session == first.session
+    assert first.session not in site.log.read_text()
 
 
 AWAY = ("X-Forwarded-For", "203.0.113.5")  # not from this machine itself
