@@ -49,10 +49,10 @@ class Crew:
         replies = give(Broker.from_url(self.url), order, [host(pool) for pool in pools or POOLS], seconds)
         return {reply.worker.partition("@")[0]: reply for reply in replies}
 
-    def says(self, method: str, pool: str) -> Any:
+    def says(self, method: str, pool: str, seconds: float = 5.0) -> Any:
         """What one worker says of itself; None: not now. By a new inspector: an old one leaves the silent alone."""
         with closing(CeleryInspector(Broker.from_url(self.url))) as inspector:
-            snapshot = inspector.snapshot([method], workers=[host(pool)], deadline_seconds=2)
+            snapshot = inspector.snapshot([method], workers=[host(pool)], deadline_seconds=seconds)
         return next((reply.value for reply in snapshot.replies), None)
 
     def send(self, name: str, pool: str, *args: Any) -> str:

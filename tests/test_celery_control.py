@@ -135,13 +135,11 @@ def test_a_thread_cannot_be_terminated(crew: Crew) -> None:
 
 
 def test_a_solo_worker_cannot_be_told_anything_while_a_task_runs(crew: Crew) -> None:
-    before = accepted(crew, "solo", "shop.sleep")
     task_id = crew.send("shop.sleep", "solo", 3)
     wait_until(lambda: "shop.sleep" in crew.processes["solo"].tail(), "the task")
     reply = crew.give(Revoke((task_id,), terminate=True), "solo", seconds=1)["solo"]
     assert (reply.outcome, reply.text[:20]) == ("no reply", "sent, not confirmed:")
-    wait_until(lambda: accepted(crew, "solo", "shop.sleep") > before, "its end")
-    assert task_id in crew.says("revoked", "solo"), "the order was carried out all the same, afterwards"
+    wait_until(lambda: task_id in (crew.says("revoked", "solo") or ()), "the order, which is carried out afterwards")
 
 
 def test_a_rate_limit_is_set_and_lifted(crew: Crew) -> None:
@@ -282,7 +280,7 @@ def test_a_worker_without_events_has_none_to_switch_on(crew: Crew, order: Enable
 @pool
 def test_a_worker_shuts_down_without_a_word(crew: Crew, pool: str) -> None:
     with worker(crew.url, f"extra-{pool}", crew.folder, *POOLS[pool]) as extra:
-        wait_until(lambda: crew.says("ping", f"extra-{pool}") is not None, "the worker", 60)
+        wait_until(lambda: crew.says("ping", f"extra-{pool}", 1) is not None, "the worker", 60)
         reply = crew.give(Shutdown(), f"extra-{pool}")[f"extra-{pool}"]
         assert (reply.outcome, reply.text) == ("no reply", "sent; a worker that shuts down does not reply")
         wait_until(lambda: not extra.alive, "its end")
