@@ -119,7 +119,7 @@ def test_a_user_who_may_not_delete_is_told_so(redis_server: Redis) -> None:
 
 def test_other_transports_purge_by_kombu(tmp_path: Path) -> None:
     folder = str(tmp_path)
-    options = {"data_folder_in": folder, "data_folder_out": folder}
+    options = {"data_folder_in": folder, "data_folder_out": folder, "control_folder": str(tmp_path / "control")}
     send("filesystem://", "mail", [0, 0], broker_transport_options=options)
     assert purge(cluster("filesystem://", transport_options=options), "mail", 5) == 2
     assert purge(cluster("filesystem://", transport_options=options), "mail", 5) == 0
