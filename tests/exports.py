@@ -31,6 +31,7 @@ from workspace.store import workspace
 
 Row = dict[str, str]  # unknown is ""
 LIVE = Range.live("15m")
+READER = Person("reader", "token", reads=True, controls=False)
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,9 @@ class Exports:
     port: int
 
     def get(self, path: str) -> str:
-        """Raises HTTPError for what is no 200."""
-        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as response:
+        """As somebody who may read. Raises HTTPError for what is no 200."""
+        request = Request(f"http://127.0.0.1:{self.port}{path}", headers={HEADER: to_header(READER)})
+        with urlopen(request, timeout=20) as response:
             return str(response.read().decode())
 
     def post(self, order: str, body: Mapping[str, Any], person: Person = NOBODY) -> tuple[int, Any]:

@@ -78,15 +78,16 @@ def test_what_was_planned_is_given_once_and_both_is_in_the_audit(desk: Desk, sta
     assert (done.arguments["asked"], done.arguments["done"]) == (asked.id, [MAIL, SLOW])
 
 
-def test_the_entry_stands_before_anything_is_given(desk: Desk, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_entry_stands_before_anything_is_given(desk: Desk, stage: Stage) -> None:
     seen: list[list[str]] = []
 
     def give(*given: object) -> tuple[Reply, ...]:
         seen.append([entry.outcome for entry in written(desk)])
         return (Reply(MAIL, "done", "ok"),)
 
-    monkeypatch.setattr("data_sources.workers.celery_control.give", give)
-    desk.act(ANN, desk.plan(ANN, LIMIT, "default", (MAIL,)).nonce)
+    with pytest.MonkeyPatch.context() as patch:  # the fixture's would be undone after the stage's, and bring that back
+        patch.setattr("data_sources.workers.celery_control.give", give)
+        desk.act(ANN, desk.plan(ANN, LIMIT, "default", (MAIL,)).nonce)
 
     assert seen == [["asked"]]
 
