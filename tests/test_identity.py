@@ -484,7 +484,7 @@ CLAIMS: dict[str, object] = {
     "email": "ann@example.com",
     "email_verified": True,
     "iat": time.time(),
-    "exp": time.time() + 600,
+    "exp": time.time() + 86_400,  # the tests may run long after this is read
 }
 
 
