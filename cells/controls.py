@@ -4,39 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import TypeVar
 
 import streamlit as st
 
 from cells import component
+from cells.page_view import SHARED, View, read
 from data_sources import ask
 from data_sources.errors import BadParameter
 from data_sources.fields import MAX_NAME, MAX_NAMES, Fields, one
 from data_sources.query import Query
-from data_sources.scope import Range, Scope, format_duration, parse_duration
+from data_sources.scope import format_duration
 from identity import Person
 
-REFRESH = timedelta(seconds=5)
-# A browser counts milliseconds in 32 bits: above 24 days it would refresh without pause.
-SHORTEST_REFRESH, LONGEST_REFRESH = timedelta(seconds=1), timedelta(hours=1)
-OLDEST = timedelta(minutes=1)  # who opens a page with a long refresh wants to see now all the same
-SHARED = ("range", "from", "to", "refresh", "cluster")  # by all pages; what else is in the URL is one page's own
 ZONES = ("Europe/London", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Kolkata", "Asia/Tokyo")
 FIRST_WAIT_SECONDS = 0.3  # a page waits this long for its first answers, all together; then it shows what is pending
 
 
 Asked = TypeVar("Asked", bound=Query)
-
-
-@dataclass(frozen=True)
-class View:
-    """What the URL says, read once a run: the scope, how often to refresh (None: never), and what was refused."""
-
-    scope: Scope
-    refresh: timedelta | None
-    notices: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -137,37 +123,6 @@ def seconds_to_wait() -> float:
     return max(0.0, float(st.session_state["cn_wait_until"]) - time.monotonic())
 
 
-def read(params: Mapping[str, str], clusters: Sequence[str]) -> View:
-    """The view that URL parameters ask for; what cannot be used is left out and said so."""
-    notices: list[str] = []
-    try:
-        span = Range.from_params(params)
-    except BadParameter as error:
-        notices.append(f"{error.name} {error.message}. Showing the last hour instead.")
-        span = Range.live("1h")
-    try:
-        refresh = read_refresh(params.get("refresh") or format_duration(REFRESH))
-    except BadParameter as error:
-        notices.append(f"{error.name} {error.message}. Refreshing every {format_duration(REFRESH)} instead.")
-        refresh = REFRESH
-    cluster = params.get("cluster") or clusters[0]
-    if cluster not in clusters:
-        notices.append(f"There is no cluster “{cluster[:60]}”. Showing {clusters[0]} instead.")
-        cluster = clusters[0]
-    return View(Scope(cluster, span, max_age=min(refresh or REFRESH, OLDEST)), refresh, tuple(notices))
-
-
-def read_refresh(text: str) -> timedelta | None:
-    """How often; None for `off`. Raises BadParameter."""
-    if text in ("0", "off"):
-        return None
-    refresh = parse_duration(text, "refresh")
-    if not SHORTEST_REFRESH <= refresh <= LONGEST_REFRESH:
-        shortest, longest = format_duration(SHORTEST_REFRESH), format_duration(LONGEST_REFRESH)
-        raise BadParameter("refresh", f"must be off, or from {shortest} to {longest}")
-    return refresh
-
-
 def set_params(change: Mapping[str, str | Sequence[str]]) -> None:
     """Writes into the URL, in one go; an empty value takes a parameter out.
 
@@ -177,12 +132,6 @@ def set_params(change: Mapping[str, str | Sequence[str]]) -> None:
     kept = {name: list(values) for name, values in fields().items() if name not in replaced}
     new = {name: [value] if isinstance(value, str) else list(value) for name, value in change.items()}
     st.query_params.from_dict({name: values for name, values in (kept | new).items() if any(values)})
-
-
-def link_params(view: View) -> dict[str, str]:
-    """Everything the view depends on, defaults too, so that a link pins them."""
-    refresh = format_duration(view.refresh) if view.refresh else "0"
-    return view.scope.range.to_params() | {"cluster": view.scope.cluster, "refresh": refresh}
 
 
 def said(change: object, names: Sequence[str]) -> dict[str, str | list[str]]:
@@ -200,9 +149,3 @@ def _changed() -> None:
     # A run that overtakes the change's own brings the trigger alone, without the component.
     if change := said(st.session_state.get("cn_controls", {}).get("change"), SHARED):
         set_params(change)
-
-
-def frozen(view: View) -> View:
-    """The same view with its stretch of time held still."""
-    window = ask.desk().window(view.scope)
-    return replace(view, scope=replace(view.scope, range=Range(start=window.start, end=window.end)))

@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 
 import plotly.io
 
-from cells import controls
 from cells.cell import Cell, Row
 from cells.commands import by_hand
 from cells.facts import Facts
 from cells.once import Once
+from cells.page_view import View, frozen, link_params
 from cells.picture import Picture
 from cells.table import Table
 from charts.rows import PlotLayer, PlotRow, rows_figure
@@ -42,7 +42,7 @@ SOURCE_NAMES = {
 }
 
 
-def plot_payload(cell: Cell, answers: Sequence[Sequence[Answer]], view: controls.View) -> dict[str, Any]:
+def plot_payload(cell: Cell, answers: Sequence[Sequence[Answer]], view: View) -> dict[str, Any]:
     window = ask.desk().window(view.scope)
     pending = all(answer.pending for row in answers for answer in row)
     drawn = [answer for row in answers for answer in row]
@@ -58,9 +58,7 @@ def plot_payload(cell: Cell, answers: Sequence[Sequence[Answer]], view: controls
     }
 
 
-def table_payload(
-    name: str, title: str, line: str, answer: Answer, table: Table, view: controls.View
-) -> dict[str, Any]:
+def table_payload(name: str, title: str, line: str, answer: Answer, table: Table, view: View) -> dict[str, Any]:
     return {
         **frame_payload(name, title, line, view),
         "pending": answer.pending,
@@ -88,22 +86,20 @@ def pages(answer: Answer) -> dict[str, Any] | None:
 
 
 def facts_payload(
-    name: str, title: str, line: str, answers: Mapping[str, Answer], facts: Facts, view: controls.View
+    name: str, title: str, line: str, answers: Mapping[str, Answer], facts: Facts, view: View
 ) -> dict[str, Any]:
     shown = answers_payload(name, title, line, answers, view)
     return {**shown, "facts": None if shown["pending"] else known(facts, answers["rows"]).to_dict()}
 
 
 def picture_payload(
-    name: str, title: str, line: str, answers: Mapping[str, Answer], picture: Picture, view: controls.View
+    name: str, title: str, line: str, answers: Mapping[str, Answer], picture: Picture, view: View
 ) -> dict[str, Any]:
     shown = answers_payload(name, title, line, answers, view)
     return {**shown, "picture": None if shown["pending"] else asdict(known(picture, answers["rows"]))}
 
 
-def answers_payload(
-    name: str, title: str, line: str, answers: Mapping[str, Answer], view: controls.View
-) -> dict[str, Any]:
+def answers_payload(name: str, title: str, line: str, answers: Mapping[str, Answer], view: View) -> dict[str, Any]:
     """`answers`: the one that is shown, `rows`, and those beside it; each may fail, and has its file."""
     return {
         **frame_payload(name, title, line, view),
@@ -112,13 +108,13 @@ def answers_payload(
     }
 
 
-def frame_payload(name: str, title: str, line: str, view: controls.View) -> dict[str, Any]:
-    live = controls.link_params(view) if view.scope.range.is_live else None  # a frozen view follows nothing
-    fixed = controls.link_params(controls.frozen(view))
+def frame_payload(name: str, title: str, line: str, view: View) -> dict[str, Any]:
+    live = link_params(view) if view.scope.range.is_live else None  # a frozen view follows nothing
+    fixed = link_params(frozen(view))
     return {"name": name, "title": title, "line": line, "links": {"live": live, "frozen": fixed | {"refresh": "0"}}}
 
 
-def row_payload(row: Row, answers: list[Answer], view: controls.View) -> dict[str, Any]:
+def row_payload(row: Row, answers: list[Answer], view: View) -> dict[str, Any]:
     """One row's provenance: where from, how old, how made, what failed, what is absent, and its files."""
     measured = [answer.measured_at for answer in answers if answer.measured_at]
     transport = ask.desk().cluster(view.scope.cluster).broker.transport

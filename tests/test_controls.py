@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from cells import controls
-from cells.controls import View, link_params, read, said
+from cells.controls import said
+from cells.page_view import SHARED, View, link_params, read
 from data_sources.fields import MAX_NAME
 from data_sources.scope import MAX_RANGE, Range, Scope
 
@@ -38,7 +39,7 @@ def test_from_and_to_freeze_the_view_and_stand_before_range() -> None:
 
 
 def test_empty_parameters_are_the_defaults() -> None:
-    assert read(dict.fromkeys(controls.SHARED, ""), CLUSTERS) == read({}, CLUSTERS)
+    assert read(dict.fromkeys(SHARED, ""), CLUSTERS) == read({}, CLUSTERS)
 
 
 @pytest.mark.parametrize("off", ["0", "off"])
@@ -77,7 +78,7 @@ def test_each_wrong_parameter_is_named_and_the_right_ones_still_count() -> None:
     assert view.scope.cluster == "mail"
 
 
-@pytest.mark.parametrize("name", controls.SHARED)
+@pytest.mark.parametrize("name", SHARED)
 def test_a_huge_hostile_value_makes_a_short_notice(name: str) -> None:
     (notice,) = read({"from": "1", "to": "2", name: HOSTILE} if name == "to" else {name: HOSTILE}, CLUSTERS).notices
     assert name in notice
@@ -87,7 +88,7 @@ def test_a_huge_hostile_value_makes_a_short_notice(name: str) -> None:
 texts = st.text(max_size=12) | st.sampled_from(["5m", "1e9", "-1", "0", "٣h", "nan", "99999999999", "2026-03-01"])
 
 
-@given(st.dictionaries(st.sampled_from(controls.SHARED), texts))
+@given(st.dictionaries(st.sampled_from(SHARED), texts))
 def test_any_url_gives_a_view_within_its_bounds_that_its_own_link_gives_again(params: dict[str, str]) -> None:
     view = read(params, CLUSTERS)
     assert timedelta(0) < view.scope.range.length <= MAX_RANGE
@@ -144,11 +145,11 @@ def test_an_empty_value_takes_a_parameter_out() -> None:
 
 @pytest.mark.parametrize("change", [None, "range=6h", 3, []])
 def test_a_change_that_is_no_object_changes_nothing(change: object) -> None:
-    assert said(change, controls.SHARED) == {}
+    assert said(change, SHARED) == {}
 
 
 def test_what_the_browser_makes_up_is_not_taken() -> None:
-    assert said({"range": "6h", "admin": "1", "from": "x" * 10_000}, controls.SHARED) == {
+    assert said({"range": "6h", "admin": "1", "from": "x" * 10_000}, SHARED) == {
         "range": "6h",
         "from": "x" * MAX_NAME,
     }

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import data_sources.ask
-from cells import controls
 from cells.cell import Cell, over, row
 from cells.commands import by_hand
 from cells.once import Once
+from cells.page_view import View, frozen, link_params, read
 from cells.payload import (
     csv_link,
     facts_payload,
@@ -51,7 +51,7 @@ from tests.watching import Clock, unwatched
 
 NOW = Clock.at
 SECRET = "S3cr3t"
-LIVE = controls.View(Scope("default", Range(span=timedelta(minutes=5))), timedelta(seconds=5), ())
+LIVE = View(Scope("default", Range(span=timedelta(minutes=5))), timedelta(seconds=5), ())
 FROZEN = replace(LIVE, scope=replace(LIVE.scope, range=Range(start=NOW - timedelta(hours=2), end=NOW)))
 STEP = timedelta(seconds=5)
 WINDOW = Window(NOW - timedelta(minutes=5), NOW, STEP)
@@ -138,7 +138,7 @@ def test_a_csv_link_asks_for_the_same_query_and_the_same_window(desk: Desk, quer
 @given(range=spans | stretches)
 def test_a_frozen_link_shows_the_same_window_tomorrow(desk: Desk, range: Range) -> None:
     view = replace(LIVE, scope=replace(LIVE.scope, range=range))
-    again = controls.read(controls.link_params(controls.frozen(view)), ("default",))
+    again = read(link_params(frozen(view)), ("default",))
     assert again.notices == ()
     window = desk.window(view.scope)
     assert (again.scope.range.start, again.scope.range.end) == (window.start, window.end)
