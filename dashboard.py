@@ -23,6 +23,7 @@ from routes import assets, control, export, health, metrics, oidc
 from routes.guard import Guard
 from routes.head_start import HeadStart
 from routes.sign_in import SignIn
+from workspace import opened
 
 ROOT = Path(__file__).resolve().parent
 try:
@@ -48,7 +49,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await asyncio.gather(*map(asyncio.to_thread, (steering.stop, ask.stop, keeper.stop)))
+        await asyncio.gather(*map(asyncio.to_thread, (steering.stop, ask.stop, keeper.stop, opened.stop)))
 
 
 app = st.App(

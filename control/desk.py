@@ -34,9 +34,10 @@ from data_sources.task_query import TaskFilter
 from data_sources.workers.orders import Order, Revoke
 from data_sources.workers.send_task import SendTask
 from identity import Person
+from workspace import opened
 from workspace.audit import entries
 from workspace.audit_answer import audit_answer
-from workspace.store import Workspace, workspace
+from workspace.store import Workspace
 
 MOST_ENTRIES = 2_000  # looked at for what was changed
 
@@ -179,14 +180,12 @@ def start(settings: Settings) -> None:
     """After `ask.start`, once a process."""
     global _desk
     if _desk is None or _desk.watched is not ask.desk():
-        _desk = Desk(ask.desk(), workspace(settings.history_url))
+        _desk = Desk(ask.desk(), opened.start(settings))
 
 
 def stop() -> None:
     global _desk
-    if _desk is not None:
-        _desk.workspace.close()
-        _desk = None
+    _desk = None
 
 
 def desk() -> Desk:

@@ -19,12 +19,13 @@ from data_sources.audit_query import AUDIT_COLUMNS, Audit
 from data_sources.config import Secret
 from data_sources.errors import QueryRejected, SourceUnreachable
 from demo.servers import PostgreSQL
-from workspace import store
+from workspace import notebooks, store
 from workspace.audit import Act, entries, record
 from workspace.audit_answer import audit_answer
 from workspace.store import Occupied, Workspace, workspace
 
 ROOT = Path(__file__).resolve().parents[1]
+KNOWN = len(store.MIGRATIONS)
 ANY_TEXT = st.text(st.characters(), max_size=50)  # lone surrogates too
 
 
@@ -152,7 +153,7 @@ def test_a_newer_workspace_is_refused_by_name(url: Secret) -> None:
         connection.execute(text("UPDATE version SET number = 99"))
     first.close()
 
-    with pytest.raises(QueryRejected, match="is of version 99, this Celery Notebook knows 1"):
+    with pytest.raises(QueryRejected, match=f"is of version 99, this Celery Notebook knows {KNOWN}"):
         record(workspace(url), act())
 
 
@@ -172,7 +173,22 @@ def test_an_older_workspace_gets_what_it_lacks_and_keeps_what_it_has(
         made = connection.scalar(text("SELECT count(*) FROM n")), connection.scalar(text("SELECT number FROM version"))
     second.close()
 
-    assert (kept, made) == ([number], (0, 2))
+    assert (kept, made) == ([number], (0, KNOWN + 1))
+
+
+def test_a_workspace_of_the_first_version_is_given_what_came_since(
+    url: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(store, "MIGRATIONS", store.MIGRATIONS[:1])
+        first = workspace(url)
+        number = record(first, act())
+        first.close()
+
+    second = workspace(url)
+    assert [one.id for one in entries(second)] == [number]
+    assert notebooks.listed(second) == []
+    second.close()
 
 
 def test_a_migration_that_fails_changes_nothing(url: Secret, monkeypatch: pytest.MonkeyPatch) -> None:

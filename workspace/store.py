@@ -37,7 +37,12 @@ MIGRATION_LOCK = 0x43656C6E  # any number, the same in all replicas
 Migration = Callable[[Connection], None]
 
 # What made it what it is, one after the other; a number in `schema.version` says how far a database has come.
-MIGRATIONS: tuple[Migration, ...] = (schema.audit.create,)
+MIGRATIONS: tuple[Migration, ...] = (
+    schema.audit.create,
+    lambda connection: schema.metadata.create_all(
+        connection, [schema.notebooks, schema.revisions, schema.drafts, schema.snapshots]
+    ),
+)
 
 
 class Occupied(QueryRejected):
