@@ -172,7 +172,8 @@ def test_what_was_deleted_is_listed_with_who_did_it(opened: Workspace) -> None:
 
     assert [(one.id, one.deleted_by) for one in notebooks.listed(opened, deleted=True)] == [(notebook.id, "ben")]
     assert [(one.id, one.deleted_by) for one in snapshots.listed(opened, deleted=True)] == [(snapshot.id, "ben")]
-    assert notebooks.listed(opened) == snapshots.listed(opened) == []
+    assert notebooks.listed(opened) == []
+    assert snapshots.listed(opened) == []
 
 
 def test_revisions_go_with_a_notebook_that_is_gone_for_good(on_disk: Workspace) -> None:

@@ -178,9 +178,13 @@ def forget_lone_revisions(connection: Connection) -> None:
 
 
 def saved(row: RowMapping) -> Saved:
-    times = {"made_at": "made_us", "changed_at": "changed_us", "deleted_at": "deleted_us"}
-    moments = {name: None if row[column] is None else moment(row[column]) for name, column in times.items()}
-    return Saved(**{name: row[name] for name in row if name not in times.values()}, **moments)
+    names = ("id", "title", "author", "revision", "cells", "thresholds", "bytes", "deleted_by")
+    return Saved(
+        **{name: row[name] for name in names},
+        made_at=moment(row["made_us"]),
+        changed_at=moment(row["changed_us"]),
+        deleted_at=None if row["deleted_us"] is None else moment(row["deleted_us"]),
+    )
 
 
 def by(author: str) -> str:
