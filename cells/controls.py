@@ -19,6 +19,7 @@ from data_sources.scope import format_duration
 from identity import Person
 
 ZONES = ("Europe/London", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Kolkata", "Asia/Tokyo")
+TAKE_ALL = "*"
 FIRST_WAIT_SECONDS = 0.3  # a page waits this long for its first answers, all together; then it shows what is pending
 
 
@@ -27,10 +28,14 @@ Asked = TypeVar("Asked", bound=Query)
 
 @dataclass(frozen=True)
 class Target:
-    """A page that was asked for by a click on a link, and its parameters."""
+    """A page that was asked for by a click on a link, and its parameters.
+
+    `takes`: the cell of this page that is taken there, TAKE_ALL for all of them; "" for none.
+    """
 
     path: str
     params: tuple[tuple[str, str], ...]
+    takes: str = ""
 
 
 def draw(menu: Sequence[tuple[str, str]], here: str, person: Person) -> Target | None:
@@ -69,8 +74,9 @@ def draw(menu: Sequence[tuple[str, str]], here: str, person: Person) -> Target |
 def read_target(sent: object) -> Target | None:
     """What the browser says, read with suspicion."""
     match sent:
-        case {"path": str(path), "params": [*pairs]}:
-            return Target(path, tuple((str(pair[0]), str(pair[1])) for pair in pairs if is_pair(pair)))
+        case {"path": str(path), "params": [*pairs], **rest}:
+            params = tuple((str(pair[0]), str(pair[1])) for pair in pairs if is_pair(pair))
+            return Target(path, params, str(rest.get("takes", ""))[:MAX_NAME])
     return None
 
 

@@ -9,20 +9,21 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from cells import component, controls
-from cells.cell import Cell, Row
+from cells.cell import Cell, Row, laid_out
+from cells.cell_payload import cell_payload
 from cells.facts import FactsView
-from cells.once import Once
-from cells.payload import facts_payload, headline_payload, picture_payload, plot_payload, table_payload
+from cells.page_view import View
+from cells.payload import headline_payload
 from cells.picture import PictureView
-from cells.table import Table, View
+from cells.table import View as TableView
+from cells.views import name_of
 from data_sources import ask
 from data_sources.answer import Answer
 from data_sources.query import Query, Sources
+from data_sources.scope import Scope
 from headlines.headline import Headline
 
 TICK_WAIT_SECONDS = 0.3
-
-TABLES: Once[Table] = Once()
 
 
 def headline(tell: Callable[[Mapping[str, Answer]], Headline], **queries: Query) -> None:
@@ -38,92 +39,95 @@ def headline(tell: Callable[[Mapping[str, Answer]], Headline], **queries: Query)
 
 def plot(name: str, title: str, line: str, *rows: Row) -> None:
     """Rows on one time axis; each row keeps its own answers, failure and CSV."""
-    cell = Cell(name, title, line, rows)
-    queries = {
-        f"{place}.{depth}": layer.query for place, row in enumerate(rows) for depth, layer in enumerate(row.layers)
-    }
+    show(Cell(name, title, line, rows))
+
+
+def table(name: str, title: str, line: str, query: Query, view: TableView, **beside: Query) -> None:
+    """The answer's rows as `view` lays them out; it reads all answers, that to `query` as `rows`."""
+    show(laid_out("table", name, title, line, query, name_of(view), beside))
+
+
+def facts(name: str, title: str, line: str, query: Query, view: FactsView, **beside: Query) -> None:
+    """What the answer says of one thing, as `view` lays it out; it reads all answers, that to `query` as `rows`."""
+    show(laid_out("facts", name, title, line, query, name_of(view), beside))
+
+
+def picture(name: str, title: str, line: str, query: Query, view: PictureView, **beside: Query) -> None:
+    """The answer as `view` draws it; it reads all answers, that to `query` as `rows`."""
+    show(laid_out("picture", name, title, line, query, name_of(view), beside))
+
+
+def show(cell: Cell, view: View | None = None) -> None:
+    """`view`: its own, where that is not the page's."""
+    shown()[cell.name] = cell
 
     def draw(answers: Mapping[str, Answer]) -> None:
-        by_row = [[answers[f"{place}.{depth}"] for depth in range(len(row.layers))] for place, row in enumerate(rows)]
-        data = plot_payload(cell, by_row, controls.current())
-        zoomed = component.draw("cell", key=f"cn_{name}", data=data, on_range_change=lambda: None).range
+        by_row = [
+            [answers[f"{place}.{depth}"] for depth in range(len(row.layers))] for place, row in enumerate(cell.rows)
+        ]
+        data = cell_payload(cell, by_row, view or controls.current())
+        zoomed = component.draw("cell", key=f"cn_{cell.name}", data=data, on_range_change=lambda: None).range
         if isinstance(zoomed, list) and len(zoomed) == 2:
             # The zoom made the page's range: everything is asked anew for it, in finer steps.
             controls.set_params({"from": str(zoomed[0])[:40], "to": str(zoomed[1])[:40]})
             st.rerun(scope="app")
 
-    live(queries, draw)
+    live(cell.queries, draw, view)
 
 
-def table(name: str, title: str, line: str, query: Query, view: View, **beside: Query) -> None:
-    """The answer's rows as `view` lays them out; it reads all answers, that to `query` as `rows`."""
-
-    def draw(answers: Mapping[str, Answer]) -> None:
-        asked = [*answers.values()]
-        what = (view, *((answer.query, answer.measured_at, answer.failure) for answer in asked))
-        shown = TABLES.get(what, asked, lambda: view(answers["rows"].frame, answers))
-        component.draw(
-            "cell", key=f"cn_{name}", data=table_payload(name, title, line, answers["rows"], shown, controls.current())
-        )
-
-    live({"rows": query, **beside}, draw)
+def begin() -> None:
+    """A new run of a page, of which nothing is shown yet."""
+    st.session_state["cn_shown"], st.session_state["cn_asked"] = {}, []
 
 
-def facts(name: str, title: str, line: str, query: Query, view: FactsView, **beside: Query) -> None:
-    """What the answer says of one thing, as `view` lays it out; it reads all answers, that to `query` as `rows`."""
-
-    def draw(answers: Mapping[str, Answer]) -> None:
-        shown = view(answers["rows"].frame, answers)
-        component.draw(
-            "cell", key=f"cn_{name}", data=facts_payload(name, title, line, answers, shown, controls.current())
-        )
-
-    live({"rows": query, **beside}, draw)
+def shown() -> dict[str, Cell]:
+    """The cells of this run's page, by name; while it begins, of the run before."""
+    cells: dict[str, Cell] = st.session_state.setdefault("cn_shown", {})
+    return cells
 
 
-def picture(name: str, title: str, line: str, query: Query, view: PictureView, **beside: Query) -> None:
-    """The answer as `view` draws it; it reads all answers, that to `query` as `rows`."""
-
-    def draw(answers: Mapping[str, Answer]) -> None:
-        drawn = view(answers["rows"].frame, answers)
-        component.draw(
-            "cell", key=f"cn_{name}", data=picture_payload(name, title, line, answers, drawn, controls.current())
-        )
-
-    live({"rows": query, **beside}, draw)
+def asked() -> list[tuple[Query, Scope]]:
+    """All that this run's page has asked, be it for a cell or not."""
+    queries: list[tuple[Query, Scope]] = st.session_state.setdefault("cn_asked", [])
+    return queries
 
 
-def live(queries: Mapping[str, Query], draw: Callable[[Mapping[str, Answer]], None]) -> None:
+def live(queries: Mapping[str, Query], draw: Callable[[Mapping[str, Answer]], None], view: View | None = None) -> None:
     """Draws now and at every refresh; each second, even with refresh off, until the first answers are there."""
-    refresh = controls.current().refresh
-    answers = answers_to(queries, 0.0)
-    if not all(map(is_current, answers.values())):  # a newer one under way is not waited for: the next tick has it
-        answers = answers_to(queries, controls.seconds_to_wait())
-    pending = not all(map(is_current, answers.values()))
+    view = view or controls.current()
+    scope, refresh = view.scope, view.refresh
+    asked().extend((query, scope) for query in queries.values())
+    answers = answers_to(queries, 0.0, scope)
+    if not current(answers, scope):  # a newer one under way is not waited for: the next tick has it
+        answers = answers_to(queries, controls.seconds_to_wait(), scope)
+    pending = not current(answers, scope)
     at_hand = iter([answers])  # for the first drawing; each tick asks anew
 
     def panel() -> None:
-        answers = next(at_hand, None) or answers_to(queries, TICK_WAIT_SECONDS)
+        answers = next(at_hand, None) or answers_to(queries, TICK_WAIT_SECONDS, scope)
         draw(answers)
-        settled = all(map(is_current, answers.values()))
+        settled = current(answers, scope)
         if settled if pending else any(answer.pending for answer in answers.values()):
             st.rerun(scope="app")  # the full run gives this panel its proper rhythm
 
     st.fragment(panel, run_every=timedelta(seconds=1) if pending else refresh)()
 
 
-def is_current(answer: Answer) -> bool:
+def current(answers: Mapping[str, Answer], scope: Scope) -> bool:
+    return all(is_current(answer, scope) for answer in answers.values())
+
+
+def is_current(answer: Answer, scope: Scope) -> bool:
     """Whether there is nothing to wait for: it failed, is of the past, or is not much older than the page refreshes."""
-    scope = controls.current().scope
     if answer.failure or (answer.measured_at and not scope.range.is_live):
         return True
     step = answer.window.step if answer.window else answer.lasts
     return answer.measured_at is not None and datetime.now(UTC) - answer.measured_at < step + 3 * scope.max_age
 
 
-def answers_to(queries: Mapping[str, Query], wait_seconds: float) -> dict[str, Answer]:
-    """Waits that long for all of them together."""
-    scope, ends = controls.current().scope, time.monotonic() + wait_seconds
+def answers_to(queries: Mapping[str, Query], wait_seconds: float, scope: Scope | None = None) -> dict[str, Answer]:
+    """Waits that long for all of them together. `scope`: without one the page's."""
+    scope, ends = scope or controls.current().scope, time.monotonic() + wait_seconds
     answers = {name: ask.ask(query, scope) for name, query in queries.items()}  # all are under way before any waiting
     if not wait_seconds:
         return answers

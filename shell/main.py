@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from cells import controls
+from cells import controls, show
 from cells.operator import operator
 from identity import of_headers
 
@@ -31,4 +31,5 @@ target = controls.draw([(pages[name].url_path, title) for name, title in menu.it
 if target:
     wanted = next((page for page in pages.values() if page.url_path == target.path), page)
     st.switch_page(wanted, query_params=target.params)
+show.begin()
 page.run()
