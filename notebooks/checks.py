@@ -40,7 +40,7 @@ def check_text(what: str, text: str, most: int) -> None:
 
 def one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise NotebookError(f"{what} must be one of {', '.join(allowed)}")
+        raise NotebookError(f"{what} must be one of {', '.join(filter(None, allowed))}")
 
 
 def check_unique(what: str, names: list[str]) -> None:

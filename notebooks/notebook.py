@@ -7,11 +7,17 @@ value; running it says so.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
+from cells.cell import LAID_OUT
+from cells.views import VIEWS
 from charts import rows
-from data_sources.query import KINDS
+from data_sources.errors import BadParameter
 from data_sources.scope import Range
+from notebooks.blocks import Text, blocks
 from notebooks.checks import (
     MAX_LINE,
     MAX_TITLE,
@@ -25,15 +31,18 @@ from notebooks.checks import (
     one_of,
 )
 from notebooks.error import NotebookError
+from notebooks.question import SOURCES, question
 from notebooks.variable import Variable
 
 VERSION = 1  # of the file's format
 
-LAID_OUT = ("table", "facts", "picture")  # by a view; all other charts are drawn on a time axis
 CHARTS = (*rows.KINDS, *LAID_OUT)
 SQL_CHARTS = (*rows.KINDS, "table")
+KINDS = (*SOURCES, "plot", *LAID_OUT, "sql", "threshold")  # of cells, as a file and a link name them
 MEASURES = ("last", "max", "min", "mean", "sum", "count", "p95")
 OPS = ("<", "<=", ">", ">=", "==", "!=")
+
+RESERVED = ("chart", "label", "advice", "over", "beside")  # what a file says of a question beside its parameters
 
 MAX_CELLS = 100
 MAX_ROWS = 12
@@ -48,7 +57,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Prose:
-    """Markdown. Its name is an editor's handle and no part of the value: a file does not hold it."""
+    """Markdown, without blank lines around it. Its name is an editor's handle and not in a file, so not compared."""
 
     name: str = field(compare=False)
     text: str
@@ -56,7 +65,11 @@ class Prose:
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        object.__setattr__(self, "text", re.sub(r"\A([ \t]*\n)+", "", self.text.rstrip()))
         check_text("the text", self.text, MAX_TEXT)
+        for block in blocks(self.text.split("\n"), KINDS)[:2]:
+            if not isinstance(block, Text) or block.marked:
+                raise NotebookError("a cell begins within the text; import it as a notebook", block.line)
 
 
 @dataclass(frozen=True)
@@ -72,16 +85,26 @@ class Layer:
     label: str = ""
 
     def __post_init__(self) -> None:
-        if not self.params or self.params[0][0] != "source" or self.params[0][1] not in KINDS:
-            raise NotebookError(f"a question begins with its source, one of {', '.join(KINDS)}")
+        if not self.params or self.params[0][0] != "source" or self.source not in SOURCES:
+            raise NotebookError(f"a question begins with its source, one of {', '.join(SOURCES)}")
         if len(self.params) > MAX_PARAMS:
             raise NotebookError(f"a question has more than {MAX_PARAMS} parameters")
         for name, value in self.params:
-            if not NAME.fullmatch(name):
-                raise NotebookError(f"“{name[:40]}” is no parameter of {self.source}")
+            if not NAME.fullmatch(name) or name in RESERVED:
+                raise NotebookError(f"“{name[:40]}” means nothing to the source {self.source}")
             check_text(name, value, MAX_VALUE)
+        if [name for name, _ in groupby(self.params, itemgetter(0))] != [*dict(self.params)]:
+            raise NotebookError("the values of one parameter stand one after another")
         one_of("chart", self.chart, CHARTS)
         check_line("label", self.label, MAX_TITLE)
+        if not any("$" in value for _, value in self.params):
+            self._check_question()
+
+    def _check_question(self) -> None:
+        try:
+            question([*self.params])
+        except BadParameter as error:
+            raise NotebookError(f"{error.name} {error.message}") from None
 
     @property
     def source(self) -> str:
@@ -134,8 +157,7 @@ class Ask:
     def _check_laid_out(self, charts: set[str]) -> None:
         if len(self.rows) > 1 or len(charts) > 1 or self.rows[0].advice:
             raise NotebookError(f"a {self.chart} has one row without advice, and all its questions are of one chart")
-        if self.chart != "table" and not self.view:
-            raise NotebookError(f"{self.chart} needs a view")
+        one_of("view", self.view, (*VIEWS[self.chart],))
         beside = [layer.label for layer in self.beside]
         if len({*beside, "rows"}) <= len(beside) or not all(map(NAME.fullmatch, beside)):
             raise NotebookError("what stands beside a table has a name of its own: small letters, digits and _")
