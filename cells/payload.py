@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, TypeVar
-from urllib.parse import urlencode
 
 import plotly.io
 
@@ -24,9 +23,9 @@ from data_sources import ask
 from data_sources.answer import Answer
 from data_sources.audit_query import Audit
 from data_sources.query import Query
-from data_sources.schedule_query import Schedule
-from data_sources.scope import Scope, Window, format_duration, iso
-from data_sources.task_query import Listing, Tasks
+from data_sources.scope import Window
+from data_sources.task_query import Tasks
+from exports.about import file_link
 from headlines.headline import Headline
 
 Shown = TypeVar("Shown", bound=Table | Facts | Picture)
@@ -131,7 +130,7 @@ def row_payload(row: Row, answers: list[Answer], view: View) -> dict[str, Any]:
         "origin": list(dict.fromkeys(answer.origin for answer in answers if answer.origin and answer.measured_at)),
         "code": list(dict.fromkeys(by_hand(answer.query, transport) for answer in answers)),
         "csv": [
-            {"label": file_label(answer.query), "href": csv_link(answer, view.scope)}
+            {"label": file_label(answer.query), "href": file_link("csv", answer, view.scope)}
             for answer in {answer.query: answer for answer in answers if not answer.pending}.values()
         ],
         "notes": notes if empty else notes + absent,
@@ -180,17 +179,6 @@ def failure_payload(label: str, answer: Answer) -> dict[str, Any]:
 def file_label(query: Query) -> str:
     params = dict(query.to_params())
     return f"{params.get('q', params['source'])[:60]}"
-
-
-def csv_link(answer: Answer, scope: Scope) -> str:
-    """The route with absolute times: for a closed window its bytes repeat."""
-    params = [*answer.query.to_params(), ("cluster", scope.cluster)]
-    if isinstance(answer.query, Listing | Schedule):
-        params += scope.range.to_params().items()
-    elif answer.window:
-        step = format_duration(answer.window.step)
-        params += [("from", iso(answer.window.start)), ("to", iso(answer.window.end)), ("step", step)]
-    return f"/export.csv?{urlencode(params)}"
 
 
 def headline_payload(

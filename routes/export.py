@@ -1,4 +1,6 @@
-"""GET /export.csv and /export.json: any query of the pages, with the same parameters, as a file.
+"""GET /export.csv and /export.json: any query of the pages, with the same parameters, as a file; and
+/export.meta.json: what is to be known of the CSV of the same parameters (query, times, source, notes, version), which
+its header `Link` leads to, `rel="describedby"`. In the JSON file the same stands as `meta`.
 
     source=     which kind of query, see data_sources.query; with q=, by=, worker=, queue=, id= as that kind reads them
     range=      how far back, ending now: 6h; or from= and to=: ISO 8601 or unix seconds
@@ -7,7 +9,9 @@
     shape=      tidy (one row a point) or wide (one column a series), of what has a time axis
 
 Of tasks a file holds `limit=` rows. Where there are more, the header `Link` has the address of the next file,
-`rel="next"` (and the JSON's `meta.next` its parameters).
+`rel="next"` (and the JSON's `meta.next` its parameters). With `rows=all` it holds all of them, however many, read page
+by page while it is written: a task that goes on meanwhile did something after the file's end and may be missing.
+`progress=` names it, so that /export.progress?id= tells how far it has come.
 
 A parameter of another name, or one the query does not read, changes nothing and is named in the header
 `X-Ignored-Parameters` (and in the JSON's `meta.ignored`): the links of pages carry theirs along.
@@ -16,7 +20,8 @@ A parameter of another name, or one the query does not read, changes nothing and
     403  {"error": {"message": "..."}}                                          the audit is asked for by no operator
     502  {"error": {"source": "Prometheus", "kind": "unreachable", "what": ..., "hint": ...}}     there is no answer
 
-A file is written from an answer that is complete. Should writing it fail, the connection is cut, not closed.
+A file is written from an answer that is complete, or page by page. Should reading or writing it fail, the connection
+is cut, not closed, so that no half of it passes for the whole.
 """
 
 from __future__ import annotations
@@ -27,9 +32,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 from urllib.parse import urlencode
 
+import orjson
 import pandas as pd
 from anyio import CapacityLimiter, move_on_after
 from anyio.to_thread import run_sync
@@ -41,15 +46,19 @@ from data_sources import ask as desk
 from data_sources.answer import Answer
 from data_sources.audit_query import Audit
 from data_sources.errors import BadParameter
-from data_sources.fields import Params, one
-from data_sources.query import Inspect, PromQL, Query, Signal, from_fields
+from data_sources.fields import one
+from data_sources.query import PromQL, Query, Signal, from_fields
 from data_sources.range_frame import wide_frame
 from data_sources.schedule_query import Schedule
-from data_sources.scope import Range, Scope, iso, parse_duration
-from data_sources.task_query import Histogram, Listing
+from data_sources.scope import Range, Scope, parse_duration
+from data_sources.task_query import MAX_ROWS, Histogram, Listing, Tasks
+from exports.about import about, file_link, file_name, next_params
+from exports.csv_text import csv_chunks
+from exports.json_text import json_chunks
+from exports.plain_values import plain
 from identity import of_headers
-from routes.csv_text import csv_chunks
-from routes.json_text import json_chunks
+from routes import export_pages
+from routes.export_pages import pages_after, read_progress_id
 
 WAIT_SECONDS = 10.0
 LANES = CapacityLimiter(8)  # threads that wait for answers; the server's own stay free for pages and files
@@ -87,6 +96,8 @@ class Export:
     query: Query
     scope: Scope
     shape: str
+    whole: bool  # all pages in one file
+    progress: str
     ignored: tuple[str, ...]
 
     @classmethod
@@ -104,7 +115,11 @@ class Export:
             step = one(fields, "step")
             scope = replace(scope, step=parse_duration(step, "step") if step else None)
             scope.range.resolve(datetime.now(UTC), step=scope.step)  # refuses a step too small for the range
-        return cls(query, scope, shape, tuple(fields.ignored))
+        whole, progress = False, ""
+        if isinstance(query, Tasks) and (whole := one(fields, "rows") == "all"):
+            query, scope = replace(query, limit=MAX_ROWS), replace(scope, range=held_still(scope.range))
+            progress = read_progress_id(one(fields, "progress"))
+        return cls(query, scope, shape, whole, progress, tuple(fields.ignored))
 
 
 def cluster_of(fields: ReadFields) -> str:
@@ -113,6 +128,12 @@ def cluster_of(fields: ReadFields) -> str:
     if name not in known:
         raise BadParameter("cluster", f"must be one of {', '.join(known)}")
     return name
+
+
+def held_still(range: Range) -> Range:
+    """All pages of a file are of one stretch of time."""
+    now = datetime.now(UTC)
+    return range if range.end else Range(start=now - range.length, end=now)
 
 
 def has_time_axis(query: Query) -> bool:
@@ -125,6 +146,10 @@ async def export_csv(request: Request) -> Response:
 
 async def export_json(request: Request) -> Response:
     return await export(request, "json")
+
+
+async def export_meta(request: Request) -> Response:
+    return await export(request, "meta.json")
 
 
 async def export(request: Request, kind: str) -> Response:
@@ -144,25 +169,39 @@ def respond(method: str, asked: Export, kind: str, deadline: float) -> Response:
     answer = desk.ask(asked.query, asked.scope, wait_seconds=max(0.0, deadline - time.monotonic()))
     if problem := problem_with(answer):
         return problem
+    head = about(answer, asked.scope, asked.shape, asked.whole) | {"ignored": asked.ignored}
+    name = file_name(answer, asked.scope)
+    headers = headers_of(f"{name}.{kind}", kind, asked, answer)
+    if kind == "meta.json":
+        text = orjson.dumps(plain({"file": f"{name}.csv", **head}), option=orjson.OPT_INDENT_2)
+        return Response(text, headers=headers, media_type="application/json")
     try:
         frame = wide(answer.frame) if asked.shape == "wide" else answer.frame
     except BadParameter as error:
         return refused(error.name, error.message)
+    more = pages_after(answer, asked.scope, asked.progress) if asked.whole else ()
     nan_is_data = isinstance(asked.query, PromQL | Signal)
     if kind == "csv":
-        chunks, media_type = csv_chunks(frame, nan_is_data=nan_is_data), "text/csv"
+        chunks, media_type = csv_chunks(frame, nan_is_data=nan_is_data, more=more), "text/csv"
     else:
-        chunks, media_type = json_chunks(meta(asked, answer), frame, nan_is_data=nan_is_data), "application/json"
-    headers = {
-        "Content-Disposition": f'attachment; filename="{file_name(asked, answer)}.{kind}"',
-        "Cache-Control": "no-store",
-    }
-    if answer.next:
-        headers["Link"] = f'</export.{kind}?{urlencode(next_params(asked, answer.next))}>; rel="next"'
+        chunks, media_type = json_chunks(head, frame, nan_is_data=nan_is_data, more=more), "application/json"
+    return StreamingResponse(() if method == "HEAD" else chunks, headers=headers, media_type=media_type)
+
+
+def headers_of(name: str, kind: str, asked: Export, answer: Answer) -> dict[str, str]:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    links = []
+    if answer.next and not asked.whole:
+        links.append(f'</export.{kind}?{urlencode(next_params(answer.next, asked.scope))}>; rel="next"')
+    if kind == "csv":
+        as_asked = {"shape": asked.shape} | ({"rows": "all"} if asked.whole else {})
+        links.append(f'<{file_link("meta.json", answer, asked.scope, **as_asked)}>; rel="describedby"')
+    if links:
+        headers["Link"] = ", ".join(links)
     if asked.ignored:
         names = (re.sub(r"[^\w.-]", "?", name, flags=re.ASCII) for name in asked.ignored)
         headers["X-Ignored-Parameters"] = ", ".join(names)[:1000]
-    return StreamingResponse(() if method == "HEAD" else chunks, headers=headers, media_type=media_type)
+    return headers
 
 
 def problem_with(answer: Answer) -> JSONResponse | None:
@@ -197,38 +236,9 @@ def wide(tidy: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"time": values["time"], **columns})
 
 
-def file_name(asked: Export, answer: Answer) -> str:
-    """`default-promql-20260301T100000Z`, safe on any system whatever the query says."""
-    match asked.query:
-        case Inspect(method=name) | Signal(name=name):
-            words = [asked.scope.cluster, asked.query.kind, name]
-        case _:
-            words = [asked.scope.cluster, asked.query.kind]
-    return "-".join([*words, f"{answer.measured_at:%Y%m%dT%H%M%SZ}"])
-
-
-def next_params(asked: Export, query: Query) -> Params:
-    """Of the file after this one; a range that ends now goes on to end when it is asked for."""
-    return [*query.to_params(), *asked.scope.range.to_params().items(), ("cluster", asked.scope.cluster)]
-
-
-def meta(asked: Export, answer: Answer) -> dict[str, Any]:
-    window = answer.window
-    return {
-        "query": urlencode(asked.query.to_params()),
-        "next": urlencode(next_params(asked, answer.next)) if answer.next else None,
-        "cluster": asked.scope.cluster,
-        "from": iso(window.start) if window else None,
-        "to": iso(window.end) if window else None,
-        "step": window.step.total_seconds() if window else None,
-        "origin": answer.origin,
-        "measured_at": iso(answer.measured_at) if answer.measured_at else None,
-        "took": answer.took.total_seconds(),
-        "units": answer.units,
-        "totals": answer.totals,
-        "notes": [{"kind": note.kind, "text": note.text} for note in answer.notes],
-        "ignored": asked.ignored,
-    }
-
-
-routes = [Route("/export.csv", export_csv), Route("/export.json", export_json)]
+routes = [
+    Route("/export.csv", export_csv),
+    Route("/export.json", export_json),
+    Route("/export.meta.json", export_meta),
+    *export_pages.routes,
+]

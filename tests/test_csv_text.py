@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routes.csv_text import BATCH_ROWS, csv_chunks
+from exports.csv_text import BATCH_ROWS, csv_chunks
 
 DANGEROUS = re.compile("^[=+\\-@\t\r\n＝＋－＠]")
 

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
     "data_sources",
+    "exports",
     "recorder",
     "workspace",
     "identity",

@@ -21,7 +21,6 @@ from cells.commands import by_hand
 from cells.once import Once
 from cells.page_view import View, frozen, link_params, read
 from cells.payload import (
-    csv_link,
     facts_payload,
     figure_text,
     headline_payload,
@@ -46,6 +45,7 @@ from data_sources.range_frame import tidy_frame
 from data_sources.schedule_query import ScheduledLoad
 from data_sources.scope import Range, Scope, Window, parse_duration
 from demo.servers import free_port
+from exports.about import file_link
 from headlines.overview import overview
 from tests.watching import Clock, unwatched
 
@@ -125,7 +125,7 @@ stretches = st.builds(
 @given(query=queries, range=spans | stretches)
 def test_a_csv_link_asks_for_the_same_query_and_the_same_window(desk: Desk, query: Query, range: Range) -> None:
     window = desk.window(Scope("default", range))
-    href = csv_link(replace(nothing(query), window=window), Scope(range=range))
+    href = file_link("csv", replace(nothing(query), window=window), Scope(range=range))
     path, fields = urlsplit(href).path, parse_qs(urlsplit(href).query, strict_parsing=True)
     assert path == "/export.csv"
     assert query_from_fields(fields) == query
@@ -145,9 +145,8 @@ def test_a_frozen_link_shows_the_same_window_tomorrow(desk: Desk, range: Range) 
 
 
 def test_a_table_of_now_links_to_its_file_without_a_time() -> None:
-    assert (
-        csv_link(nothing(Workers(("a&b@h",))), Scope()) == "/export.csv?source=workers&worker=a%26b%40h&cluster=default"
-    )
+    link = file_link("csv", nothing(Workers(("a&b@h",))), Scope())
+    assert link == "/export.csv?source=workers&worker=a%26b%40h&cluster=default"
 
 
 def test_a_signal_links_to_what_it_was_resolved_to() -> None:
@@ -278,8 +277,8 @@ def test_the_headline_carries_the_sentence_and_the_state_of_each_source(desk: De
 
 
 def test_no_credential_is_in_any_payload(desk: Desk) -> None:
-    desk.ask(PromQL("up"), LIVE.scope, wait_seconds=5)
-    desk.ask(Inspect("ping"), LIVE.scope, wait_seconds=5)
+    desk.ask(PromQL("up"), LIVE.scope, wait_seconds=60)
+    desk.ask(Inspect("ping"), LIVE.scope, wait_seconds=60)
     for query in (PromQL("up"), Inspect("ping"), Workers(), Depths(), Sources(), DEPTH):
         answer = desk.ask(query, LIVE.scope)
         assert SECRET not in json.dumps(row_payload(CELL.rows[0], [answer, answer], LIVE))

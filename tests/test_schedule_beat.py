@@ -16,8 +16,8 @@ import pytest
 from data_sources.ask import Desk
 from data_sources.schedule_query import Schedule, ScheduledLoad
 from demo.servers import Process, Redis, celery_worker, wait_until
+from exports.csv_text import csv_chunks
 from headlines.schedule import schedule
-from routes.csv_text import csv_chunks
 from tests.watching import LIVE, ROOT, watching
 
 EVERY_SECONDS = 3
@@ -39,7 +39,7 @@ def beat(name: str, redis_server: Redis, folder: Path) -> Process:
 
 
 def entries(desk: Desk) -> dict[str, dict[str, Any]]:
-    frame = desk.ask(Schedule(), SECONDLY, wait_seconds=10).frame
+    frame = desk.ask(Schedule(), SECONDLY, wait_seconds=60).frame
     return {row["name"]: row for row in frame.to_dict("records")}
 
 
@@ -49,7 +49,7 @@ def wait_for(desk: Desk, ready: Callable[[dict[str, Any]], bool], what: str) -> 
     def often() -> dict[str, Any]:
         return entries(desk).get("often", {"on_time": 0, "missed": 0, "doubled": 0, "verdict": ""})
 
-    wait_until(lambda: ready(often()), what, 60)
+    wait_until(lambda: ready(often()), what)
     return often()
 
 
@@ -68,7 +68,7 @@ def test_a_beat_that_pauses_misses_runs_and_two_double_them(desk: Desk, redis_se
             "never_seen",
         )
         assert (weekdays["next_run"].tz_convert("Europe/Berlin").hour, weekdays["next_run"].minute) == (18, 30)
-        load = desk.ask(ScheduledLoad(), SECONDLY, wait_seconds=10).frame
+        load = desk.ask(ScheduledLoad(), SECONDLY, wait_seconds=60).frame
         assert load[load["queue"] == "celery"]["runs"].max() == 3_600 / EVERY_SECONDS
 
     overdue = wait_for(desk, lambda row: row["verdict"] == "overdue", "that nothing comes is seen")

@@ -7,7 +7,8 @@ would carry a CR in the last column.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from routes.plain_values import TEXT, is_unknown, iso_text, name_of, plain
+from exports.plain_values import TEXT, is_unknown, iso_text, name_of, plain
 
 BATCH_ROWS = 50_000
 
@@ -26,8 +27,9 @@ NEEDS_QUOTES = '[",\\r\\n]'
 WRITTEN_OUT = (1e10, 2.0**53)
 
 
-def csv_chunks(frame: pd.DataFrame, *, nan_is_data: bool = False) -> Iterator[bytes]:
-    """The header, then the rows of `frame` in pieces of some megabytes.
+def csv_chunks(frame: pd.DataFrame, *, nan_is_data: bool = False, more: Iterable[pd.DataFrame] = ()) -> Iterator[bytes]:
+    """The header, then the rows of `frame` in pieces of some megabytes, then those of each of `more`, which have the
+    same columns and are taken one at a time.
 
     Times are ISO 8601 in UTC, durations seconds, numbers bare and exact (`NaN`, `+Inf`, `-Inf`), booleans `true` and
     `false`, lists and mappings JSON, unknowns empty. NaN in a NumPy float column is an unknown too, unless
@@ -36,9 +38,10 @@ def csv_chunks(frame: pd.DataFrame, *, nan_is_data: bool = False) -> Iterator[by
     if frame.columns.empty:
         return
     yield csv_lines([inert(pa.array([plain(str(name))], TEXT)) for name in frame.columns])
-    columns = [arrow_column(frame.iloc[:, place], nan_is_data) for place in range(frame.shape[1])]
-    for start in range(0, len(frame), BATCH_ROWS):
-        yield csv_lines([column_text(column.slice(start, BATCH_ROWS)) for column in columns])
+    for each in chain((frame,), more):
+        columns = [arrow_column(each.iloc[:, place], nan_is_data) for place in range(each.shape[1])]
+        for start in range(0, len(each), BATCH_ROWS):
+            yield csv_lines([column_text(column.slice(start, BATCH_ROWS)) for column in columns])
 
 
 def csv_lines(columns: Sequence[pa.Array]) -> bytes:

@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import orjson
 import pandas as pd
 import pyarrow as pa
 
-from routes.plain_values import is_unknown, iso_text, name_of, plain
+from exports.plain_values import is_unknown, iso_text, name_of, plain
 
 BATCH_ROWS = 20_000  # rows as Python objects take some ten times their text
 
 
-def json_chunks(meta: Mapping[str, Any], frame: pd.DataFrame, *, nan_is_data: bool = False) -> Iterator[bytes]:
+def json_chunks(
+    meta: Mapping[str, Any], frame: pd.DataFrame, *, nan_is_data: bool = False, more: Iterable[pd.DataFrame] = ()
+) -> Iterator[bytes]:
     """`{"meta": {...}, "rows": [{...}, ...]}`, a row a line.
 
     Times are ISO 8601 in UTC, durations seconds, unknowns null, numbers that are not finite the texts "NaN", "+Inf"
-    and "-Inf". `nan_is_data` as in `csv_chunks`.
+    and "-Inf". `nan_is_data` and `more` as in `csv_chunks`.
     """
     yield b'{"meta": %s,\n"rows": [' % orjson.dumps(plain(meta))
+    between = b"\n"
+    for rows in chain.from_iterable(json_rows(each, nan_is_data) for each in chain((frame,), more)):
+        yield between + rows
+        between = b",\n"
+    yield b"\n]}\n"
+
+
+def json_rows(frame: pd.DataFrame, nan_is_data: bool) -> Iterator[bytes]:
     names = [plain(str(name)) for name in frame.columns]
     for start in range(0, len(frame), BATCH_ROWS):
         batch = frame.iloc[start : start + BATCH_ROWS]
         columns = [json_values(batch.iloc[:, place], nan_is_data) for place in range(len(names))]
         rows = (orjson.dumps(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
-        yield (b",\n" if start else b"\n") + b",\n".join(rows)
-    yield b"\n]}\n"
+        yield b",\n".join(rows)
 
 
 def json_values(series: pd.Series, nan_is_data: bool) -> list[Any]:

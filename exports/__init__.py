@@ -1,0 +1,1 @@
+"""An answer as a file: CSV, JSON, and what is to be known of either."""
