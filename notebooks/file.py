@@ -7,6 +7,7 @@ text: what was read is written so that it reads the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from notebooks import cell_file
@@ -123,12 +124,16 @@ def write(notebook: Notebook) -> str:
         *(pair(key, value) for key, value in notebook.range.to_params().items()),
         *(f"\n[variables.{variable.name}]\n{write_variable(variable)}" for variable in notebook.variables),
     ]
-    parts = ["\n".join([EDGE, *front, EDGE])]
-    for before, cell in zip((None, *notebook.cells), notebook.cells, strict=False):
-        parts += [*marker(cell, before), cell_file.write_cell(cell)]
-    text = "\n\n".join(filter(None, parts)) + "\n"
+    text = "\n".join([EDGE, *front, EDGE, "", write_cells(notebook.cells)]).rstrip() + "\n"
     bounded(text)
     return text
+
+
+def write_cells(cells: Sequence[Cell]) -> str:
+    parts: list[str] = []
+    for before, cell in zip((None, *cells), cells, strict=False):
+        parts += [*marker(cell, before), cell_file.write_cell(cell)]
+    return "\n\n".join(filter(None, parts))
 
 
 def write_variable(variable: Variable) -> str:
