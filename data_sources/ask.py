@@ -24,6 +24,7 @@ from data_sources.note import Note
 from data_sources.now import chosen, depths_answer, leftovers_answer, seconds_left, sources_answer, workers_answer
 from data_sources.poller import Reading
 from data_sources.prometheus import PrometheusFacts
+from data_sources.promql_query import OfPrometheus
 from data_sources.query import SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
 from data_sources.queue_query import Leftovers, Xray
 from data_sources.run_query import Held
@@ -118,6 +119,8 @@ class Desk:
                 return self._fetches.schedule(query, watch, scope, self.window(scope), wait_seconds)
             case PromQL():
                 return self._fetches.promql(query, watch, scope, self.window(scope), wait_seconds)
+            case OfPrometheus():
+                return self._fetches.of_prometheus(query, watch, scope, self.window(scope), wait_seconds)
             case Inspect():
                 return self._fetches.inspect(query, watch, scope, wait_seconds)
         raise TypeError(f"no source answers {type(query).__name__}")

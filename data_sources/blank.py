@@ -16,6 +16,8 @@ from data_sources.history.failures import FAILURE_COLUMNS
 from data_sources.history.names import NAME_COLUMNS
 from data_sources.history.rows import ONE_TASK_COLUMNS, task_frame
 from data_sources.now_frames import depth_frame, source_frame, worker_frame
+from data_sources.promql_answers import COLUMNS as PROMETHEUS_COLUMNS
+from data_sources.promql_query import OfPrometheus
 from data_sources.query import METHODS, Depths, Inspect, Query, Signal, Sources, Workers
 from data_sources.queue_query import Leftovers, Xray
 from data_sources.range_frame import empty_frame
@@ -62,6 +64,8 @@ def blank_frame(query: Query) -> pd.DataFrame:
             return without_rows(leftovers.COLUMNS)
         case Schedule():
             return without_rows(SCHEDULE_COLUMNS)
+        case OfPrometheus():
+            return without_rows(PROMETHEUS_COLUMNS[type(query)])
         case Signal(by=by) if by:
             return empty_frame((by,))
     return empty_frame(())

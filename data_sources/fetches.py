@@ -21,6 +21,8 @@ from data_sources.history.task_run import TaskRun
 from data_sources.latest import RecorderState
 from data_sources.note import Note, listed
 from data_sources.poller import Reading
+from data_sources.promql_answers import about_answer, values_answer
+from data_sources.promql_query import OfPrometheus
 from data_sources.query import History, Inspect, PromQL, Query
 from data_sources.queue_query import Xray
 from data_sources.range_frame import empty_frame
@@ -40,6 +42,8 @@ Recorded = History | Tasks | OfTasks | Task  # the kinds that the history answer
 
 DEADLINE_SECONDS = 10.0
 INSPECT_SECONDS = 5.0
+ABOUT_SECONDS = 30.0  # which metrics and labels there are changes seldom
+NO_PROMETHEUS = ("no Prometheus is configured; set PROMETHEUS_URL", "Prometheus")
 NO_TURN = (
     "Prometheus",
     f"gave no complete answer within {DEADLINE_SECONDS:g} s",
@@ -58,6 +62,7 @@ class Fetches:
 
     def __init__(self) -> None:
         self._metrics = Flights("ask Prometheus", parallel=4)
+        self._explored = Flights("explore Prometheus", parallel=2)
         self._inspects = Flights("ask workers", parallel=2)
         self._histories = Flights("read the history", parallel=4)
         self._xrays = Flights("look into queues", parallel=2)
@@ -68,6 +73,7 @@ class Fetches:
     def close(self) -> None:
         """Nothing more is fetched; whoever waits is answered."""
         self._metrics.close()
+        self._explored.close()
         self._inspects.close()
         self._histories.close()
         self._xrays.close()
@@ -137,36 +143,30 @@ class Fetches:
         """`named`: the measurement that `query` was written for, whose labels and unit are known."""
         client = watch.prometheus
         if client is None:
-            return rejected(query, "source", "no Prometheus is configured; set PROMETHEUS_URL", source="Prometheus")
+            return rejected(query, "source", *NO_PROMETHEUS)
         labels, units = (named.labels, {"value": named.unit}) if named else ((), {})
-        stretch = None if query.instant else window
 
         def fetch(waited_seconds: float) -> Answer:
-            # The deadline is of the time in line too, or nobody is told while others time out. No try has a shorter one
-            # because the last had failed: a question that takes its time would not be answered any more.
-            seconds = round(DEADLINE_SECONDS - waited_seconds, 1)
-            if seconds <= 0:
-                raise SourceUnreachable(*NO_TURN)
-            if query.instant:
-                result = client.query(query.text, window.end, deadline_seconds=seconds)
-            else:
-                result = client.query_range(query.text, window, deadline_seconds=seconds, labels=labels)
-            warnings = [Note(text, "warning") for text in result.warnings] + [Note(text) for text in result.infos]
-            if named and result.frame.empty:
-                warnings.append(Note(promql.missing(named.name), "absent"))
-            return Answer(
-                frame=result.frame,
-                query=query,
-                units=units,
-                window=stretch,
-                origin=client.origin(),
-                measured_at=datetime.now(UTC),
-                took=result.took,
-                notes=tuple(warnings),
-            )
+            return values_answer(client, query, window, seconds_for(waited_seconds), named)
 
+        stretch = None if query.instant else window
         blank = Answer(empty_frame(labels), query, units, stretch, origin="Prometheus")
         return over_time(self._metrics, query, scope, window, fetch, blank, wait_seconds)
+
+    def of_prometheus(
+        self, query: OfPrometheus, watch: Watch, scope: Scope, window: Window, wait_seconds: float
+    ) -> Answer:
+        """In a line of its own: who explores keeps no page waiting."""
+        client = watch.prometheus
+        if client is None:
+            return rejected(query, "source", *NO_PROMETHEUS)
+        lasts = timedelta(seconds=ABOUT_SECONDS)
+
+        def fetch(waited_seconds: float) -> Answer:
+            return replace(about_answer(client, query, window, seconds_for(waited_seconds)), lasts=lasts)
+
+        blank = Answer(blank_frame(query), query, origin="Prometheus")
+        return over_time(self._explored, query, scope, window, fetch, blank, wait_seconds, lasts)
 
     def inspect(self, query: Inspect, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
         sampled = watch.workers()
@@ -222,6 +222,18 @@ class Fetches:
             return replace(xray_answer(messages, watch), lasts=lasts)
 
         return of_what(query, self._xrays.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster))
+
+
+def seconds_for(waited_seconds: float) -> float:
+    """What is left to answer in. Raises SourceUnreachable when that is nothing.
+
+    The deadline is of the time in line too, or nobody is told while others time out. No try has a shorter one because
+    the last had failed: a question that takes its time would not be answered any more.
+    """
+    seconds = round(DEADLINE_SECONDS - waited_seconds, 1)
+    if seconds <= 0:
+        raise SourceUnreachable(*NO_TURN)
+    return seconds
 
 
 def over_time(

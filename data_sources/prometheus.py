@@ -37,7 +37,7 @@ MAX_LIST_BYTES = 16 * 2**20  # of lists of names and targets, which become Pytho
 # 503 "query timed out in expression evaluation", 422 "expanding series: context deadline exceeded"
 OUT_OF_TIME = re.compile("timed out|context deadline exceeded|context canceled")
 
-Data = TypeVar("Data", dict[str, Any], list[Any])
+Data = TypeVar("Data", dict[str, Any], list[Any], str)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,12 +119,33 @@ class PrometheusClient:
         match: Sequence[str] = (),
         *,
         since: datetime | None = None,
+        until: datetime | None = None,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> list[str]:
-        """The values of `label`, sorted, in series that match any of the selectors and have samples after `since`."""
-        params = [("match[]", selector) for selector in match] + ([("start", unix(since))] if since else [])
-        values = self._get(f"/api/v1/label/{quote(label, safe='')}/values", params, list, deadline_seconds)
-        return sorted(value for value in values if isinstance(value, str))
+        """The values of `label`, sorted, in series that match any of the selectors and have samples in that time."""
+        path = f"/api/v1/label/{quote(label, safe='')}/values"
+        return self._list(path, match, since, until, deadline_seconds)
+
+    def label_names(
+        self,
+        match: Sequence[str] = (),
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> list[str]:
+        """The labels, sorted, of series that match any of the selectors and have samples in that time."""
+        return self._list("/api/v1/labels", match, since, until, deadline_seconds)
+
+    def formatted(self, text: str, *, deadline_seconds: float = DEADLINE_SECONDS) -> str | None:
+        """The expression as the server writes it; None where it does not offer that. Raises QueryRejected."""
+        form = [("query", text)]
+        reply = self._http.request("POST", "/api/v1/format_query", form=form, deadline_seconds=deadline_seconds)
+        if reply.status in (404, 405) or (reply.status == 400 and not error_text(reply.body)):
+            return None
+        if reply.status != 200:
+            raise refusal(reply)
+        return str(data_of(reply, str))
 
     def metadata(self, metric: str = "", *, deadline_seconds: float = DEADLINE_SECONDS) -> dict[str, Metadata]:
         """Type, help and unit by metric name, of all metrics or one. Where exporters differ, the first counts."""
@@ -178,7 +199,7 @@ class PrometheusClient:
     def _evaluate(self, path: str, form: Pairs, deadline_seconds: float, labels: Sequence[str]) -> PromResult:
         started = time.monotonic()
         # Best effort: Prometheus looks at its time-out only between two steps of the evaluation.
-        form = [*form, ("timeout", f"{deadline_seconds:g}")]
+        form = [*form, ("timeout", f"{deadline_seconds:g}"), ("stats", "1")]
         reply = self._ask("POST", path, deadline_seconds, form=form)
         try:
             result = read_result(reply.body, labels)
@@ -188,6 +209,13 @@ class PrometheusClient:
             raise unintelligible(str(exc)) from exc
         took = timedelta(seconds=time.monotonic() - started)
         return PromResult(**vars(result), took=took, bytes=len(reply.body))
+
+    def _list(
+        self, path: str, match: Sequence[str], since: datetime | None, until: datetime | None, deadline_seconds: float
+    ) -> list[str]:
+        params = [("match[]", selector) for selector in match]
+        params += [(name, unix(moment)) for name, moment in (("start", since), ("end", until)) if moment]
+        return sorted(text for text in self._get(path, params, list, deadline_seconds) if isinstance(text, str))
 
     def _get(self, path: str, params: Pairs, shape: type[Data], deadline_seconds: float) -> Data:
         return data_of(self._ask("GET", path, deadline_seconds, params=params, max_bytes=MAX_LIST_BYTES), shape)

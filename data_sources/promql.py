@@ -172,20 +172,23 @@ def flower(name: str, window: str) -> str | None:
     return None
 
 
-def by_container(metric: str, real: str = "") -> str:
-    """A gauge of cAdvisor by container: Docker's name, or Kubernetes' namespace/pod/container.
+def by_container(metric: str, real: str = "", of: str = "{}") -> str:
+    """A metric of cAdvisor by container: Docker's name, or Kubernetes' namespace/pod/container.
 
-    Kubernetes' pause containers (POD) and pod totals (an empty name) are left out, and what is scraped twice is folded.
+    `of` is what is made of its series, such as a rate. Kubernetes' pause containers (POD) and pod totals (an empty
+    name) are left out, and what is scraped twice is folded.
     """
+    docker = of.format(f'{metric}{{name!="", pod=""}}')
+    kubernetes = of.format(f'{metric}{{pod!="", container!="", container!="POD"}}')
     return f"""\
 max by (container) (
   label_join(
-    {metric}{{name!="", pod=""}}{real},
+    {docker}{real},
     "container", "", "name"
   )
   or
   label_join(
-    {metric}{{pod!="", container!="", container!="POD"}}{real},
+    {kubernetes}{real},
     "container", "/", "namespace", "pod", "container"
   )
 )"""

@@ -12,12 +12,19 @@ from typing import ClassVar, Protocol, Self, get_args
 from data_sources.audit_query import Audit
 from data_sources.errors import BadParameter
 from data_sources.fields import Fields, Params, names, one
+from data_sources.promql_query import (
+    Explained,
+    Formatted,
+    LabelNames,
+    LabelValues,
+    Library,
+    Metrics,
+    promql_text,
+)
 from data_sources.queue_query import Leftovers, Xray
 from data_sources.run_query import Compared, Held, Runs
 from data_sources.schedule_query import Schedule, ScheduledLoad
 from data_sources.task_query import Facets, Failures, Family, Histogram, Task, TaskNames, Tasks
-
-MAX_PROMQL = 4096  # bytes; parsing is outside Prometheus's own time limit: 16 KB cost it 3 s
 
 # What a worker may be asked. A request named `shutdown` sent the same way stops it, and `hello`, `objgraph`
 # and `memdump` change it, so the list is closed.
@@ -63,12 +70,7 @@ class PromQL:
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Self:
-        text = one(fields, "q")
-        if not text.strip():
-            raise BadParameter("q", "is empty; give a PromQL expression")
-        if len(text.encode(errors="surrogatepass")) > MAX_PROMQL:
-            raise BadParameter("q", f"is longer than {MAX_PROMQL:,} bytes")
-        return cls(text, one(fields, "instant") == "1")
+        return cls(promql_text(fields, "q"), one(fields, "instant") == "1")
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,12 @@ class History(Signal):
 
 Kind = (
     PromQL
+    | Metrics
+    | LabelNames
+    | LabelValues
+    | Formatted
+    | Explained
+    | Library
     | Inspect
     | Workers
     | Depths

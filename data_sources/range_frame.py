@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from data_sources.errors import BadParameter
 from data_sources.promql import selector
+from data_sources.query_cost import query_cost
 
 # In JSON text a quote inside a string has a backslash before it, so no label's text holds this mark unescaped.
 OPENS, CLOSES = b'"values":[[', b"]]"
@@ -57,13 +58,14 @@ class Result:
     `kind` matrix or vector: `frame` has `time` (datetime64[ms, UTC]), one categorical column a label (sorted by
     name; missing where a series lacks it), `value` (float64); series after series in the server's order, each in
     the order of time. A hole has no row, `NaN` is NaN. A label named `time` or `value` is `exported_time` or
-    `exported_value`. `kind` scalar or string: one row of `time` and `value` (float64, or text).
+    `exported_value`. `kind` scalar or string: one row of `time` and `value` (float64, or text). `cost`: see query_cost.
     """
 
     kind: str
     frame: pd.DataFrame
     warnings: tuple[str, ...] = ()
     infos: tuple[str, ...] = ()
+    cost: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_result(body: bytes, labels: Sequence[str] = ()) -> Result:
@@ -156,7 +158,8 @@ def milliseconds(seconds: npt.NDArray[Any]) -> Times:
 
 def assemble(document: Any, blocks: Sequence[Points], labels: Sequence[str]) -> Result:
     match document:
-        case {"status": "success", "data": {"resultType": str(kind), "result": list(result)}}:
+        case {"status": "success", "data": {"resultType": str(kind), "result": list(result), **rest}}:
+            cost = query_cost(rest.get("stats"))
             warnings, infos = texts(document, "warnings"), texts(document, "infos")
             if document.get("isPartial"):  # VictoriaMetrics
                 warnings += ("The answer is partial: a part of the storage did not answer",)
@@ -170,13 +173,13 @@ def assemble(document: Any, blocks: Sequence[Points], labels: Sequence[str]) -> 
             points = [read_pairs([one["value"]] if "value" in one else []) for one in map(checked, result)]
             warnings += hidden_histograms(sum("histogram" in one for one in result))
         case "scalar", _:
-            return Result(kind, tidy_frame([{}], [read_pairs([result])], ()), warnings, infos)
+            return Result(kind, tidy_frame([{}], [read_pairs([result])], ()), warnings, infos, cost)
         case "string", [_, str(text)]:
             times, _ = read_pairs([[result[0], "NaN"]])
-            return Result(kind, pd.DataFrame({"time": as_times(times), "value": [text]}), warnings, infos)
+            return Result(kind, pd.DataFrame({"time": as_times(times), "value": [text]}), warnings, infos, cost)
         case _:
             raise Undecodable("is of a kind that is not known")
-    return Result(kind, tidy_frame([series["metric"] for series in result], points, labels), warnings, infos)
+    return Result(kind, tidy_frame([series["metric"] for series in result], points, labels), warnings, infos, cost)
 
 
 def checked(series: Any) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 from data_sources.answer import Answer
 from data_sources.fields import Params
-from data_sources.query import Inspect, Query, Signal
+from data_sources.promql_query import OfPrometheus
+from data_sources.query import Inspect, PromQL, Query, Signal
 from data_sources.schedule_query import Schedule
 from data_sources.scope import Scope, format_duration, iso
 from data_sources.task_query import Listing
@@ -61,8 +62,8 @@ def file_link(kind: str, answer: Answer, scope: Scope, **more: str) -> str:
 
 
 def is_listed(query: Query) -> bool:
-    """Whether it is of a stretch of time to the very second, and not on the grid of a chart."""
-    return isinstance(query, Listing | Schedule)
+    """Whether it is of a stretch of time to the very second, or of its end, and not on the grid of a chart."""
+    return isinstance(query, Listing | Schedule | OfPrometheus) or (isinstance(query, PromQL) and query.instant)
 
 
 def file_name(answer: Answer, scope: Scope) -> str:

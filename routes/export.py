@@ -47,6 +47,7 @@ from data_sources.answer import Answer
 from data_sources.audit_query import Audit
 from data_sources.errors import BadParameter
 from data_sources.fields import one
+from data_sources.promql_query import OfPrometheus
 from data_sources.query import PromQL, Query, Signal, from_fields
 from data_sources.range_frame import wide_frame
 from data_sources.schedule_query import Schedule
@@ -108,7 +109,7 @@ class Export:
         shape = one(fields, "shape") or "tidy"
         if shape not in SHAPES or (shape == "wide" and not has_time_axis(query)):
             raise BadParameter("shape", "must be tidy, or wide where there is a time axis")
-        if isinstance(query, PromQL | Signal | Listing | Schedule):
+        if isinstance(query, PromQL | OfPrometheus | Signal | Listing | Schedule):
             times = {name: one(fields, name) for name in ("range", "from", "to")}
             scope = replace(scope, range=Range.from_params(times))
         if isinstance(query, PromQL | Signal):

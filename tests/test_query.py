@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from data_sources.audit_query import Audit
 from data_sources.errors import BadParameter
 from data_sources.fields import MAX_NAME, MAX_NAMES
+from data_sources.promql_query import MAX_PROMQL, Explained, Formatted, LabelNames, LabelValues, Library, Metrics
 from data_sources.query import (
     KINDS,
-    MAX_PROMQL,
     METHODS,
     SIGNALS,
     Depths,
@@ -58,6 +58,7 @@ filters = st.builds(
     st.just("") | searches,
     st.sampled_from(["", "0123456789ab"]),
 )
+promql = text.filter(lambda promql: bool(promql.strip()))
 sorts = st.sampled_from([*SORTS, *(f"-{sort}" for sort in SORTS)])
 limits = st.integers(1, MAX_ROWS)
 cursors = st.builds(Cursor, sorts, st.integers(-(10**18) + 1, 10**18 - 1), st.integers(0, 10**18 - 1))
@@ -70,7 +71,11 @@ queries: st.SearchStrategy[Query] = st.one_of(
     st.builds(Runs, text),
     st.builds(Held, text),
     st.builds(Compared, text, st.just("") | text),
-    st.builds(PromQL, text.filter(lambda promql: bool(promql.strip())), st.booleans()),
+    st.builds(PromQL, promql, st.booleans()),
+    *(st.builds(kind, promql) for kind in (Formatted, Explained)),
+    *(st.just(kind()) for kind in (Metrics, Library)),
+    st.builds(LabelNames, st.just("") | promql),
+    st.builds(LabelValues, text.filter(bool), st.just("") | promql),
     st.builds(Inspect, st.sampled_from([method for method in METHODS if method != "query_task"]), names),
     st.builds(Inspect, st.just("query_task"), names, names.filter(bool)),
     st.builds(Workers, names, names),
@@ -88,7 +93,7 @@ queries: st.SearchStrategy[Query] = st.one_of(
     ),
 )
 FIELDS = (
-    *("source", "q", "by", "instant", "worker", "queue", "id", "with"),
+    *("source", "q", "by", "instant", "match", "worker", "queue", "id", "with"),
     *("name", "state", "search", "failure", "sort", "limit", "after", "before", "container"),
 )
 hostile = st.dictionaries(
@@ -131,6 +136,10 @@ def test_any_fields_give_a_query_or_a_refusal_that_names_one_of_them(fields: dic
         ({"source": ["promql"]}, "q"),
         ({"source": ["promql"], "q": [" \n"]}, "q"),
         ({"source": ["promql"], "q": ["é" * (MAX_PROMQL // 2 + 1)]}, "q"),
+        ({"source": ["explain"], "q": ["up", "up"]}, "q"),
+        ({"source": ["format"], "q": [""]}, "q"),
+        ({"source": ["label_values"], "q": ["x" * (MAX_NAME + 1)]}, "q"),
+        ({"source": ["label_values"], "q": ["job"], "match": ["x" * (MAX_PROMQL + 1)]}, "match"),
         ({"source": ["inspect"], "q": ["objgraph"]}, "q"),
         ({"source": ["inspect"], "q": ["Ping"]}, "q"),
         ({"source": ["inspect"], "q": ["query_task"]}, "id"),

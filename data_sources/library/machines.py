@@ -1,0 +1,79 @@
+"""What there is to ask of containers, by cAdvisor, of hosts, by node-exporter, and of Prometheus itself."""
+
+from __future__ import annotations
+
+from data_sources.library.named import Named
+from data_sources.promql import ADVICE, MEMORY, by_container
+
+
+def of_containers() -> list[Named]:
+    rate, growth = "rate({}[5m])", "deriv({}[1h])"
+    throttled = by_container("container_cpu_cfs_throttled_periods_total", of=rate)
+    periods = by_container("container_cpu_cfs_periods_total", of=rate)
+    limited = f"{MEMORY['memory']}\n/\n{MEMORY['memory_limit']}"
+    grown = f"3600 * {by_container('container_memory_working_set_bytes', of=growth)}"
+    return [
+        Named("cAdvisor", name, title, text, unit, advice, f"container_{needs}")
+        for name, title, text, unit, advice, needs in (
+            ("memory", "Memory, by container", MEMORY["memory"], "bytes", ADVICE["memory"], "memory_usage_bytes"),
+            ("memory_share", "Memory as a share of its limit", limited, "",
+             "At 1 a container is killed, and so are the tasks in it.", "spec_memory_limit_bytes"),
+            ("working_set", "Working set, by container", by_container("container_memory_working_set_bytes"), "bytes",
+             "Without what can be given back at once: what Kubernetes kills by.", "memory_working_set_bytes"),
+            ("memory_growth", "Growth of the working set an hour", grown, "bytes",
+             "Above 0 for long is a leak: worker_max_tasks_per_child or worker_max_memory_per_child bounds it.",
+             "memory_working_set_bytes"),
+            ("cpu", "Processors used, by container",
+             by_container("container_cpu_usage_seconds_total", of="sum without (cpu) (rate({}[5m]))"), "",
+             "1 is one processor, whole.", "cpu_usage_seconds_total"),
+            ("throttled", "Share of time it was throttled", f"{throttled}\n/\n{periods}", "",
+             "Its CPU limit holds it up: tasks are slow though the host is idle.", "cpu_cfs_periods_total"),
+            ("killed", "Killed for memory in the last hour",
+             by_container("container_oom_events_total", " > 0", "increase({}[1h])"), "",
+             "The tasks that ran in it run again, or are lost.", "oom_events_total"),
+            ("restarted", "Restarts in the last hour",
+             by_container("container_start_time_seconds", " > 0", "changes({}[1h])"), "",
+             "After no deploy: look at its memory, and at why it ended.", "start_time_seconds"),
+            ("received", "Bytes received a second",
+             by_container("container_network_receive_bytes_total", of="sum without (interface) (rate({}[5m]))"),
+             "bytes", "Of Docker by container; Kubernetes counts pods.", "network_receive_bytes_total"),
+        )
+    ]  # fmt: skip
+
+
+def of_hosts() -> list[Named]:
+    disks = '{fstype!~"tmpfs|overlay|squashfs|ramfs"}'
+    return [
+        Named("node-exporter", name, title, text, unit, advice, f"node_{needs}")
+        for name, title, text, unit, advice, needs in (
+            ("cpu", "Share of processors that is busy",
+             '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))', "",
+             "Near 1 more slots make tasks slower, not more of them.", "cpu_seconds_total"),
+            ("memory", "Share of memory that is left",
+             "node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes", "",
+             "Under a tenth the next worker may be the one that is killed.", "memory_MemAvailable_bytes"),
+            ("killed", "Processes killed for memory in the last hour", "increase(node_vmstat_oom_kill[1h]) > 0", "",
+             "A worker's child among them shows as WorkerLostError.", "vmstat_oom_kill"),
+            ("waiting_for_disk", "Share of time that waits for a disk",
+             'avg by (instance) (rate(node_cpu_seconds_total{mode="iowait"}[5m]))', "",
+             "Tasks are slow and processors idle: it is the disk.", "cpu_seconds_total"),
+            ("disk", "Share of each disk that is free",
+             f"min by (instance, mountpoint) (\n  node_filesystem_avail_bytes{disks}\n  /\n"
+             f"  node_filesystem_size_bytes{disks}\n)", "", "A full disk stops a broker.", "filesystem_avail_bytes"),
+            ("disk_full", "Disks that are full within a day",
+             f"predict_linear(node_filesystem_avail_bytes{disks}[6h], 86400) < 0", "bytes",
+             "If it goes on as in the last 6 hours.", "filesystem_avail_bytes"),
+            ("load", "Load for each processor",
+             'node_load5 / on (instance) count by (instance) (node_cpu_seconds_total{mode="idle"})', "",
+             "Above 1 processes wait for a processor, or for a disk.", "load5"),
+        )
+    ]  # fmt: skip
+
+
+def of_targets() -> list[Named]:
+    return [
+        Named("Prometheus", "targets", "Targets that answer, by job", "sum by (job) (up)", "",
+              "A line that ends is a job that was taken out.", "up"),
+        Named("Prometheus", "targets_down", "Targets that do not answer", "up == 0", "",
+              "What they tell is missing since then.", "up"),
+    ]  # fmt: skip
