@@ -6,7 +6,9 @@ Never the system's instances: each server has its own port, its own data folder,
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -26,17 +28,22 @@ from psycopg import sql
 
 from demo.install import ROOT, find_program
 
+PATIENCE_SECONDS = 120.0  # with what is sure to come, on a machine that has much else to do
+PORTS = itertools.count(random.randrange(12_000))  # each process begins at another
 # util-linux's, on every Linux: it sets the parent-death signal and becomes the command, so the pid stays.
 END_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that nobody has, given once; and no client gets it meanwhile, as systems take theirs from 32,768 on."""
+    while True:
+        port = 20_000 + next(PORTS) % 12_000
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
-def wait_until(ready: Callable[[], bool], what: str, timeout_seconds: float = 30.0) -> None:
+def wait_until(ready: Callable[[], bool], what: str, timeout_seconds: float = PATIENCE_SECONDS) -> None:
     """Polls `ready` until it is true; raises TimeoutError naming `what`."""
     deadline = time.monotonic() + timeout_seconds
     while not ready():
@@ -87,7 +94,7 @@ class Process:
     def alive(self) -> bool:
         return self._child.poll() is None
 
-    def wait_until(self, ready: Callable[[], bool], timeout_seconds: float = 30.0) -> None:
+    def wait_until(self, ready: Callable[[], bool], timeout_seconds: float = PATIENCE_SECONDS) -> None:
         """Waits until `ready`; a child that died meanwhile is reported with the end of its log.
 
         A child that does not get ready is stopped: nobody else may hold it yet.
@@ -215,7 +222,7 @@ class RabbitMQ(Process):
         (folder / "enabled_plugins").write_text("[rabbitmq_management]." if management else "[].")
         self._epmd = Process("epmd", ["epmd", "-port", str(epmd), "-address", "127.0.0.1"], folder)
         super().__init__("rabbitmq", [rabbitmq_program("rabbitmq-server")], folder, self.env)
-        self.wait_until(self._ready, 90)
+        self.wait_until(self._ready)
 
     def _ready(self) -> bool:
         return accepts(self.port) and (self.management_url is None or accepts(self.management_port))
@@ -303,10 +310,10 @@ class Dashboard(Process):
         command = [sys.executable, "-m", "streamlit", "run", "dashboard.py"]
         history = {"HISTORY_URL": f"sqlite://{folder.absolute() / 'history'}"}
         super().__init__("dashboard", command, folder, {**history, **env}, root)
-        self.wait_until(lambda: bool(listening_ports(self.pid)), 60)
+        self.wait_until(lambda: bool(listening_ports(self.pid)))
         self.port = listening_ports(self.pid)[0]
         self.url = f"http://localhost:{self.port}"
-        self.wait_until(lambda: http_ok(self.port, "/healthz"), 60)
+        self.wait_until(lambda: http_ok(self.port, "/healthz"))
 
 
 def listening_ports(pid: int) -> list[int]:
@@ -320,7 +327,7 @@ def http_ok(port: int, path: str) -> bool:
     """Whether a local HTTP server answers 200."""
     import http.client
 
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == 200

@@ -35,7 +35,7 @@ def ask(
 ) -> Reply:
     """A header may be given more than once."""
     host = urlsplit(url).netloc
-    connection = http.client.HTTPConnection(host.replace("localhost", "127.0.0.1"), timeout=20)
+    connection = http.client.HTTPConnection(host.replace("localhost", "127.0.0.1"), timeout=60)
     try:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in [("Host", host), *headers]:

@@ -33,5 +33,5 @@ def get(rabbitmq: RabbitMQ, path: str) -> Any:
     url = f"http://127.0.0.1:{rabbitmq.management_port}{path}"
     logins = HTTPPasswordMgrWithPriorAuth()
     logins.add_password(None, url, "guest", "guest", is_authenticated=True)
-    with build_opener(HTTPBasicAuthHandler(logins)).open(url, timeout=10) as answer:
+    with build_opener(HTTPBasicAuthHandler(logins)).open(url, timeout=60) as answer:
         return json.load(answer)

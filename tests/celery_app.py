@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 from celery import Celery
 
@@ -22,6 +23,13 @@ app.conf.update(
 @app.task(name="shop.sleep", rate_limit="100/s")
 def sleep(seconds: float, **secrets: str) -> None:
     time.sleep(seconds)
+
+
+@app.task(name="shop.wait_for")
+def wait_for(path: str, **secrets: str) -> None:
+    """Runs until there is a file of this name."""
+    while not Path(path).exists():
+        time.sleep(0.05)
 
 
 @app.task(name="shop.refresh_token")

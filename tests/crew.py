@@ -27,7 +27,7 @@ POOLS: Mapping[str, tuple[str, ...]] = {  # each consumes the queue of its name
     "gevent": ("-P", "gevent", "-c", "4"),
 }
 RESTARTS = {"prefork", "threads"}  # those with worker_pool_restarts
-SECONDS = 10.0  # for all to reply
+SECONDS = 30.0  # for all to reply
 
 
 def host(pool: str) -> str:
@@ -49,7 +49,7 @@ class Crew:
         replies = give(Broker.from_url(self.url), order, [host(pool) for pool in pools or POOLS], seconds)
         return {reply.worker.partition("@")[0]: reply for reply in replies}
 
-    def says(self, method: str, pool: str, seconds: float = 5.0) -> Any:
+    def says(self, method: str, pool: str, seconds: float = SECONDS) -> Any:
         """What one worker says of itself; None: not now. By a new inspector: an old one leaves the silent alone."""
         with closing(CeleryInspector(Broker.from_url(self.url))) as inspector:
             snapshot = inspector.snapshot([method], workers=[host(pool)], deadline_seconds=seconds)
@@ -72,7 +72,7 @@ def crew_on(url: str, folder: Path) -> Iterator[Crew]:
             stack.callback(processes[pool].signal, signal.SIGKILL)  # it would wait for its long tasks
         app = stack.enter_context(Celery(broker=url, set_as_current=False))
         inspector = stack.enter_context(closing(CeleryInspector(Broker.from_url(url))))
-        wait_until(lambda: inspector.snapshot(["ping"], deadline_seconds=1).answered == {*EVERYONE}, "workers", 90)
+        wait_until(lambda: inspector.snapshot(["ping"], deadline_seconds=1).answered == {*EVERYONE}, "workers")
         yield Crew(url, folder, processes, app)
 
 

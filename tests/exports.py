@@ -41,7 +41,7 @@ class Exports:
     def get(self, path: str) -> str:
         """As somebody who may read. Raises HTTPError for what is no 200."""
         request = Request(f"http://127.0.0.1:{self.port}{path}", headers={HEADER: to_header(READER)})
-        with urlopen(request, timeout=20) as response:
+        with urlopen(request, timeout=60) as response:
             return str(response.read().decode())
 
     def post(self, order: str, body: Mapping[str, Any], person: Person = NOBODY) -> tuple[int, Any]:
@@ -49,7 +49,7 @@ class Exports:
         headers = {"Content-Type": "application/json", HEADER: to_header(person)}
         request = Request(f"http://127.0.0.1:{self.port}/api/control/{order}", orjson.dumps(body), headers)
         try:
-            with urlopen(request, timeout=30) as response:
+            with urlopen(request, timeout=60) as response:
                 return response.status, orjson.loads(response.read())
         except HTTPError as error:
             return error.code, orjson.loads(error.read())

@@ -86,7 +86,7 @@ def cluster_on(url: str, folder: Path, **env: str) -> Iterator[Cluster]:
         exports = stack.enter_context(exports_of(desk))
         held = partial(answer_of, desk, "id")
         # gevent's takes orders from a greenlet of its own, which may start after it has said that it is ready
-        wait_until(lambda: len(answer_of(desk, "worker", Inspect("ping"))) == len(POOLS), "all workers", 60)
+        wait_until(lambda: len(answer_of(desk, "worker", Inspect("ping"))) == len(POOLS), "all workers")
         revoked = uuid()
         app.control.revoke(revoked)
         app.control.time_limit("shop.add", soft=SOFT_SECONDS, hard=HARD_SECONDS)
@@ -147,4 +147,4 @@ def sleep(app: Celery, queue: str) -> str:
 def answer_of(desk: Desk, column: str, query: Query) -> list[Any]:
     """A column of what is answered now."""
     soon = replace(LIVE, max_age=timedelta(seconds=0.1))
-    return list(desk.ask(query, soon, wait_seconds=5).frame[column])
+    return list(desk.ask(query, soon, wait_seconds=60).frame[column])

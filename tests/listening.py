@@ -21,7 +21,7 @@ from data_sources.history.task_record import TaskRecord, merge
 @contextmanager
 def listening(url: str, **settings: Any) -> Iterator[EventStream]:
     with closing(open_events(Broker.from_url(url, **settings))) as stream:
-        stream.connect(5)
+        stream.connect(30)
         yield stream
 
 
@@ -62,7 +62,7 @@ def say(url: str, *kinds: str, exchange: str = "celeryev", **options: Any) -> No
 def assert_closing_ends_a_read(url: str) -> None:
     """`close` comes from another thread, whether that one reads by now or not."""
     stream = open_events(Broker.from_url(url))
-    stream.connect(5)
+    stream.connect(30)
     errors: list[SourceError] = []
 
     def read() -> None:

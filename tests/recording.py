@@ -22,16 +22,23 @@ FINAL = tuple(map(schema.STATES.index, schema.FINAL))
 
 
 class RecorderProcess(Process):
-    """`python -m recorder` on a Redis, with its history in `folder`; returns when it has written that it records."""
+    """`python -m recorder` on a Redis, with its history in `folder`; returns when it has written that it records.
 
-    def __init__(self, folder: Path, broker_url: str, env: Mapping[str, str] | None = None) -> None:
+    `beforehand`: what Python is to do first.
+    """
+
+    def __init__(
+        self, folder: Path, broker_url: str, env: Mapping[str, str] | None = None, beforehand: str = ""
+    ) -> None:
         url = f"sqlite:///{folder / 'history'}"
         where = place(Secret(url), Cluster(broker=Broker.from_url(broker_url)))
         assert isinstance(where, SqlitePlace)
         self.place = where
         self.history = Look(where.path)
         settings = {"CELERY_BROKER_URL": broker_url, "HISTORY_URL": url, "PROMETHEUS_URL": "", "ALERTMANAGER_URL": ""}
-        super().__init__("recorder", [sys.executable, "-m", "recorder"], folder, {**settings, **(env or {})}, cwd=ROOT)
+        script = f"{beforehand}\nimport runpy\nrunpy.run_module('recorder', run_name='__main__')"
+        program = ("-c", script) if beforehand else ("-m", "recorder")
+        super().__init__("recorder", [sys.executable, *program], folder, {**settings, **(env or {})}, cwd=ROOT)
         self.wait_until(self.records)
 
     def records(self) -> bool:

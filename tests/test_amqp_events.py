@@ -96,8 +96,8 @@ def test_a_connection_that_is_cut_is_told_and_made_anew(rabbitmq: RabbitMQ, exch
         with listening(url, event_exchange=exchange) as stream:
             proxy.behave(forward(rabbitmq.port))
             with pytest.raises(SourceUnreachable, match="closed the connection"):
-                stream.read(10)
-            stream.connect(5)
+                stream.read(60)
+            stream.connect(30)
             publish(rabbitmq.url, "worker-online", exchange=exchange)
             assert hear_until(stream, lambda heard: bool(heard.workers)).poisoned == 0
 
@@ -106,7 +106,7 @@ def test_a_queue_that_somebody_deletes_is_a_loss(rabbitmq: RabbitMQ, stream: Eve
     rows = rabbitmq.ctl("list_queues", "name").splitlines()
     rabbitmq.ctl("delete_queue", next(row for row in rows if row.startswith(exchange)))
     with pytest.raises(SourceUnreachable):
-        stream.read(10)
+        stream.read(60)
 
 
 def test_a_broker_that_vanished_is_noticed_by_its_silence(

@@ -29,7 +29,7 @@ class Counted:
 
     def asked(self, scope: Scope, text: str = "up") -> int:
         """How many requests there were after one more ask."""
-        answer = self.desk.ask(PromQL(text), scope, wait_seconds=10)
+        answer = self.desk.ask(PromQL(text), scope, wait_seconds=60)
         assert answer.failure is None
         return len(self.peer.requests)
 

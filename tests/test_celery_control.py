@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -35,6 +35,7 @@ from demo.servers import Redis, wait_until
 from tests.brokers import new_vhost
 from tests.celery_puppet import Puppet, Request, Send
 from tests.crew import EVERYONE, POOLS, Crew, crew_on, host, worker
+from tests.deadline import within
 from tests.fault_proxy import FaultProxy
 from tests.impostor import hang
 from tests.listening import hear_until, listening
@@ -134,26 +135,25 @@ def test_a_thread_cannot_be_terminated(crew: Crew) -> None:
     assert task_id in crew.runs("threads")
 
 
-def test_a_solo_worker_cannot_be_told_anything_while_a_task_runs(crew: Crew) -> None:
-    task_id = crew.send("shop.sleep", "solo", 3)
-    wait_until(lambda: "shop.sleep" in crew.processes["solo"].tail(), "the task")
+def test_a_solo_worker_cannot_be_told_anything_while_a_task_runs(crew: Crew, tmp_path: Path) -> None:
+    task_id = crew.send("shop.wait_for", "solo", str(tmp_path / "done"))
+    wait_until(lambda: task_id in crew.processes["solo"].tail(), "the task")
     reply = crew.give(Revoke((task_id,), terminate=True), "solo", seconds=1)["solo"]
     assert (reply.outcome, reply.text[:20]) == ("no reply", "sent, not confirmed:")
+    (tmp_path / "done").touch()
     wait_until(lambda: task_id in (crew.says("revoked", "solo") or ()), "the order, which is carried out afterwards")
 
 
 def test_a_rate_limit_is_set_and_lifted(crew: Crew) -> None:
-    replies = crew.give(RateLimit("shop.add", "10/m"))
+    replies = crew.give(RateLimit("shop.add", "1/h"))
     assert {(reply.outcome, reply.text) for reply in replies.values()} == {("done", "new rate limit set successfully")}
-    assert all("rate_limit=10/m" in limits(crew, pool, "shop.add") for pool in POOLS)
+    assert all("rate_limit=1/h" in limits(crew, pool, "shop.add") for pool in POOLS)
     crew.give(RateLimit("shop.add", "0"))
     assert all("rate_limit=0" in limits(crew, pool, "shop.add") for pool in POOLS)
-    started = time.monotonic()
     before = accepted(crew, "threads", "shop.add")
     for _ in range(5):
         crew.send("shop.add", "threads", 1, 2)
-    wait_until(lambda: accepted(crew, "threads", "shop.add") == before + 5, "the tasks")
-    assert time.monotonic() - started < 24, "at ten a minute they would take longer"
+    wait_until(lambda: accepted(crew, "threads", "shop.add") == before + 5, "the tasks, one an hour no more")
 
 
 def test_time_limits_are_set_and_lifted_together(crew: Crew) -> None:
@@ -280,7 +280,7 @@ def test_a_worker_without_events_has_none_to_switch_on(crew: Crew, order: Enable
 @pool
 def test_a_worker_shuts_down_without_a_word(crew: Crew, pool: str) -> None:
     with worker(crew.url, f"extra-{pool}", crew.folder, *POOLS[pool]) as extra:
-        wait_until(lambda: crew.says("ping", f"extra-{pool}", 1) is not None, "the worker", 60)
+        wait_until(lambda: crew.says("ping", f"extra-{pool}", 1) is not None, "the worker")
         reply = crew.give(Shutdown(), f"extra-{pool}")[f"extra-{pool}"]
         assert (reply.outcome, reply.text) == ("no reply", "sent; a worker that shuts down does not reply")
         wait_until(lambda: not extra.alive, "its end")
@@ -300,19 +300,19 @@ def test_what_could_reach_others_than_named_never_reaches_the_wire(
 ) -> None:
     with wiretap(crew.url) as (url, seen):
         with pytest.raises(QueryRejected):
-            give(Broker.from_url(url), order, workers, 5)
+            give(Broker.from_url(url), order, workers, 30)
         assert seen == []
         with pytest.raises(QueryRejected, match=f"{MOST_WORKERS + 1:,} workers"):
             give(Broker.from_url(url), order, [f"w{number}@crew" for number in range(MOST_WORKERS + 1)], 5)
         assert seen == []
-        give(Broker.from_url(url), EnableEvents(), [host("threads")], 5)
+        give(Broker.from_url(url), EnableEvents(), [host("threads")], 30)
         assert sending(crew.url) in b"".join(seen), "the wire is watched"
     assert all(crew.says("ping", pool) for pool in POOLS)
 
 
 def test_an_order_reaches_those_named_and_nobody_else(crew: Crew) -> None:
     order = RateLimit("shop.refresh_token", "7/s")
-    replies = give(Broker.from_url(crew.url), order, [host("gevent"), "nobody@crew", host("gevent"), host("solo")], 2)
+    replies = give(Broker.from_url(crew.url), order, [host("gevent"), "nobody@crew", host("gevent"), host("solo")], 4)
     assert [(reply.worker, reply.outcome) for reply in replies] == [
         (host("gevent"), "done"),
         ("nobody@crew", "no reply"),
@@ -330,9 +330,8 @@ def test_a_worker_that_is_stopped_has_not_confirmed_and_obeys_when_it_goes_on(cr
     process = crew.processes["threads"]
     process.signal(signal.SIGSTOP)
     try:
-        began = time.monotonic()
-        replies = crew.give(RateLimit("shop.fail", "3/h"), seconds=2)
-        assert time.monotonic() - began < 3
+        with within(4):
+            replies = crew.give(RateLimit("shop.fail", "3/h"), seconds=4)
     finally:
         process.signal(signal.SIGCONT)
     assert outcomes(replies) == {pool: "no reply" if pool == "threads" else "done" for pool in POOLS}
@@ -341,7 +340,7 @@ def test_a_worker_that_is_stopped_has_not_confirmed_and_obeys_when_it_goes_on(cr
 
 def test_a_reply_that_is_lost_after_the_effect_is_no_failure(crew: Crew) -> None:
     with wiretap(crew.url, deaf_after=sending(crew.url)) as (url, _):
-        [reply] = give(Broker.from_url(url), RateLimit("shop.retry", "5/h"), [host("prefork")], 2)
+        [reply] = give(Broker.from_url(url), RateLimit("shop.retry", "5/h"), [host("prefork")], 4)
     assert reply.outcome == "no reply"
     assert reply.text.startswith("sent, not confirmed")
     wait_until(lambda: "rate_limit=5/h" in limits(crew, "prefork", "shop.retry"), "the limit")
@@ -352,13 +351,11 @@ def test_an_order_that_cannot_be_sent_is_no_reply_of_a_worker(scheme: str) -> No
     with FaultProxy(None) as nobody:
         broker = Broker.from_url(f"{scheme}://127.0.0.1:{nobody.port}/")
         with pytest.raises(SourceUnreachable, match="refused the connection") as error:
-            give(broker, Shutdown(), EVERYONE, 2)
+            give(broker, Shutdown(), EVERYONE, 30)
         assert error.value.hint.startswith("Nothing was sent.")
         nobody.behave(hang)
-        began = time.monotonic()
-        with pytest.raises(SourceUnreachable, match="did not answer") as error:
+        with pytest.raises(SourceUnreachable, match="did not answer") as error, within(1):
             give(broker, Shutdown(), EVERYONE, 1)
-        assert time.monotonic() - began < 2
         assert error.value.hint.startswith("Nothing was sent.")
 
 
@@ -367,7 +364,7 @@ def test_what_a_user_may_not_publish_is_refused(redis_server: Redis) -> None:
         client.execute_command("ACL", "SETUSER", "reader", "on", ">word", "~*", "&*", "+@all", "-publish")
     broker = Broker.from_url(f"redis://reader:word@127.0.0.1:{redis_server.port}/0")
     with pytest.raises(QueryRejected, match="does not let this user run the command publish"):
-        give(broker, Shutdown(), EVERYONE, 2)
+        give(broker, Shutdown(), EVERYONE, 30)
 
 
 def test_a_hostile_reply_is_masked_and_cut(redis_server: Redis) -> None:
@@ -377,7 +374,7 @@ def test_a_hostile_reply_is_masked_and_cut(redis_server: Redis) -> None:
         send({"w@test": {"error": "api_key=hunter2, <b>" + "x" * 10_000}})
 
     with Puppet(redis_server.url, "w@test", answer):
-        [reply] = give(Broker.from_url(redis_server.url), Revoke(("a",)), ["w@test"], 5)
+        [reply] = give(Broker.from_url(redis_server.url), Revoke(("a",)), ["w@test"], 30)
     assert reply.outcome == "refused"
     assert reply.text.startswith("api_key=********, <b>xxx")
     assert len(reply.text) <= MAX_WORDS + 1
@@ -386,5 +383,5 @@ def test_a_hostile_reply_is_masked_and_cut(redis_server: Redis) -> None:
 @pytest.mark.parametrize("value", [None, [], "done", {"done": 1}, {}])
 def test_a_reply_that_says_nothing_confirms_nothing(redis_server: Redis, value: Any) -> None:
     with Puppet(redis_server.url, "w@test", lambda request, send: send({"w@test": value})):
-        [reply] = give(Broker.from_url(redis_server.url), Revoke(("a",)), ["w@test"], 5)
+        [reply] = give(Broker.from_url(redis_server.url), Revoke(("a",)), ["w@test"], 30)
     assert (reply.outcome, reply.text) == ("no reply", "sent, and what it replied cannot be read")

@@ -81,8 +81,8 @@ class Site:
         """It answers, and is known to."""
         folder = self.folder / str(len(list(self.folder.iterdir())))
         with running(self.redis, folder, name, *options) as process:
-            process.wait_until(lambda: f"{name} ready" in process.log.read_text(), 60)
-            wait_until(lambda: name in self.known(), name, 60)
+            process.wait_until(lambda: f"{name} ready" in process.log.read_text())
+            wait_until(lambda: name in self.known(), name)
             yield process
 
 
@@ -110,7 +110,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             app.send_task("shop.add", (n, n), queue="forgotten")
         with steering(redis.url, folder) as desk:
             site = Site(redis, folder, app, desk)
-            wait_until(lambda: MAIL in site.known(), MAIL, 60)
+            wait_until(lambda: MAIL in site.known(), MAIL)
             yield site
 
 
@@ -221,7 +221,7 @@ def test_a_worker_that_restarts_loses_what_was_changed_and_is_given_it_again(sit
 def test_a_worker_that_is_shut_down_is_read_back_as_gone(site: Site) -> None:
     with site.worker("last@steer", "-P", "threads") as process:
         outcome = site.act(Shutdown(), "last@steer")
-        wait_until(lambda: not process.alive, "its end", 20)
+        wait_until(lambda: not process.alive, "its end")
 
     assert outcome.plan.warnings[0].startswith("Nobody will take from last")
     assert [reply.outcome for reply in outcome.replies] == ["no reply"]
@@ -257,7 +257,7 @@ def test_a_reply_that_is_lost_after_the_effect_is_not_confirmed_and_the_audit_ha
         FaultProxy(losing_answers(site.redis.port, loses)) as proxy,
         steering(f"redis://127.0.0.1:{proxy.port}/0", tmp_path) as desk,
     ):
-        wait_until(lambda: MAIL in replace(site, desk=desk).known(), MAIL, 60)
+        wait_until(lambda: MAIL in replace(site, desk=desk).known(), MAIL)
         outcome = desk.act(ANN, desk.plan(ANN, limit, "default", (MAIL,)).nonce)
         written = entries(desk.workspace)[::-1]
 
@@ -274,7 +274,7 @@ def test_while_the_broker_is_gone_nothing_is_planned_or_done(tmp_path: Path, red
         Celery(broker=redis_server.url, set_as_current=False) as app,
     ):
         site = Site(redis_server, tmp_path, app, desk)
-        wait_until(lambda: MAIL in site.known(), MAIL, 60)
+        wait_until(lambda: MAIL in site.known(), MAIL)
         limit = site.plan(RateLimit("shop.add", "1"), MAIL)
         redis_server.signal(signal.SIGSTOP)
         try:

@@ -161,7 +161,7 @@ def test_promtool_complains_of_celery_exporters_names_alone() -> None:
     text, _ = exposition(families({"shop": EVERYTHING, "mail": EVERYTHING}, NOW), "")
 
     checked = subprocess.run(
-        [program("promtool"), "check", "metrics"], input=text, capture_output=True, check=False, timeout=60
+        [program("promtool"), "check", "metrics"], input=text, capture_output=True, check=False, timeout=180
     )
 
     why = 'non-histogram and non-summary metrics should not have "_count" suffix'

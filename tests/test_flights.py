@@ -19,6 +19,7 @@ from data_sources.errors import QueryRejected, SourceUnreachable
 from data_sources.flights import MOST_QUESTIONS, Flight, Flights, Wish
 from data_sources.query import PromQL
 from demo.servers import wait_until
+from tests.deadline import within
 
 BLANK = Answer(pd.DataFrame({"value": pd.Series(dtype="float64")}), PromQL("up"))
 
@@ -43,7 +44,7 @@ class Source:
 
     def __call__(self, waited_seconds: float) -> Answer:
         self.asked += 1
-        self.opened.wait(20)
+        self.opened.wait(60)
         if self.error:
             raise self.error
         return answer(self.asked)
@@ -71,41 +72,40 @@ def test_twenty_viewers_cost_one_request(flights: Flights) -> None:
 
     def viewer() -> Answer:
         flights.ask("q", 1, source, BLANK, 0)
-        together.wait(10)
-        return flights.ask("q", 1, source, BLANK, 10)
+        together.wait(60)
+        return flights.ask("q", 1, source, BLANK, 60)
 
     with ThreadPoolExecutor(20) as pool:
         viewers = [pool.submit(viewer) for _ in range(20)]
-        together.wait(10)
+        together.wait(60)
     assert [value(one.result()) for one in viewers] == [1.0] * 20
     assert source.asked == 1
 
 
 def test_a_new_slot_is_fetched_once_and_an_old_one_never_again(flights: Flights) -> None:
     source = Source()
-    assert [value(flights.ask("q", slot, source, BLANK, 5)) for slot in (1, 1, 2, 2)] == [1, 1, 2, 2]
-    assert [value(flights.ask("frozen", 0, source, BLANK, 5)) for _ in range(3)] == [3, 3, 3]
+    assert [value(flights.ask("q", slot, source, BLANK, 60)) for slot in (1, 1, 2, 2)] == [1, 1, 2, 2]
+    assert [value(flights.ask("frozen", 0, source, BLANK, 60)) for _ in range(3)] == [3, 3, 3]
 
 
 def test_who_is_content_with_an_older_answer_takes_the_newer_one_that_is_there(flights: Flights) -> None:
     source = Source()
-    assert [value(flights.ask("q", slot, source, BLANK, 5)) for slot in (65, 60, 65, 60, 70, 60)] == [1, 1, 1, 1, 2, 2]
+    assert [value(flights.ask("q", slot, source, BLANK, 60)) for slot in (65, 60, 65, 60, 70, 60)] == [1, 1, 1, 1, 2, 2]
 
 
 def test_the_last_good_answer_is_shown_while_a_newer_one_is_on_its_way(flights: Flights) -> None:
     source = Source()
-    flights.ask("q", 1, source, BLANK, 5)
+    flights.ask("q", 1, source, BLANK, 60)
     source.opened.clear()
     assert value(flights.ask("q", 2, source, BLANK, 0)) == 1
     source.opened.set()
-    assert value(flights.ask("q", 2, source, BLANK, 5)) == 2
+    assert value(flights.ask("q", 2, source, BLANK, 60)) == 2
 
 
 def test_nobody_waits_longer_than_asked_for_and_pending_is_not_an_answer(flights: Flights) -> None:
     source = Source(open=False)
-    began = time.monotonic()
-    assert flights.ask("q", 1, source, BLANK, 0.2).pending
-    assert 0.2 <= time.monotonic() - began < 2
+    with within(0.2):
+        assert flights.ask("q", 1, source, BLANK, 0.2).pending
     source.opened.set()
 
 
@@ -114,19 +114,20 @@ def test_a_source_that_hangs_holds_up_no_other(flights: Flights) -> None:
     for question in range(5):
         flights.ask(question, 1, silent, BLANK, 0, lane="silent")
 
-    assert value(flights.ask("q", 1, well, BLANK, 5, lane="well")) == 1
+    assert value(flights.ask("q", 1, well, BLANK, 60, lane="well")) == 1
     assert silent.asked == 2  # at once; the others wait their turn
     silent.opened.set()
 
 
-def test_ten_askers_of_a_failing_question_wait_one_timeout_not_ten(flights: Flights) -> None:
+def test_ten_askers_of_a_failing_question_wait_one_timeout_not_ten(
+    flights: Flights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REST", timedelta(hours=1))
     source = Source(open=False)
     source.error = SourceUnreachable("Prometheus", "did not answer within 0.3 s", "Is it running?")
     threading.Timer(0.3, source.opened.set).start()
-    began = time.monotonic()
-    at_once = many(10, lambda: flights.ask("q", 1, source, BLANK, 10))
-    after = [flights.ask("q", 1, source, BLANK, 10) for _ in range(10)]
-    assert time.monotonic() - began < 1.5
+    at_once = many(10, lambda: flights.ask("q", 1, source, BLANK, 60))
+    after = [flights.ask("q", 1, source, BLANK, 60) for _ in range(10)]
     assert source.asked == 1
     assert {"did not answer within 0.3 s"} == {one.failure.what for one in at_once + after if one.failure}
     assert not any(one.pending for one in at_once + after)
@@ -135,20 +136,20 @@ def test_ten_askers_of_a_failing_question_wait_one_timeout_not_ten(flights: Flig
 @pytest.mark.usefixtures("short_rest")
 def test_a_failure_stands_beside_the_last_good_answer_until_it_heals(flights: Flights) -> None:
     source = Source()
-    flights.ask("q", 1, source, BLANK, 5)
+    flights.ask("q", 1, source, BLANK, 60)
     source.error = SourceUnreachable("Prometheus", "refuses connections")
-    first = flights.ask("q", 2, source, BLANK, 5)
+    first = flights.ask("q", 2, source, BLANK, 60)
     assert first.stale
     assert value(first) == 1
-    wait_until(lambda: flights.ask("q", 2, source, BLANK, 5) is not first, "another try", 5)
-    again = flights.ask("q", 2, source, BLANK, 5)
+    wait_until(lambda: flights.ask("q", 2, source, BLANK, 60) is not first, "another try")
+    again = flights.ask("q", 2, source, BLANK, 60)
     assert again.failure
     assert first.failure
     assert again.failure.since == first.failure.since
 
     source.error = None
-    wait_until(lambda: flights.ask("q", 2, source, BLANK, 5).failure is None, "healing", 5)
-    assert value(flights.ask("q", 2, source, BLANK, 5)) == source.asked
+    wait_until(lambda: flights.ask("q", 2, source, BLANK, 60).failure is None, "healing")
+    assert value(flights.ask("q", 2, source, BLANK, 60)) == source.asked
 
 
 @pytest.mark.usefixtures("short_rest")
@@ -157,15 +158,15 @@ def test_what_failed_is_tried_again_by_itself_while_somebody_asks(
 ) -> None:
     source = Source()
     source.error = SourceUnreachable("Prometheus", "refuses connections")
-    flights.ask("q", 1, source, BLANK, 5)
-    wait_until(lambda: source.asked > 2, "another try", 5)
+    flights.ask("q", 1, source, BLANK, 60)
+    wait_until(lambda: source.asked > 2, "another try")
     source.error = None
-    wait_until(lambda: flights._flights["q"].answer.failure is None, "healing before anybody asks", 5)
+    wait_until(lambda: flights._flights["q"].answer.failure is None, "healing before anybody asks")
 
     monkeypatch.setattr(module, "WANTED_SECONDS", 0.0)
     source.error = SourceUnreachable("Prometheus", "refuses connections")
     asked = source.asked
-    flights.ask("q", 2, source, BLANK, 5)
+    flights.ask("q", 2, source, BLANK, 60)
     time.sleep(0.2)  # four rests
     assert source.asked == asked + 1
 
@@ -177,7 +178,9 @@ def test_however_long_the_outage_the_next_try_is_within_ten_seconds(hours: int) 
     began = flight.answer.failure
     for _ in range(hours * 1_800):  # every two seconds
         flight.fail(SourceUnreachable("Prometheus", "refuses connections"))
-    assert 2 <= flight.rests_until - time.monotonic() + 0.1 <= 10
+    before = time.monotonic()
+    flight.fail(SourceUnreachable("Prometheus", "refuses connections"))
+    assert before + 2 <= flight.rests_until <= time.monotonic() + 10
     failure = flight.answer.failure
     assert failure
     assert failure.retry_at
@@ -189,7 +192,7 @@ def test_however_long_the_outage_the_next_try_is_within_ten_seconds(hours: int) 
 def test_a_refused_question_is_not_asked_again_and_again(flights: Flights) -> None:
     source = Source()
     source.error = QueryRejected("Prometheus", "parse error: unexpected end of input")
-    refused = [flights.ask("q", slot, source, BLANK, 5).failure for slot in range(10)]
+    refused = [flights.ask("q", slot, source, BLANK, 60).failure for slot in range(10)]
     assert source.asked == 1
     assert {"rejected"} == {failure.kind for failure in refused if failure}
 
@@ -200,7 +203,7 @@ def test_a_fault_of_our_own_is_a_failure_and_its_text_stays_in_the_log(
     source = Source()
     source.error = KeyError("redis://:S3cr3t@host")
     with caplog.at_level(logging.ERROR):
-        failure = flights.ask("q", 1, source, BLANK, 5).failure
+        failure = flights.ask("q", 1, source, BLANK, 60).failure
     assert failure
     assert (failure.what, failure.hint) == ("unexpected KeyError", "The log has the details")
     assert "unexpected error while asking" in caplog.text
@@ -209,9 +212,9 @@ def test_a_fault_of_our_own_is_a_failure_and_its_text_stays_in_the_log(
 def test_the_question_not_asked_for_longest_is_forgotten_first(flights: Flights) -> None:
     source = Source()
     for question in range(MOST_QUESTIONS):
-        flights.ask(question, 1, source, BLANK, 5)
-    flights.ask(0, 1, source, BLANK, 5)
-    flights.ask("new", 1, source, BLANK, 5)
+        flights.ask(question, 1, source, BLANK, 60)
+    flights.ask(0, 1, source, BLANK, 60)
+    flights.ask("new", 1, source, BLANK, 60)
     assert len(flights._flights) == MOST_QUESTIONS
     assert 0 in flights._flights
     assert 1 not in flights._flights
@@ -221,37 +224,36 @@ def test_large_answers_are_forgotten_before_memory_runs_out(flights: Flights, mo
     monkeypatch.setattr(module, "MOST_BYTES", 3_500_000)
     megabyte = replace(answer(0), frame=pd.DataFrame({"value": [0.0] * 125_000}))
     for question in range(10):
-        assert len(flights.ask(question, 1, lambda waited_seconds: megabyte, BLANK, 5).frame) == 125_000
+        assert len(flights.ask(question, 1, lambda waited_seconds: megabyte, BLANK, 60).frame) == 125_000
     assert list(flights._flights) == [7, 8, 9]
 
 
 def test_who_waits_for_a_forgotten_question_still_gets_its_answer(flights: Flights) -> None:
     slow, quick = Source(open=False), Source()
     with ThreadPoolExecutor(1) as pool:
-        asker = pool.submit(flights.ask, "slow", 1, slow, BLANK, 20)
-        wait_until(lambda: slow.asked == 1, "the slow question", 5)
+        asker = pool.submit(flights.ask, "slow", 1, slow, BLANK, 60)
+        wait_until(lambda: slow.asked == 1, "the slow question")
         for question in range(MOST_QUESTIONS):
-            flights.ask(question, 1, quick, BLANK, 5)
+            flights.ask(question, 1, quick, BLANK, 60)
         assert "slow" not in flights._flights
         slow.opened.set()
-        assert value(asker.result(5)) == 1
+        assert value(asker.result(60)) == 1
 
 
 def test_closing_lets_everybody_go_at_once() -> None:
     flights, source = Flights("test", parallel=1), Source(open=False)
     with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(flights.ask, question, 1, source, BLANK, 20) for question in "ab"]  # the second queues
-        wait_until(lambda: source.asked == 1, "the first question", 5)
-        began = time.monotonic()
-        flights.close()
-        assert all(asker.result(5).pending for asker in waiting)
-        assert flights.ask("c", 1, source, BLANK, 20).pending
-    assert time.monotonic() - began < 1
+        waiting = [pool.submit(flights.ask, question, 1, source, BLANK, 60) for question in "ab"]  # the second queues
+        wait_until(lambda: source.asked == 1, "the first question")
+        with within(1):
+            flights.close()
+            assert all(asker.result(60).pending for asker in waiting)
+            assert flights.ask("c", 1, source, BLANK, 60).pending
     source.opened.set()
 
 
 def test_questions_do_not_wait_for_each_other(flights: Flights) -> None:
     slow = Source(open=False)
     flights.ask("slow", 1, slow, BLANK, 0)
-    assert value(flights.ask("quick", 1, Source(), BLANK, 5)) == 1
+    assert value(flights.ask("quick", 1, Source(), BLANK, 60)) == 1
     slow.opened.set()

@@ -453,5 +453,5 @@ def test_nothing_here_changes_a_cluster(cluster: Cluster) -> None:
             assert status == 404
             assert "docs/access.md" in answer["error"]["message"]
     with pytest.raises(HTTPError, match="405"):
-        urlopen(Request(f"http://127.0.0.1:{cluster.exports.port}/export.json", b"{}"), timeout=10)
+        urlopen(Request(f"http://127.0.0.1:{cluster.exports.port}/export.json", b"{}"), timeout=60)
     assert {row["worker"] for row in cluster.exports.rows(Inspect("ping"))} == set(map(host, POOLS))

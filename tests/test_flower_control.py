@@ -141,7 +141,7 @@ def test_adding_and_cancelling_a_consumer(cluster: Steered, pool: str) -> None:
 def test_shutting_a_worker_down(cluster: Steered) -> None:
     """Of each pool: tests/test_celery_control.py."""
     with worker(cluster.crew.url, "spare", cluster.crew.folder, *POOLS["threads"]) as spare:
-        wait_until(lambda: is_known(cluster, "spare"), "the worker", 60)
+        wait_until(lambda: is_known(cluster, "spare"), "the worker")
         plan = cluster.plan("shutdown", "spare")
         assert plan["phrase"] == host("spare")
         status, answer = cluster.exports.post("shutdown", {"nonce": plan["nonce"], "confirm": host("threads")}, ANN)

@@ -89,7 +89,7 @@ class Streamlit(Process):
     def request(
         self, path: str, method: str = "GET", headers: dict[str, str] | None = None
     ) -> tuple[int, dict[str, str], str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, headers=headers or {})
             response = connection.getresponse()
@@ -113,7 +113,7 @@ class Session:
 
     def __init__(self, port: int, host: str, origin: str | None, more: str = "") -> None:
         began = time.monotonic()
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [
             "GET /_stcore/stream HTTP/1.1",
@@ -188,7 +188,7 @@ def test_pages_are_served_under_our_own_names_alone(streamlit: Streamlit, host: 
 
 
 def test_two_host_headers_are_none(streamlit: Streamlit) -> None:
-    with socket.create_connection(("127.0.0.1", streamlit.port), timeout=5) as raw:
+    with socket.create_connection(("127.0.0.1", streamlit.port), timeout=60) as raw:
         raw.sendall(b"GET /seen HTTP/1.1\r\nHost: localhost\r\nHost: rebind.evil\r\n\r\n")
         assert raw.recv(4096).split()[1] in (b"400", b"403")
 
@@ -300,14 +300,14 @@ def test_more_sessions_than_the_limit_are_refused_until_one_ends(knock: Knock) -
 
     sessions[0].close()
 
-    wait_until(lambda: knock().status == 101, "a free session", 5)
+    wait_until(lambda: knock().status == 101, "a free session")
 
 
 def test_a_visitor_cannot_clear_everybodys_cache(streamlit: Streamlit, knock: Knock) -> None:
     def run_script() -> None:
         runs = streamlit.seen("runs")
         session.send(BackMsg(rerun_script={}))  # type: ignore[arg-type]
-        wait_until(lambda: streamlit.seen("runs") > runs, "a run of the script", 5)
+        wait_until(lambda: streamlit.seen("runs") > runs, "a run of the script")
 
     session = knock()
     run_script()

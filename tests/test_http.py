@@ -21,6 +21,7 @@ import pytest
 from data_sources.config import HttpEndpoint, Secret
 from data_sources.errors import SourceUnreachable
 from data_sources.http import HttpClient, Reply
+from tests.deadline import within
 from tests.peer import OK, Peer, Talk, body, says
 
 
@@ -48,7 +49,7 @@ def peer() -> Iterator[Callable[..., Peer]]:
 def ask(
     url: str,
     path: str = "/",
-    deadline_seconds: float = 5.0,
+    deadline_seconds: float = 60.0,
     max_bytes: int = 2**20,
     endpoint: HttpEndpoint | None = None,
 ) -> Reply:
@@ -72,7 +73,7 @@ def test_the_request_says_what_it_was_told_and_asks_for_no_compression(peer: Cal
         f"{server.url}/prometheus", bearer_token=Secret("t0ken"), headers={"X-Scope-OrgID": Secret("team-a")}
     )
     client = HttpClient(endpoint, "Prometheus")
-    client.request("GET", "/api/v1/label/a%2Fb%20c/values", params=[("match[]", 'up{a="&+é"}')], deadline_seconds=5)
+    client.request("GET", "/api/v1/label/a%2Fb%20c/values", params=[("match[]", 'up{a="&+é"}')], deadline_seconds=60)
     client.close()
     line, *headers = server.requests[0].rstrip().split("\r\n")
     assert line == "GET /prometheus/api/v1/label/a%2Fb%20c/values?match%5B%5D=up%7Ba%3D%22%26%2B%C3%A9%22%7D HTTP/1.1"
@@ -82,7 +83,7 @@ def test_the_request_says_what_it_was_told_and_asks_for_no_compression(peer: Cal
 def test_a_form_is_posted(peer: Callable[..., Peer]) -> None:
     server = peer(says(body(b"{}")))
     client = HttpClient(HttpEndpoint(server.url, username="me", password=Secret("pä:ss")), "Prometheus")
-    client.request("POST", "/q", form=[("query", "a b"), ("query", "\n")], deadline_seconds=5)
+    client.request("POST", "/q", form=[("query", "a b"), ("query", "\n")], deadline_seconds=60)
     client.close()
     head, _, sent = server.requests[0].partition("\r\n\r\n")
     basic = base64.b64encode("me:pä:ss".encode()).decode()
@@ -115,8 +116,8 @@ def test_a_redirect_is_not_followed(peer: Callable[..., Peer]) -> None:
     "talk",
     [
         pytest.param(lambda connection, request: connection.recv(1), id="silent"),
-        pytest.param(drips(OK + b"X: " + b"x" * 500), id="dripped header"),
-        pytest.param(drips(body(b"x" * 500)), id="dripped body"),
+        pytest.param(drips(OK + b"X: " + b"x" * 5_000), id="dripped header"),
+        pytest.param(drips(body(b"x" * 5_000)), id="dripped body"),
         pytest.param(
             lambda connection, request: (connection.sendall(OK + b"Content-Length: 9\r\n\r\n1"), connection.recv(1)),
             id="frozen",
@@ -125,19 +126,15 @@ def test_a_redirect_is_not_followed(peer: Callable[..., Peer]) -> None:
 )
 def test_a_slow_answer_ends_at_the_deadline(peer: Callable[..., Peer], talk: Talk) -> None:
     server = peer(talk)
-    started = time.monotonic()
-    with pytest.raises(SourceUnreachable, match=r"no complete answer within 0\.3 s"):
+    with pytest.raises(SourceUnreachable, match=r"no complete answer within 0\.3 s"), within(0.3):
         ask(server.url, deadline_seconds=0.3)
-    assert 0.3 <= time.monotonic() - started < 1.3
 
 
 def test_a_silent_name_server_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     answered = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(10) and [])
-    started = time.monotonic()
-    with pytest.raises(SourceUnreachable, match="no complete answer"):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(60) and [])
+    with pytest.raises(SourceUnreachable, match="no complete answer"), within(0.3):
         ask("http://prometheus.example", deadline_seconds=0.3)
-    assert time.monotonic() - started < 1.3
     answered.set()
 
 
@@ -212,13 +209,13 @@ def test_compression_we_did_not_ask_for_never_unpacks_beyond_the_cap(
 def test_a_connection_is_used_again_and_a_restarted_server_is_found_at_once(peer: Callable[..., Peer]) -> None:
     first = peer(says(body(b"one")))
     client = HttpClient(HttpEndpoint(first.url), "Prometheus")
-    assert [client.request("GET", "/", deadline_seconds=5).body for _ in range(3)] == [b"one"] * 3
+    assert [client.request("GET", "/", deadline_seconds=60).body for _ in range(3)] == [b"one"] * 3
     assert first.connections == 1
     first.close()
     with pytest.raises(SourceUnreachable):
-        client.request("GET", "/", deadline_seconds=5)
+        client.request("GET", "/", deadline_seconds=60)
     peer(says(body(b"two")), port=first.port)
-    assert client.request("GET", "/", deadline_seconds=5).body == b"two"
+    assert client.request("GET", "/", deadline_seconds=60).body == b"two"
     client.close()
 
 
@@ -229,7 +226,7 @@ def test_many_threads_each_get_their_own_answer(peer: Callable[..., Peer]) -> No
     server = peer(echo)
     client = HttpClient(HttpEndpoint(server.url), "Prometheus")
     with ThreadPoolExecutor(32) as pool:
-        replies = list(pool.map(lambda n: client.request("GET", f"/{n}", deadline_seconds=10), range(200)))
+        replies = list(pool.map(lambda n: client.request("GET", f"/{n}", deadline_seconds=60), range(200)))
     client.close()
     assert [reply.body.decode() for reply in replies] == [f"/{n}" for n in range(200)]
 

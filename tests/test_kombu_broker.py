@@ -18,7 +18,7 @@ from tests.messages import send
 
 def depths(url: str, *known: str, **settings: Any) -> DepthReading:
     with closing(open_broker(Cluster(broker=Broker.from_url(url, **settings)))) as broker:
-        return broker.depths(known, deadline_seconds=3)
+        return broker.depths(known, deadline_seconds=30)
 
 
 def test_files_as_a_broker_show_what_is_ready_and_asking_makes_no_queue(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_holder_that_is_killed_has_it_no_longer(where: Place, history_url: Sec
 
         holder.signal(signal.SIGKILL)
 
-        wait_until(ours.acquire, "the lease", 5)
+        wait_until(ours.acquire, "the lease")
         assert ours.is_ours()
         ours.release()
 

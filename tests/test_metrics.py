@@ -261,7 +261,7 @@ def test_celery_exporters_alert_rules_and_panels_work_on_ours(scraped: Prometheu
 def test_the_recorders_server_answers_an_error_when_no_history_can_be_read() -> None:
     server = serve("127.0.0.1:0", {"default": Away()})
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
         connection.request("GET", "/metrics")
         assert connection.getresponse().status == 500
     finally:
@@ -272,7 +272,7 @@ def test_the_recorders_server_answers_an_error_when_no_history_can_be_read() -> 
 
 def page(port: int, host: str = "127.0.0.1") -> tuple[int, str]:
     """Status and text of /metrics."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", "/metrics", headers={"Host": host})
         response = connection.getresponse()
@@ -286,7 +286,7 @@ def test_recorder_and_dashboard_tell_what_a_real_cluster_did(redis_server: Redis
     env = {**NOTHING, "CELERY_BROKER_URL": redis_server.url, "HISTORY_URL": f"sqlite://{tmp_path}/history"}
     command = [sys.executable, "-m", "recorder", "--metrics", f"127.0.0.1:{port}"]
     with Process("recorder", command, tmp_path, {**env, "PYTHONPATH": str(ROOT)}, ROOT) as recorder:
-        recorder.wait_until(lambda: accepts(port) and "celery_notebook_build_info" in page(port)[1], 30)
+        recorder.wait_until(lambda: accepts(port) and "celery_notebook_build_info" in page(port)[1])
         with (
             worker(redis_server, "w1@h1", tmp_path, "-E"),
             Celery(broker=redis_server.url, set_as_current=False) as app,
@@ -304,6 +304,6 @@ def test_recorder_and_dashboard_tell_what_a_real_cluster_did(redis_server: Redis
                 'celery_queue_length{queue_name="celery",recorder="celery-notebook"} 0.0',
             }
 
-            wait_until(lambda: expected <= set(page(port)[1].splitlines()), "the recorder's counters", 20)
-            wait_until(lambda: expected <= set(page(dashboard.port)[1].splitlines()), "the dashboard's counters", 20)
+            wait_until(lambda: expected <= set(page(port)[1].splitlines()), "the recorder's counters")
+            wait_until(lambda: expected <= set(page(dashboard.port)[1].splitlines()), "the dashboard's counters")
             assert page(dashboard.port, "elsewhere.example.com")[0] == 403

@@ -35,7 +35,7 @@ class Stage:
 
     def row(self, queue: str) -> dict[str, Any]:
         """None: not known."""
-        frame = self.desk.ask(Depths((queue,)), LIVE, 1).frame.astype(object)
+        frame = self.desk.ask(Depths((queue,)), LIVE, 60).frame.astype(object)
         return next(iter(frame.where(frame.notna(), None).to_dict("records")), {})
 
 
@@ -68,7 +68,7 @@ def staged(server: Redis | RabbitMQ, folder: Path, names: Mapping[str, str]) -> 
 
 
 def test_what_a_worker_holds_for_later_and_what_of_it_will_run_twice(stage: Stage) -> None:
-    wait_until(lambda: stage.row(stage.mail).get("unacked") == len(HOURS), "the tasks that are held", 60)
+    wait_until(lambda: stage.row(stage.mail).get("unacked") == len(HOURS), "the tasks that are held")
     row = stage.row(stage.mail)
     assert (row["ready"], row["consumers"]) == (0, 1)
     if not stage.is_redis:  # there they stay with the worker, however long that takes
@@ -77,12 +77,12 @@ def test_what_a_worker_holds_for_later_and_what_of_it_will_run_twice(stage: Stag
     assert row["scheduled"] == len(HOURS)
     assert row["next_eta"] - datetime.now(UTC) == pytest.approx(timedelta(hours=2), abs=timedelta(minutes=2))
     # By what the worker says, not by Celery's default of an hour.
-    wait_until(lambda: stage.row(stage.mail)["twice"] == 2, "the worker's visibility timeout", 20)
+    wait_until(lambda: stage.row(stage.mail)["twice"] == 2, "the worker's visibility timeout")
     assert stage.row(stage.mail)["flags"] == ["twice"]
 
 
 def test_a_queue_that_nobody_consumes_is_flagged_with_its_priorities(stage: Stage) -> None:
-    wait_until(lambda: stage.row(stage.old).get("flags") == ["nobody"], "the flag", 60)
+    wait_until(lambda: stage.row(stage.old).get("flags") == ["nobody"], "the flag")
     row = stage.row(stage.old)
     assert (row["ready"], row["unacked"], row["consumers"]) == (4, 0, 0)
     assert row["priorities"].replace(" ", "") == '{"0":1,"3":1,"6":1,"9":1}'
@@ -90,25 +90,25 @@ def test_a_queue_that_nobody_consumes_is_flagged_with_its_priorities(stage: Stag
 
 def test_workers_can_be_asked_for_by_the_queue_they_consume(stage: Stage) -> None:
     def workers(queue: str) -> list[str]:
-        return list(stage.desk.ask(Workers(queues=(queue,)), LIVE, 1).frame["worker"])
+        return list(stage.desk.ask(Workers(queues=(queue,)), LIVE, 60).frame["worker"])
 
     wait_until(lambda: [name.partition("@")[0] for name in workers(stage.mail)] == [stage.who], "the worker")
     assert workers(stage.old) == []
 
 
 def test_what_is_inside_is_seen_on_redis_alone_and_stays_inside(stage: Stage) -> None:
-    wait_until(lambda: stage.row(stage.old).get("ready") == 4, "the queue", 60)
-    answer = stage.desk.ask(Xray(stage.old), LIVE, 5)
+    wait_until(lambda: stage.row(stage.old).get("ready") == 4, "the queue")
+    answer = stage.desk.ask(Xray(stage.old), LIVE, 60)
     assert answer.frame["task"].tolist() == (["work"] * 4 if stage.is_redis else [])
-    mix = stage.desk.ask(Xray(stage.old, "task"), LIVE, 5)
+    mix = stage.desk.ask(Xray(stage.old, "task"), LIVE, 60)
     assert mix.frame["messages"].tolist() == ([4] if stage.is_redis else [])
     assert any("redelivered" in note.text for note in mix.notes) is not stage.is_redis
     assert stage.row(stage.old)["ready"] == 4
 
 
 def test_what_nobody_fetches_is_told_by_name(stage: Stage) -> None:
-    wait_until(lambda: stage.row(stage.old).get("flags") == ["nobody"], "the flag", 60)
-    answer = stage.desk.ask(Leftovers(), LIVE, 1)
+    wait_until(lambda: stage.row(stage.old).get("flags") == ["nobody"], "the flag")
+    answer = stage.desk.ask(Leftovers(), LIVE, 60)
     # On Redis it is seen for how long it waits: not long enough.
     assert (stage.old in answer.frame["name"].tolist()) is not stage.is_redis
     assert stage.mail not in answer.frame["name"].tolist()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import itertools
 import json
 import socket
 import time
@@ -24,6 +25,7 @@ from data_sources.config import Broker, Cluster, HttpEndpoint
 from data_sources.errors import QueryRejected, SourceError, SourceUnreachable
 from data_sources.now_frames import depth_frame
 from demo.servers import RabbitMQ, free_port, wait_until
+from tests.deadline import within
 from tests.impostor import Behaviour, drip, hang, impostor, say_json
 from tests.messages import holding, send
 
@@ -32,7 +34,7 @@ PASSWORD = "correct-horse"
 
 def put(server: RabbitMQ, path: str, body: object = None) -> None:
     """Administration by the management API: rabbitmqctl takes seconds to start."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.management_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.management_port, timeout=60)
     login = "Basic " + base64.b64encode(b"guest:guest").decode()
     connection.request("PUT", path, json.dumps(body or {}), {"Authorization": login})
     assert connection.getresponse().status in (201, 204)
@@ -84,8 +86,8 @@ def test_nineteen_of_four_priorities_and_four_held_show_as_19_ready_and_4_unacke
     with holding(vhost, mail, 4):
         send(vhost, "mail", [0, 3, 6, 9] * 4 + [0, 3, 9])
         expected = {"ready": 19, "unacked": 4, "consumers": 1, "oldest": None}
-        wait_until(lambda: row(reader.depths([], deadline_seconds=3), "mail") == expected, "the statistics", 15)
-        reading = reader.depths([], deadline_seconds=3)
+        wait_until(lambda: row(reader.depths([], deadline_seconds=30), "mail") == expected, "the statistics")
+        reading = reader.depths([], deadline_seconds=30)
     assert reading.totals == {"ready": 19, "unacked": 4}
     assert json.loads(reading.rows[0]["priorities"]) == {"0": 5, "3": 5, "6": 4, "9": 5}
     assert reading.origin.startswith("RabbitMQ 3.")
@@ -106,9 +108,9 @@ def test_what_a_queue_is_and_what_flows_through_it_are_told(vhost: str, reader: 
             return bool(told()["in_rate"] and told()["out_rate"] and told()["message_bytes"])
 
         def told() -> Any:
-            return reader.depths([], deadline_seconds=3).rows[0]
+            return reader.depths([], deadline_seconds=30).rows[0]
 
-        wait_until(flows, "the statistics", 20)
+        wait_until(flows, "the statistics")
         mail = told()
     assert {name: mail[name] for name in ("type", "dead_letter", "message_ttl", "expires", "priorities")} == {
         "type": "classic",
@@ -121,25 +123,31 @@ def test_what_a_queue_is_and_what_flows_through_it_are_told(vhost: str, reader: 
 
 
 def test_a_queue_without_statistics_yet_is_unknown_and_not_empty(vhost: str, reader: QueueReader) -> None:
-    declare(vhost, "new")
-    reading = reader.depths([], deadline_seconds=3)
-    assert row(reading, "new") == {"ready": None, "unacked": None, "consumers": None, "oldest": None}
-    assert reading.totals == {"ready": None, "unacked": None}
+    unknown = {"ready": None, "unacked": None, "consumers": None, "oldest": None}
+    names = map("new-{}".format, itertools.count())
+
+    def is_told() -> bool:
+        """Statistics come every few seconds, perhaps between the two steps."""
+        declare(vhost, name := next(names))
+        reading = reader.depths([], deadline_seconds=30)
+        return (row(reading, name), reading.totals) == (unknown, {"ready": None, "unacked": None})
+
+    wait_until(is_told, "a queue without statistics")
 
 
 def test_the_oldest_is_known_when_its_producer_stamped_it(vhost: str, reader: QueueReader) -> None:
     declare(vhost, "mail")
     with Connection(vhost) as connection:
         Producer(connection).publish({}, routing_key="mail", timestamp=int(time.time()) - 100)
-    wait_until(lambda: bool(reader.depths([], deadline_seconds=3).per_queue("oldest")["mail"]), "the statistics", 15)
-    assert 100 <= (reader.depths([], deadline_seconds=3).per_queue("oldest")["mail"] or 0) < 130
+    wait_until(lambda: bool(reader.depths([], deadline_seconds=30).per_queue("oldest")["mail"]), "the statistics")
+    assert 100 <= (reader.depths([], deadline_seconds=30).per_queue("oldest")["mail"] or 0) < 300
 
 
 def test_celerys_own_queues_and_exclusive_ones_are_flagged(vhost: str, reader: QueueReader) -> None:
     declare(vhost, "mail", "celery@host.celery.pidbox", "celeryev.1", "celery_delayed_27")
     with Connection(vhost) as connection:
         Queue("mine", exclusive=True)(connection).declare()
-        frame = depth_frame(reader.depths([], deadline_seconds=3).rows)
+        frame = depth_frame(reader.depths([], deadline_seconds=30).rows)
     assert frame.set_index("queue")["internal"].to_dict() == {
         "celery@host.celery.pidbox": True,
         "celery_delayed_27": True,
@@ -152,9 +160,9 @@ def test_celerys_own_queues_and_exclusive_ones_are_flagged(vhost: str, reader: Q
 def test_all_pages_are_read_and_a_cut_is_said(vhost: str, reader: QueueReader, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(vhost, "a", "b", "c", "d", "e")
     monkeypatch.setattr(rabbitmq_management, "PAGE_SIZE", 2)
-    assert [row["queue"] for row in reader.depths([], deadline_seconds=3).rows] == ["a", "b", "c", "d", "e"]
+    assert [row["queue"] for row in reader.depths([], deadline_seconds=30).rows] == ["a", "b", "c", "d", "e"]
     monkeypatch.setattr(rabbitmq_management, "MAX_PAGES", 2)
-    reading = reader.depths([], deadline_seconds=3)
+    reading = reader.depths([], deadline_seconds=30)
     assert [row["queue"] for row in reading.rows] == ["a", "b", "c", "d"]
     assert "Showing 4 of 5 queues" in text(reading)
     assert reading.totals["ready"] is None
@@ -166,7 +174,7 @@ def test_a_vhost_of_any_name_is_one_part_of_the_path(rabbitmq: RabbitMQ) -> None
     url = f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}/{name}"
     declare(url, "within")
     with closing(open_reader(url, rabbitmq.management_url)) as broker:
-        assert [row["queue"] for row in broker.depths([], deadline_seconds=3).rows] == ["within"]
+        assert [row["queue"] for row in broker.depths([], deadline_seconds=30).rows] == ["within"]
 
 
 def test_each_refusal_of_the_management_api_has_its_own_advice(rabbitmq: RabbitMQ) -> None:
@@ -181,7 +189,7 @@ def test_each_refusal_of_the_management_api_has_its_own_advice(rabbitmq: RabbitM
     ):
         endpoint = HttpEndpoint.from_url(f"http://{login}@{where}")
         with closing(RabbitmqManagement(endpoint, vhost, where)) as refusing, pytest.raises(QueryRejected) as raised:
-            refusing.depths([], deadline_seconds=3)
+            refusing.depths([], deadline_seconds=30)
         assert what in raised.value.what
         assert hint in raised.value.hint
         assert PASSWORD not in f"{raised.value} {raised.value.hint}"
@@ -195,14 +203,14 @@ def management(port: int) -> RabbitmqManagement:
 def test_something_else_on_the_management_port_is_said_to_be_no_management_api(behaviour: Behaviour) -> None:
     raises = pytest.raises(SourceUnreachable, match="not a management API")
     with impostor(behaviour) as port, closing(management(port)) as other, raises:
-        other.depths([], deadline_seconds=3)
+        other.depths([], deadline_seconds=30)
 
 
 @pytest.mark.parametrize("item", ["null", '{"name": 1}', '{"name": "x", "messages_ready": "many", "consumers": -1}'])
 def test_a_strange_answer_is_never_a_wrong_number(item: str) -> None:
     body = f'{{"items": [{item}], "page_count": null, "rabbitmq_version": null}}'
     with impostor(say_json("200 OK", body)) as port, closing(management(port)) as strange:
-        frame = depth_frame(strange.depths([], deadline_seconds=3).rows)
+        frame = depth_frame(strange.depths([], deadline_seconds=30).rows)
     assert frame[["ready", "unacked", "consumers", "oldest"]].isna().all(axis=None)
 
 
@@ -215,7 +223,7 @@ def test_without_the_plugin_known_queues_show_ready_and_consumers(plain_rabbitmq
     with holding(url, Queue("mail", Exchange("mail"), routing_key="mail", max_priority=9), 4):
         send(url, "mail", [0, 3, 6, 9])
         with closing(open_reader(url, f"http://guest:{PASSWORD}@127.0.0.1:{free_port()}")) as broker:
-            reading = broker.depths(["absent", "mail"], deadline_seconds=3)
+            reading = broker.depths(["absent", "mail"], deadline_seconds=30)
     assert row(reading, "mail") == {"ready": 4, "unacked": None, "consumers": 1, "oldest": None}
     assert row(reading, "absent") == {"ready": None, "unacked": None, "consumers": None, "oldest": None}
     assert reading.totals == {"ready": None, "unacked": None}
@@ -227,7 +235,7 @@ def test_without_the_plugin_known_queues_show_ready_and_consumers(plain_rabbitmq
 
 def test_what_the_management_api_would_add_is_said_when_it_is_not_configured(plain_rabbitmq: RabbitMQ) -> None:
     with closing(open_reader(plain_rabbitmq.url)) as broker:
-        assert "Set RABBITMQ_MANAGEMENT_URL" in text(broker.depths([], deadline_seconds=3))
+        assert "Set RABBITMQ_MANAGEMENT_URL" in text(broker.depths([], deadline_seconds=30))
 
 
 def test_a_refused_login_falls_back_and_is_not_tried_in_every_reading(vhost: str) -> None:
@@ -241,7 +249,7 @@ def test_a_refused_login_falls_back_and_is_not_tried_in_every_reading(vhost: str
 
     with impostor(count_and_refuse) as port, closing(open_reader(vhost, f"http://127.0.0.1:{port}")) as broker:
         for _ in range(3):
-            reading = broker.depths(["mail"], deadline_seconds=3)
+            reading = broker.depths(["mail"], deadline_seconds=30)
             assert row(reading, "mail")["ready"] == 0
             assert "refused the user name or password" in text(reading)
     assert len(asked) == 1
@@ -254,16 +262,16 @@ def test_the_management_api_is_used_again_when_it_is_back(
     monkeypatch.setattr(rabbitmq_broker, "RETRY_SECONDS", 0.0)
     with monkeypatch.context() as broken:
         broken.setattr(rabbitmq_management, "MAX_BYTES", 1)
-        assert "Only ready and consumers" in text(reader.depths(["mail"], deadline_seconds=3))
-    assert not reader.depths(["mail"], deadline_seconds=3).notes
+        assert "Only ready and consumers" in text(reader.depths(["mail"], deadline_seconds=30))
+    assert not reader.depths(["mail"], deadline_seconds=30).notes
 
 
 def test_a_connection_the_broker_has_closed_is_made_anew(plain_rabbitmq: RabbitMQ) -> None:
     declare(plain_rabbitmq.url, "mine")
     with closing(open_reader(plain_rabbitmq.url)) as broker:
-        assert row(broker.depths(["mine"], deadline_seconds=3), "mine")["ready"] == 0
+        assert row(broker.depths(["mine"], deadline_seconds=30), "mine")["ready"] == 0
         plain_rabbitmq.ctl("close_all_connections", "maintenance")
-        assert row(broker.depths(["mine"], deadline_seconds=3), "mine")["ready"] == 0
+        assert row(broker.depths(["mine"], deadline_seconds=30), "mine")["ready"] == 0
 
 
 # ---- Faults
@@ -273,10 +281,9 @@ def test_a_connection_the_broker_has_closed_is_made_anew(plain_rabbitmq: RabbitM
 def test_a_silent_broker_is_an_error_within_the_deadline(behaviour: Behaviour) -> None:
     with impostor(behaviour) as port:
         login = f"guest:{PASSWORD}@127.0.0.1:{port}"
-        broker, began = open_reader(f"amqp://{login}//", f"http://{login}"), time.monotonic()
-        with pytest.raises(SourceUnreachable) as raised:
+        broker = open_reader(f"amqp://{login}//", f"http://{login}")
+        with pytest.raises(SourceUnreachable) as raised, within(1):
             broker.depths(["mail"], deadline_seconds=1)
-        assert time.monotonic() - began < 1.5
         broker.close()
     assert PASSWORD not in f"{raised.value} {raised.value.hint}"
 
@@ -291,6 +298,6 @@ def test_wrong_port_password_and_vhost_are_told_apart(rabbitmq: RabbitMQ) -> Non
 
 def assert_fails(url: str, kind: type[SourceError], what: str) -> None:
     with closing(open_reader(url)) as broker, pytest.raises(kind) as raised:
-        broker.depths(["mail"], deadline_seconds=3)
+        broker.depths(["mail"], deadline_seconds=30)
     assert what in raised.value.what
     assert PASSWORD not in f"{raised.value} {raised.value.hint}"

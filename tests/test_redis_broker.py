@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,7 @@ from data_sources.config import Broker, Cluster
 from data_sources.errors import SourceError, SourceUnreachable
 from data_sources.now_frames import depth_frame
 from demo.servers import Process, Redis, accepts, free_port, redis_program, wait_until
+from tests.deadline import costs, within
 from tests.impostor import Behaviour, close, drip, hang, impostor, say
 from tests.messages import holding, send
 
@@ -42,7 +44,7 @@ def reader(url: str, **settings: Any) -> QueueReader:
 def depths(url: str, *known: str, **settings: Any) -> DepthReading:
     """One reading by a reader of its own."""
     with closing(reader(url, **settings)) as broker:
-        return broker.depths(known, deadline_seconds=3)
+        return broker.depths(known, deadline_seconds=30)
 
 
 def numbers(reading: DepthReading) -> dict[str, tuple[float | None, float | None]]:
@@ -113,21 +115,21 @@ def test_what_is_held_for_an_eta_and_since_when_are_told_by_queue(redis_server: 
     mail, images = (row for _, row in sorted((row["queue"], row) for row in reading.rows)[::-1])
     assert (mail["scheduled"], images["scheduled"], images["oldest_unacked"]) == (2, 0, None)
     assert mail["next_eta"].timestamp() == pytest.approx(soon, abs=0.01)
-    assert mail["oldest_unacked"] == pytest.approx(300, abs=5)
+    assert mail["oldest_unacked"] == pytest.approx(300, abs=60)
     assert sorted(hold.until_eta or 0 for hold in reading.held["mail"]) == pytest.approx([0, 650, 7300], abs=0.1)
-    assert sorted(hold.seconds for hold in reading.held["mail"]) == pytest.approx([50, 100, 300], abs=5)
+    assert sorted(hold.seconds for hold in reading.held["mail"]) == pytest.approx([50, 100, 300], abs=20)
     assert reading.held["images"] == []
 
 
 def test_the_age_of_the_oldest_is_known_when_its_coming_was_seen(redis_server: Redis) -> None:
     send(redis_server.url, "old")
     with closing(reader(redis_server.url)) as broker, client(redis_server) as raw:
-        broker.depths(["new"], deadline_seconds=3)
+        broker.depths(["new"], deadline_seconds=30)
         send(redis_server.url, "new", [0, 3])
         began = time.monotonic()
 
         def row(queue: str) -> Any:
-            return next(row for row in broker.depths(["new"], deadline_seconds=3).rows if row["queue"] == queue)
+            return next(row for row in broker.depths(["new"], deadline_seconds=30).rows if row["queue"] == queue)
 
         wait_until(lambda: (row("new")["oldest"] or 0) > 0.2, "an age")
         assert row("new")["oldest"] <= time.monotonic() - began
@@ -143,7 +145,7 @@ def test_ends_of_lists_of_large_messages_are_not_fetched(redis_server: Redis) ->
     with closing(reader(redis_server.url)) as broker, client(redis_server) as raw:
         raw.lpush("mail", "x" * 200_000)
         raw.config_resetstat()
-        rows = broker.depths(["mail"], deadline_seconds=3).rows
+        rows = broker.depths(["mail"], deadline_seconds=30).rows
         assert raw.info("stats")["total_net_output_bytes"] < 100_000
     assert [(row["ready"], row["oldest_at_least"]) for row in rows] == [(1, None)]
 
@@ -207,7 +209,7 @@ def test_only_small_reads_are_sent_and_nothing_is_changed(redis_server: Redis) -
         raw.echo("begin")
         broker = reader(redis_server.url)
         for _ in range(3):
-            broker.depths(["mail"], deadline_seconds=3)
+            broker.depths(["mail"], deadline_seconds=30)
         broker.close()
         raw.echo("end")
         assert {key: raw.dump(key) for key in raw.scan_iter()} == before
@@ -226,10 +228,10 @@ def test_queues_are_looked_for_a_slice_at_a_time(redis_server: Redis, monkeypatc
     with client(redis_server) as raw:
         raw.mset({f"other:{n}": "" for n in range(500)})
     broker = reader(redis_server.url)
-    assert "Still looking for queues" in text(broker.depths([], deadline_seconds=3))
-    wait_until(lambda: not broker.depths([], deadline_seconds=3).notes, "the search")
+    assert "Still looking for queues" in text(broker.depths([], deadline_seconds=30))
+    wait_until(lambda: not broker.depths([], deadline_seconds=30).notes, "the search")
     monkeypatch.setattr(redis_bindings, "READ_EVERY_SECONDS", 0.0)
-    assert numbers(broker.depths([], deadline_seconds=3)) == {"mail": (1, 0)}
+    assert numbers(broker.depths([], deadline_seconds=30)) == {"mail": (1, 0)}
     broker.close()
 
 
@@ -263,18 +265,22 @@ def test_one_enormous_unacked_message_is_never_fetched(redis_server: Redis) -> N
     assert "at most 16 MB are read" in text(reading)
 
 
-def test_a_count_by_queue_that_is_older_than_the_rest_says_so(redis_server: Redis) -> None:
+def test_a_count_by_queue_that_is_older_than_the_rest_says_so(
+    redis_server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_unacked, "EVERY_SECONDS", 3600.0)
     with client(redis_server) as raw:
         raw.hset("unacked", "1", unacked_entry("mail", "mail"))
         broker = reader(redis_server.url)
-        assert numbers(broker.depths(["mail"], deadline_seconds=3)) == {"mail": (0, 1)}
+        assert numbers(broker.depths(["mail"], deadline_seconds=30)) == {"mail": (0, 1)}
         raw.hset("unacked", "2", unacked_entry("mail", "mail"))
-        wait_until(lambda: "was counted 1 s ago" in text(broker.depths(["mail"], deadline_seconds=3)), "the note")
-        reading = broker.depths(["mail"], deadline_seconds=3)
+        note = re.compile(r"Unacked by queue was counted \d+ s ago")
+        wait_until(lambda: bool(note.search(text(broker.depths(["mail"], deadline_seconds=30)))), "the note")
+        reading = broker.depths(["mail"], deadline_seconds=30)
         assert numbers(reading) == {"mail": (0, 1)}
         assert reading.totals["unacked"] == 2
         raw.delete("unacked")
-        reading = broker.depths(["mail"], deadline_seconds=3)
+        reading = broker.depths(["mail"], deadline_seconds=30)
         assert numbers(reading) == {"mail": (0, 0)}
         assert not reading.notes
         broker.close()
@@ -358,10 +364,9 @@ def test_a_full_redis_and_a_replica_are_still_read(redis_server: Redis) -> None:
 )
 def test_a_server_that_cannot_answer_is_an_error_with_advice(behaviour: Behaviour, what: str, hint: str) -> None:
     with impostor(behaviour) as port:
-        broker, began = reader(f"redis://:{PASSWORD}@127.0.0.1:{port}/0"), time.monotonic()
-        with pytest.raises(SourceError) as raised:
+        broker = reader(f"redis://:{PASSWORD}@127.0.0.1:{port}/0")
+        with pytest.raises(SourceError) as raised, within(1):
             broker.depths(["mail"], deadline_seconds=1)
-        assert time.monotonic() - began < 1.5
         broker.close()
     error = raised.value
     assert what in error.what
@@ -404,17 +409,17 @@ def test_it_heals_when_a_frozen_redis_wakes_and_when_it_was_restarted(tmp_path: 
     with Redis(tmp_path) as server:
         broker = reader(server.url)
         send(server.url, "mail")
-        assert numbers(broker.depths([], deadline_seconds=3)) == {"mail": (1, 0)}
+        assert numbers(broker.depths([], deadline_seconds=30)) == {"mail": (1, 0)}
         server.signal(signal.SIGSTOP)
         with pytest.raises(SourceUnreachable, match="did not answer"):
             broker.depths([], deadline_seconds=0.3)
         server.signal(signal.SIGCONT)
-        assert numbers(broker.depths([], deadline_seconds=3)) == {"mail": (1, 0)}
+        assert numbers(broker.depths([], deadline_seconds=30)) == {"mail": (1, 0)}
     with pytest.raises(SourceUnreachable, match="connection"):
-        broker.depths([], deadline_seconds=3)
+        broker.depths([], deadline_seconds=30)
     with Redis(tmp_path, port=server.port) as server:
         send(server.url, "mail")
-        assert numbers(broker.depths(["mail"], deadline_seconds=3)) == {"mail": (1, 0)}
+        assert numbers(broker.depths(["mail"], deadline_seconds=30)) == {"mail": (1, 0)}
         broker.close()
 
 
@@ -505,6 +510,5 @@ def test_topics_match_as_they_do_in_kombu(binding: str, routing_key: str) -> Non
 
 
 def test_a_hostile_topic_costs_nothing() -> None:
-    began = time.monotonic()
-    redis_bindings.matches(b".".join([b"#"] * 200), b"^pattern$", b".".join([b"a"] * 199))
-    assert time.monotonic() - began < 0.5
+    with costs(0.5):
+        redis_bindings.matches(b".".join([b"#"] * 200), b"^pattern$", b".".join([b"a"] * 199))

@@ -170,7 +170,7 @@ def test_a_connection_that_is_cut_is_told_and_made_anew(redis_server: Redis) -> 
         assert read_all(stream, 1)
         proxy.behave(forward(redis_server.port))
         assert "closed the connection" in lost(stream).what
-        stream.connect(3)
+        stream.connect(30)
         publish(redis_server.url, "worker-online")
         assert read_all(stream, 1)
 
@@ -230,7 +230,7 @@ def test_a_user_who_may_not_listen_is_told_what_to_grant(tmp_path: Path) -> None
             raw.execute_command("ACL", "SETUSER", "viewer", "on", f">{PASSWORD}", "+@all", "~*", "resetchannels")
         stream = open_events(Broker.from_url(f"redis://viewer:{PASSWORD}@127.0.0.1:{server.port}/0"))
         with pytest.raises(QueryRejected, match="does not let this user use a channel") as raised:
-            stream.connect(3)
+            stream.connect(30)
     assert PASSWORD not in f"{raised.value} {raised.value.hint} {raised.value.__cause__}"
 
 

@@ -58,7 +58,7 @@ class Site:
         return run.stdout.split()
 
     def ask(self, query: Query) -> Answer:
-        return self.desk.ask(query, SCOPE, wait_seconds=10)
+        return self.desk.ask(query, SCOPE, wait_seconds=60)
 
     def runs(self, query: Query) -> list[TaskRun]:
         return TaskRun.all_of(self.ask(query).frame)

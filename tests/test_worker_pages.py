@@ -251,7 +251,7 @@ def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             for name in ("runs", "waits"):
                 app.send_task("shop.sleep", [120], {"api_key": "hunter2"}, task_id=name, queue="mail")
             app.send_task("shop.sleep", [1], task_id="later", queue="bulk", countdown=3600)
-            wait_until(lambda: len(asked(desk, "reserved").frame) == 1, "the worker", 40)
+            wait_until(lambda: len(asked(desk, "reserved").frame) == 1, "the worker")
             app.control.revoke("never", reply=True, timeout=5, limit=1)
         yield desk
 

@@ -115,7 +115,7 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         well = {name: ["idle"] for name in POOLS} | {"absent@*": ["unknown"]}
         if request.param == "redis":
             well["idle"] = ["idle", "idle"]
-        wait_until(lambda: verdicts(rows_of(desk)) == well, "all workers", 60)
+        wait_until(lambda: verdicts(rows_of(desk)) == well, "all workers")
         before = verdicts(rows_of(desk))
 
         # First alone: Redis tells how many listen, and of two that fall silent together not which of them has left.

@@ -19,6 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
+from demo.servers import PATIENCE_SECONDS
+
 FULL_RUNS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_WITH_COMPILE_ERROR)
 
 
@@ -52,6 +54,7 @@ class Viewer:
             compression=None,
             max_size=None,
             ping_interval=None,
+            open_timeout=PATIENCE_SECONDS,
             close_timeout=1,
             legacy=True,
         )
@@ -72,7 +75,7 @@ class Viewer:
             text = self._data.get(name)
         return dict(json.loads(text)) if text else {}
 
-    def wait_for(self, condition: Callable[[], object], what: str, timeout_seconds: float = 10.0) -> float:
+    def wait_for(self, condition: Callable[[], object], what: str, timeout_seconds: float = PATIENCE_SECONDS) -> float:
         """Waits until a message has made `condition` true; how many seconds that took. TimeoutError names `what`."""
         began = time.monotonic()
         with self._changed:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from demo.servers import Dashboard, Prometheus, Redis, celery_worker
 from tests.blocks import prometheus_with, series
@@ -17,9 +18,13 @@ from tests.blocks import prometheus_with, series
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = timedelta(seconds=15)
 POINTS = 480  # two hours
+PATIENCE_MS = 60_000
 # Closed long ago enough that nothing changes, on whole minutes.
 END = (datetime.now(UTC) - timedelta(minutes=10)).replace(second=0, microsecond=0)
 START = END - EVERY * (POINTS - 1)
+
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,13 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+def opened(browser: Browser, **options: Any) -> BrowserContext:
+    """A new profile, that waits for what it expects however slow this machine is."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE_MS)
+    return context
+
+
 @dataclass
 class Visit:
     """A page and all that went wrong in it or left this machine."""
@@ -97,9 +109,8 @@ class Visit:
 
 @pytest.fixture
 def visit(browser: Browser, site: Site) -> Iterator[Visit]:
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, timezone_id="Europe/Berlin")
+    context = opened(browser, viewport={"width": 1440, "height": 1000}, timezone_id="Europe/Berlin")
     page = context.new_page()
-    page.set_default_timeout(30_000)
     seen = Visit(page, [], [])
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     page.on("request", lambda request: seen.foreign.append(request.url) if not is_own(request.url, site) else None)

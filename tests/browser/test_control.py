@@ -14,10 +14,10 @@ from celery import Celery
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from demo.servers import Dashboard, Process, Redis, celery_worker, wait_until
+from tests.browser.conftest import opened
 
 ROOT = Path(__file__).resolve().parents[2]
 ONE, TWO, LAST = "mail-1@shop", "mail-2@shop", "last@shop"
-LONG = 20_000  # ms; for what workers and the recorder have to say first
 QUIET = {"PROMETHEUS_URL": "", "ALERTMANAGER_URL": "", "PUBLIC_URL": ""}
 
 
@@ -31,7 +31,7 @@ class Shop:
 
     def says(self, method: str, worker: str) -> Any:
         """What a worker answers to an inspect method, in celery's shape."""
-        return (getattr(self.app.control.inspect([worker], timeout=5), method)() or {}).get(worker)
+        return (getattr(self.app.control.inspect([worker], timeout=60), method)() or {}).get(worker)
 
     def queues(self, worker: str) -> set[str]:
         return {queue["name"] for queue in self.says("active_queues", worker)}
@@ -57,7 +57,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
                 Celery(broker=redis.url, set_as_current=False) as app,
             ):
                 app.conf.task_send_sent_event = True
-                wait_until(lambda: len(app.control.inspect(timeout=1).ping() or {}) == len(workers), "the workers", 60)
+                wait_until(lambda: len(app.control.inspect(timeout=1).ping() or {}) == len(workers), "the workers")
                 yield Shop(dashboard, app, workers)
         finally:
             for worker in workers.values():
@@ -82,7 +82,7 @@ class Desk:
 
     def press(self, name: str) -> None:
         """A button beside what the page shows."""
-        self.page.locator(".cn-steer-buttons").get_by_role("button", name=name, exact=True).click(timeout=LONG)
+        self.page.locator(".cn-steer-buttons").get_by_role("button", name=name, exact=True).click()
 
     def look(self) -> None:
         """Asks what it would do."""
@@ -90,24 +90,23 @@ class Desk:
 
     def act(self, name: str) -> None:
         button = self.dialog.get_by_role("button", name=name, exact=True)
-        expect(button).to_be_enabled(timeout=LONG)
+        expect(button).to_be_enabled()
         button.click()
 
     def told(self) -> Locator:
         """What came of it, in the dialog."""
         result = self.dialog.locator(".cn-result")
-        expect(result).to_be_visible(timeout=LONG)
+        expect(result).to_be_visible()
         return result
 
-    def focused(self) -> str:
-        return str(self.page.evaluate("document.activeElement.textContent"))
+    def is_focused(self, name: str) -> None:
+        self.page.wait_for_function("(name) => document.activeElement.textContent === name", arg=name)
 
 
 @pytest.fixture
 def desk(browser: Browser, shop: Shop) -> Iterator[Desk]:
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, timezone_id="Europe/Berlin")
+    context = opened(browser, viewport={"width": 1440, "height": 1000}, timezone_id="Europe/Berlin")
     page = context.new_page()
-    page.set_default_timeout(30_000)
     desk = Desk(page, shop)
     page.on("pageerror", lambda error: desk.errors.append(str(error)))
     yield desk
@@ -117,28 +116,28 @@ def desk(browser: Browser, shop: Shop) -> Iterator[Desk]:
 
 def limit_of(shop: Shop, worker: str) -> str:
     """What a worker says of shop.add."""
-    told = shop.app.control.inspect([worker], timeout=5).registered("rate_limit")
+    told = shop.app.control.inspect([worker], timeout=60).registered("rate_limit")
     return str(next(line for line in told[worker] if line.startswith("shop.add")))
 
 
 def test_a_rate_limit_is_seen_confirmed_read_back_and_taken_back(desk: Desk, shop: Shop) -> None:
     desk.open("/worker", name=ONE)
     desk.press("Rate limit")
-    assert desk.dialog.locator(".cn-about strong").all_text_contents() == [ONE]
+    expect(desk.dialog.locator(".cn-about strong")).to_have_text([ONE])
     assert "null" not in desk.dialog.inner_text()
     desk.dialog.get_by_label("Task", exact=True).fill("shop.add")
     desk.dialog.get_by_label("At most").fill("7/m")
     desk.dialog.get_by_label("At most").press("Enter")  # which asks what it would do, and no more
 
-    expect(desk.dialog.locator(".cn-changes")).to_contain_text("7/m", timeout=LONG)
-    assert desk.dialog.locator(".cn-about strong").all_text_contents() == ["shop.add", ONE]
-    assert desk.focused() == "Leave"
+    expect(desk.dialog.locator(".cn-changes")).to_contain_text("7/m")
+    expect(desk.dialog.locator(".cn-about strong")).to_have_text(["shop.add", ONE])
+    desk.is_focused("Leave")
     assert "7/m" not in limit_of(shop, ONE)
 
     desk.act(f"Limit shop.add to 7/m on {ONE}")
     expect(desk.told()).to_contain_text("now: 7/m")
     assert "7/m" in limit_of(shop, ONE)
-    assert desk.focused() == "Close"
+    desk.is_focused("Close")
 
     desk.page.keyboard.press("Escape")
     expect(desk.dialog).to_have_count(0)
@@ -151,21 +150,21 @@ def test_a_rate_limit_is_seen_confirmed_read_back_and_taken_back(desk: Desk, sho
 
 def test_a_queue_is_no_longer_consumed_and_then_again(desk: Desk, shop: Shop) -> None:
     desk.open("/worker", name=TWO)
-    expect(desk.page.locator("#queues")).to_contain_text("celery", timeout=LONG)
+    expect(desk.page.locator("#queues")).to_contain_text("celery")
     desk.press("Stop a queue")
     desk.dialog.get_by_label("Queue", exact=True).select_option("celery")
     desk.look()
     desk.act(f"Stop {TWO} consuming celery")
     expect(desk.told()).to_contain_text("done")
-    assert shop.queues(TWO) == {"mail"}
-    expect(desk.page.locator(".cn-told li")).to_contain_text(f"Stop {TWO} consuming celery", timeout=LONG)
+    wait_until(lambda: shop.queues(TWO) == {"mail"}, "the end of the consumer")
+    expect(desk.page.locator(".cn-told li")).to_contain_text(f"Stop {TWO} consuming celery")
 
     desk.dialog.get_by_role("button", name="Undo").click()
     desk.act(f"Let {TWO} consume celery")
 
     expect(desk.told()).to_contain_text("done")
-    assert shop.queues(TWO) == {"mail", "celery"}
-    expect(desk.page.locator(".cn-told")).to_have_count(0, timeout=LONG)  # it is as it was
+    wait_until(lambda: shop.queues(TWO) == {"mail", "celery"}, "the consumer")
+    expect(desk.page.locator(".cn-told")).to_have_count(0)  # it is as it was
 
 
 def test_a_task_is_revoked_and_one_that_failed_is_sent_again_with_other_arguments(desk: Desk, shop: Shop) -> None:
@@ -181,18 +180,18 @@ def test_a_task_is_revoked_and_one_that_failed_is_sent_again_with_other_argument
     assert later in shop.says("revoked", TWO)
 
     desk.open("/task", id=failed)
-    expect(desk.page.locator(".cn-headline h1")).to_contain_text("failed", timeout=LONG)
+    expect(desk.page.locator(".cn-headline h1")).to_contain_text("failed")
     desk.page.reload()  # as who comes by the link finds it
     desk.press("Retry")
     arguments = desk.dialog.get_by_label("Arguments", exact=True)
-    assert arguments.input_value() == '[1, "ü"]'
+    expect(arguments).to_have_value('[1, "ü"]')
     arguments.fill("[1, 41]")
     desk.look()
-    expect(desk.dialog.locator(".cn-changes")).to_contain_text("[1, 41]", timeout=LONG)
+    expect(desk.dialog.locator(".cn-changes")).to_contain_text("[1, 41]")
     desk.act("Retry shop.add on mail")
     expect(desk.told()).to_contain_text("done")
     desk.open("/tasks", name="shop.add", state="SUCCESS")
-    expect(desk.page.locator("#tasks")).to_contain_text("(1, 41)", timeout=LONG)
+    expect(desk.page.locator("#tasks")).to_contain_text("(1, 41)")
 
 
 def test_no_refresh_closes_the_dialog_or_takes_what_is_typed(desk: Desk) -> None:
@@ -212,24 +211,25 @@ def test_no_refresh_closes_the_dialog_or_takes_what_is_typed(desk: Desk) -> None
     assert desk.page.evaluate("document.querySelector('dialog').mark") == 1
     desk.page.keyboard.press("Escape")
     expect(desk.dialog).to_have_count(0)
-    assert desk.focused() == "Rate limit"
+    desk.is_focused("Rate limit")
 
 
 def test_chosen_rows_are_named_before_all_of_them_are_told(desk: Desk, shop: Shop) -> None:
     desk.open("/workers")
-    expect(desk.page.locator(".cn-picked")).to_contain_text("Choose rows", timeout=LONG)
+    expect(desk.page.locator(".cn-picked")).to_contain_text("Choose rows")
     expect(desk.page.locator(".cn-steer-buttons").get_by_role("button", name="Shut down")).to_be_disabled()
     for name in (ONE, TWO):
         desk.page.get_by_label(f"Choose {name}", exact=True).click()
     expect(desk.page.locator(".cn-picked")).to_contain_text("2 chosen")
     desk.press("Grow")
-    assert desk.dialog.locator(".cn-about strong").all_text_contents() == [ONE, TWO]
+    expect(desk.dialog.locator(".cn-about strong")).to_have_text([ONE, TWO])
     desk.look()
 
     desk.act("Add 1 slot to 2 workers")
 
     expect(desk.told()).to_contain_text("2 done")
-    assert [len(shop.says("stats", name)["pool"]["processes"]) for name in (ONE, TWO)] == [2, 2]
+    for name in (ONE, TWO):
+        wait_until(lambda: len(shop.says("stats", name)["pool"]["processes"]) == 2, "two processes")  # noqa: B023
 
 
 def test_a_task_is_run_from_the_form_with_its_arguments_exactly(desk: Desk, shop: Shop) -> None:
@@ -242,10 +242,10 @@ def test_a_task_is_run_from_the_form_with_its_arguments_exactly(desk: Desk, shop
     desk.page.keyboard.press("Escape")
     form.get_by_label("Arguments", exact=True).fill("[1, 2")
     form.get_by_role("button", name="Show what it would do").click()
-    expect(desk.dialog).to_contain_text("is not JSON", timeout=LONG)
+    expect(desk.dialog).to_contain_text("is not JSON")
 
     desk.open("/tasks", name="shop.add", state="SUCCESS")
-    expect(desk.page.locator("#tasks")).to_contain_text("('ключ', 'ü')", timeout=LONG)
+    expect(desk.page.locator("#tasks")).to_contain_text("('ключ', 'ü')")
 
 
 def test_a_phone_shows_all_of_the_dialog(desk: Desk) -> None:
@@ -253,7 +253,7 @@ def test_a_phone_shows_all_of_the_dialog(desk: Desk) -> None:
     desk.open("/worker", name=ONE)
     desk.press("Shut down")
     go = desk.dialog.get_by_role("button", name=f"Shut down {ONE}")
-    expect(go).to_be_visible(timeout=LONG)
+    expect(go).to_be_visible()
     go.scroll_into_view_if_needed()
 
     box = go.bounding_box()
@@ -269,10 +269,10 @@ def test_a_phone_shows_all_of_the_dialog(desk: Desk) -> None:
 def test_a_worker_ends_only_by_its_typed_name_and_never_by_enter(desk: Desk, shop: Shop) -> None:
     desk.open("/worker", name=LAST)
     desk.press("Shut down")
-    expect(desk.dialog.locator(".cn-about strong")).to_have_text(LAST, timeout=LONG)
+    expect(desk.dialog.locator(".cn-about strong")).to_have_text(LAST)
     expect(desk.dialog).to_contain_text("Nobody will take from last")
     go, box = desk.dialog.get_by_role("button", name=f"Shut down {LAST}"), desk.dialog.get_by_label(f"Type {LAST}")
-    assert desk.focused() == "Leave"
+    desk.is_focused("Leave")
     for wrong in ("", ONE, LAST.upper()):
         box.fill(wrong)
         expect(go).to_be_disabled()
@@ -291,4 +291,4 @@ def test_a_worker_ends_only_by_its_typed_name_and_never_by_enter(desk: Desk, sho
     wait_until(lambda: not shop.workers[LAST].alive, "its end")
     desk.open("/audit")
     rows = desk.page.locator("#audit tbody tr").filter(has_text="shutdown").filter(has_text=LAST)
-    expect(rows.locator("td:nth-child(5)")).to_have_text(["unconfirmed", "asked"], timeout=LONG)
+    expect(rows.locator("td:nth-child(5)")).to_have_text(["unconfirmed", "asked"])

@@ -42,7 +42,7 @@ def test_the_range_the_rhythm_the_cluster_and_the_zone_come_along(visit: Visit, 
 def test_what_belongs_to_one_page_stays_there(visit: Visit, site: Site) -> None:
     page = open_overview(visit, site)
     page.locator("#queues th button").first.click()
-    assert "queues.sort" in params(page)
+    page.wait_for_url(re.compile("queues.sort"))
     go(page, "Queues")
 
     page.wait_for_url(re.compile("/queues"))

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from demo.servers import Dashboard, Redis
 from identity.passwords import hash_password
+from tests.browser.conftest import opened
 
 NAME = "ann.of.a.rather.long.name@a-team.example.com"
 PASSWORD = "correct horse battery"
@@ -55,9 +56,8 @@ def brief(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Da
 @pytest.fixture(params=[(1440, "light"), (390, "dark")], ids=["wide-light", "phone-dark"])
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     width, scheme = request.param
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    context = opened(browser, viewport={"width": width, "height": 800}, color_scheme=scheme)
     page = context.new_page()
-    page.set_default_timeout(30_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if is_blocked(message.text) else None)
@@ -85,7 +85,7 @@ def fits(page: Page) -> bool:
 def test_a_link_is_open_after_the_sign_in_and_the_page_says_who_one_is(page: Page, shared: Dashboard) -> None:
     sign_in(page, shared.url + LINK)
 
-    expect(page.locator("nav a[aria-current=page]")).to_have_text("Queues", timeout=15_000)
+    expect(page.locator("nav a[aria-current=page]")).to_have_text("Queues")
     assert page.url == shared.url + LINK
     expect(page.locator(".cn-person span")).to_have_text(NAME)
     expect(page.get_by_role("button", name="Sign out")).to_be_in_viewport()
@@ -116,7 +116,7 @@ def test_signing_out_leads_every_tab_to_the_door_and_back_leads_nowhere(page: Pa
     sign_in(page, shared.url + LINK)
     other = page.context.new_page()
     other.goto(shared.url + "/tasks")
-    expect(other.get_by_role("button", name="Sign out")).to_be_visible(timeout=15_000)
+    expect(other.get_by_role("button", name="Sign out")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(shared.url + "/login")
     page.goto(shared.url + LINK)
@@ -129,9 +129,8 @@ def test_signing_out_leads_every_tab_to_the_door_and_back_leads_nowhere(page: Pa
 @pytest.mark.parametrize("page", [(1440, "light")], ids=["wide"], indirect=True)  # it takes as long as a session
 def test_when_the_session_is_over_the_page_asks_again_and_comes_back(page: Page, brief: Dashboard) -> None:
     sign_in(page, brief.url + LINK)
-    expect(page.get_by_role("button", name="Sign out")).to_be_visible(timeout=15_000)
-    page.wait_for_url(re.compile(r"/login\?next="), timeout=30_000)
+    page.wait_for_url(brief.url + LINK, wait_until="commit")
+    page.wait_for_url(re.compile(r"/login\?next="))
     sign_in(page, page.url)
 
-    page.wait_for_url(brief.url + LINK)
-    expect(page.locator("nav a[aria-current=page]")).to_have_text("Queues", timeout=15_000)
+    page.wait_for_url(brief.url + LINK, wait_until="commit")

@@ -15,7 +15,7 @@ from celery import Celery
 from playwright.sync_api import Browser, Page, expect
 
 from demo.servers import wait_until
-from tests.browser.conftest import Site, Visit
+from tests.browser.conftest import Site, Visit, opened
 
 BERLIN = ZoneInfo("Europe/Berlin")  # of the browser
 
@@ -32,11 +32,11 @@ def recorded(site: Site, id: str, source: str = "task") -> list[dict[str, Any]]:
 def sent(site: Site) -> Iterator[list[str]]:
     """The ids of two tasks that succeeded, and one that failed: it was given what it does not take."""
     with Celery(broker=site.redis.url, set_as_current=False) as app:
-        app.control.enable_events(reply=True, timeout=5, limit=1)
+        app.control.enable_events(reply=True, timeout=60, limit=1)
         ids = [app.send_task("shop.sleep", args).id for args in ([0.3], [0.1], ["<b>soon</b>"])]
         wait_until(lambda: [state(site, id) for id in ids] == ["SUCCESS", "SUCCESS", "FAILURE"], "the tasks")
         yield ids
-        app.control.disable_events(reply=True, timeout=5, limit=1)
+        app.control.disable_events(reply=True, timeout=60, limit=1)
 
 
 def state(site: Site, id: str) -> str | None:
@@ -92,7 +92,7 @@ def test_from_the_overview_to_the_one_task_by_clicks_alone_and_its_link_opens_fo
     page.wait_for_url(lambda url: f"id={sent[2]}" in url)
     expect(page.locator("h1")).to_contain_text("shop.sleep failed")
 
-    stranger = browser.new_context()
+    stranger = opened(browser)
     other = stranger.new_page()
     other.goto(page.url)
     expect(other.locator("#facts")).to_contain_text("TypeError")

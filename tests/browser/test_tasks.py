@@ -15,6 +15,7 @@ from data_sources.history.place import place
 from data_sources.microseconds import moment
 from data_sources.scope import iso
 from demo.servers import Dashboard, Redis
+from tests.browser.conftest import opened
 from tests.decided import END_US, NAMES, START_US, Decided, write
 
 PAST = urlencode({"from": iso(moment(START_US)), "to": iso(moment(END_US)), "refresh": "0"})
@@ -38,10 +39,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    context = opened(browser, viewport={"width": 1440, "height": 1000})
     page = context.new_page()
-    page.set_default_timeout(30_000)
-    expect.set_options(timeout=30_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
@@ -94,7 +93,7 @@ def test_every_choice_is_in_the_link_and_the_link_opens_the_same_view(page: Page
     assert not set(first_page) & set(second_page)
     asked = params(page)
     assert (asked["state"], asked["name"], asked["sort"]) == (["FAILURE"], ["shop.send"], ["-runtime"])
-    stranger = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+    stranger = opened(browser, viewport={"width": 1440, "height": 1000}).new_page()
     stranger.goto(page.url)
     expect(rows(stranger)).to_have_count(len(second_page))
     assert listed(stranger, 13) == second_page

@@ -47,7 +47,7 @@ class Site:
         self.viewers.append(Viewer(self.dashboard.url, query, page))
         return self.viewers[-1]
 
-    def get(self, path: str, timeout_seconds: float = 30) -> Reply:
+    def get(self, path: str, timeout_seconds: float = 120) -> Reply:
         began = time.monotonic()
         connection = http.client.HTTPConnection("localhost", self.dashboard.port, timeout=timeout_seconds)
         try:

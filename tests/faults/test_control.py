@@ -38,7 +38,7 @@ def call(site: Site, path: str, body: Any = None, **more: str) -> tuple[int, Any
 def plan(site: Site, rate: str) -> Any:
     """Of a rate limit, once the worker is known."""
     body = {"dry_run": True, "workers": [WORKER], "task": "shop.sleep", "rate": rate}
-    wait_until(lambda: call(site, "/api/control/rate_limit", body)[0] == 200, "the worker", 60)
+    wait_until(lambda: call(site, "/api/control/rate_limit", body)[0] == 200, "the worker")
     return call(site, "/api/control/rate_limit", body)[1]["plan"]
 
 

@@ -94,7 +94,7 @@ def test_sigterm_ends_it_in_time_while_its_sources_hang(open_site: OpenSite) -> 
 def seconds_to_end(dashboard: Process) -> float:
     began = time.monotonic()
     dashboard.signal(signal.SIGTERM)
-    wait_until(lambda: not dashboard.alive, "the end", 30)
+    wait_until(lambda: not dashboard.alive, "the end")
     return time.monotonic() - began
 
 
@@ -110,9 +110,9 @@ def calls(shop: Shop, tmp_path: Path) -> Iterator[tuple[Path, int]]:
         pytest.skip("strace is not installed, or not permitted: what is connected to cannot be seen")
     dashboard = [sys.executable, "-m", "streamlit", "run", "dashboard.py"]
     with Process("traced", [*strace, *dashboard], tmp_path, {**QUIET, **shop.env}, ROOT) as traced:
-        traced.wait_until(lambda: bool(ports_below(traced.pid)), 60)
+        traced.wait_until(lambda: bool(ports_below(traced.pid)))
         [port] = ports_below(traced.pid)
-        traced.wait_until(lambda: http_ok(port, "/healthz"), 60)
+        traced.wait_until(lambda: http_ok(port, "/healthz"))
         yield log, port
 
 

@@ -19,7 +19,7 @@ MANY = 50
 
 def prometheus_requests(shop: Shop) -> int:
     """Queries it has answered, by its own count."""
-    with urllib.request.urlopen(f"{shop.prometheus.url}/metrics", timeout=10) as response:
+    with urllib.request.urlopen(f"{shop.prometheus.url}/metrics", timeout=60) as response:
         text = response.read().decode()
     counts = re.findall(r'(?m)^prometheus_http_requests_total\{.*handler="/api/v1/query(?:_range)?"\} (\S+)$', text)
     return sum(int(float(count)) for count in counts)
