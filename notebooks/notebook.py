@@ -47,7 +47,7 @@ RESERVED = ("chart", "label", "advice", "over", "beside")  # what a file says of
 MAX_CELLS = 100
 MAX_ROWS = 12
 MAX_LAYERS = 12  # of a row
-MAX_PARAMS = 200  # of a layer
+MAX_PARAMS = 1_000  # of a layer
 MAX_VARIABLES = 20
 MAX_TEXT = 20_000  # of prose and SQL
 

@@ -24,6 +24,8 @@ from notebooks.variable import MAX_VALUE, MAX_VALUES, Variable
 
 Values = Mapping[str, tuple[str, ...]]  # () is all there are
 
+# the parameters whose text is PromQL
+IN_PROMQL = {("promql", "q"), ("explain", "q"), ("format", "q"), ("labels", "match"), ("label_values", "match")}
 PREFIX = "var-"  # of a variable's values in a URL
 ANY = re.compile(r"\$(?:(\$)|([a-z][a-z0-9_]{0,39})|\{([a-z][a-z0-9_]{0,39})\})", re.ASCII)
 BARE = re.compile(r"\d+(\.\d+)?|(\d+(ms|[smhdwy]))+", re.ASCII)
@@ -134,8 +136,8 @@ def query(layer: Layer, values: Values) -> Query:
 def filled(layer: Layer, values: Values) -> Iterator[tuple[str, str]]:
     for name, text in layer.params:
         whole = ANY.fullmatch(text)
-        if layer.source == "promql" and name == "q":
-            yield name, promql(text, values)
+        if (layer.source, name) in IN_PROMQL:
+            yield name, promql(name, text, values)
         elif whole and not whole[1]:
             yield from ((name, value) for value in look_up(name, whole, values) if value)
         else:
@@ -159,46 +161,45 @@ def single(name: str, match: re.Match[str], values: Values) -> str:
     return found[0]
 
 
-def promql(text: str, values: Values) -> str:
+def promql(name: str, text: str, values: Values) -> str:
     """Raises BadParameter."""
     written: list[str] = []
     matches = False  # whether the string that comes next is a regular expression
     for token in TOKENS.finditer(text):
-        fill = partial(FILLS.get(token.lastgroup or "", bare), values, matches)
+        fill = partial(FILLS.get(token.lastgroup or "", bare), name, values, matches)
         written.append(ANY.sub(lambda match, fill=fill: "$" if match[1] else fill(match), token[0]))
         matches = token.lastgroup == "match" or (matches and token.lastgroup in ("space", "comment"))
     return "".join(written)
 
 
-def in_string(values: Values, matches: bool, match: re.Match[str]) -> str:
+def in_string(name: str, values: Values, matches: bool, match: re.Match[str]) -> str:
     """What stands for a variable within double quotes."""
     if match.string[match.start() - 1] == "\\":
-        raise BadParameter("q", f"has a \\ before {match[0]}, which would change what the value means")
+        raise BadParameter(name, f"has a \\ before {match[0]}, which would change what the value means")
     if not matches:
-        return quote(single("q", match, values))[1:-1]
-    found = look_up("q", match, values)
+        return quote(single(name, match, values))[1:-1]
+    found = look_up(name, match, values)
     return any_of(found)[1:-1] if len(found) == 1 else f"(?:{any_of(found)[1:-1]})" if found else ".*"
 
 
-def bare(values: Values, matches: bool, match: re.Match[str]) -> str:
+def bare(name: str, values: Values, matches: bool, match: re.Match[str]) -> str:
     """What stands for a variable outside of quotes."""
-    value = single("q", match, values)
+    value = single(name, match, values)
     if not BARE.fullmatch(value):
-        raise BadParameter(
-            "q", f'takes a number or a duration for {match[0]} here; a name stands in quotes: "{match[0]}"'
-        )
+        said = f'takes a number or a duration for {match[0]}; names stand in quotes: "{match[0]}"'
+        raise BadParameter(name, said)
     return value
 
 
-def quoted_otherwise(values: Values, matches: bool, match: re.Match[str]) -> str:
-    raise BadParameter("q", f"has {match[0]} in quotes of another kind; write double quotes around it")
+def quoted_otherwise(name: str, values: Values, matches: bool, match: re.Match[str]) -> str:
+    raise BadParameter(name, f"has {match[0]} in quotes of another kind; write double quotes around it")
 
 
-def as_it_is(values: Values, matches: bool, match: re.Match[str]) -> str:
+def as_it_is(name: str, values: Values, matches: bool, match: re.Match[str]) -> str:
     return match[0]
 
 
-FILLS: Mapping[str, Callable[[Values, bool, re.Match[str]], str]] = {
+FILLS: Mapping[str, Callable[[str, Values, bool, re.Match[str]], str]] = {
     "string": in_string,
     "other": quoted_otherwise,
     "comment": as_it_is,
