@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,19 +17,21 @@ from charts.series import Series, fold, split
 from data_sources.note import Note
 from data_sources.scope import Window
 
-KINDS = ("stacked", "lines", "steps", "failed", "limit", "bars")
+KINDS = ("stacked", "lines", "points", "steps", "failed", "limit", "bars")
+ALIKE = ("stacked", "lines", "points")  # kinds that may hold anything: several such layers of a row are told apart
+DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 @dataclass(frozen=True)
 class PlotLayer:
-    """One frame and how it is drawn: stacked areas, lines, filled steps, the line of failures, a dotted limit, or bars
-    of what was counted by state in the step before each point.
+    """One frame and how it is drawn: stacked areas, lines, points, filled steps, the line of failures, a dotted limit,
+    or bars of what was counted by state in the step before each point.
     """
 
     frame: pd.DataFrame
     window: Window
     kind: str
-    name: str = ""  # what a series without labels is called
+    name: str = ""  # what a series without labels is called, and what its series are told apart by
 
 
 @dataclass(frozen=True)
@@ -43,17 +46,21 @@ def rows_figure(rows: Sequence[PlotRow], window: Window) -> go.Figure:
 
     A trace's `meta` holds its row, its layer's kind and its name as it is; `name` is safe where Plotly reads markup.
     """
-    traces: list[dict[str, object]] = []
-    shapes: list[dict[str, object]] = []
+    traces: list[dict[str, Any]] = []
+    shapes: list[dict[str, Any]] = []
     layout = base_layout(window, f"y{len(rows)}" if len(rows) > 1 else "y")
     for place, (row, domain) in enumerate(zip(rows, domains(len(rows)), strict=True)):
         axis = "" if place == 0 else str(place + 1)
         layout[f"yaxis{axis}"] = y_axis(domain)
         drawn: set[str] = set()
+        alike = [layer.name for layer in row.layers if layer.kind in ALIKE]
         for layer in row.layers:
             series = shown_series(layer, drawn)
             drawn |= {one.name for one in series}
-            traces += [trace(one, layer, place, axis) for one in series]
+            made = [trace(one, layer, place, axis) for one in series]
+            if layer.kind in ALIKE and len({*alike}) == len(alike) > 1:
+                tell_apart(made, layer, alike.index(layer.name))
+            traces += made
         if not any(one["yaxis"] == f"y{axis}" for one in traces):
             traces.append(anchor(place, axis, window))
         shapes += gap_shapes(row.notes, axis, window)
@@ -63,14 +70,14 @@ def rows_figure(rows: Sequence[PlotRow], window: Window) -> go.Figure:
 def shown_series(layer: PlotLayer, drawn: Collection[str]) -> list[Series]:
     """What is drawn of a layer: limits only of what is `drawn` already, and of a total."""
     series = split(layer.frame, layer.window)
-    if layer.kind in ("stacked", "lines"):
+    if layer.kind in ALIKE:
         return fold(series)
     if layer.kind == "limit":
         return [one for one in series if not one.name or one.name in drawn]
     return series
 
 
-def trace(one: Series, layer: PlotLayer, place: int, axis: str) -> dict[str, object]:
+def trace(one: Series, layer: PlotLayer, place: int, axis: str) -> dict[str, Any]:
     name = one.name or (f"{one.kind} not known" if one.kind else layer.name) or "value"
     step = layer.window.step
     common = {
@@ -87,20 +94,36 @@ def trace(one: Series, layer: PlotLayer, place: int, axis: str) -> dict[str, obj
     return {"x0": wall_clock(layer.window.start), **lines, **common, **style(one, layer.kind, place)}
 
 
-def anchor(place: int, axis: str, window: Window) -> dict[str, object]:
+def tell_apart(traces: list[dict[str, Any]], layer: PlotLayer, depth: int) -> None:
+    """Of one of several layers: names them after it too, and dashes them by its depth; but where it is called by a
+    letter, a single one has that letter's colour.
+    """
+    letter = theme.LETTERS.get(layer.name) if len(traces) == 1 else None
+    for one in traces:
+        name = one["meta"]["name"]
+        if name != layer.name:
+            one["meta"]["name"], one["name"] = f"{layer.name} {name}", f"{escape(layer.name)} {one['name']}"
+        one["line"] |= {"color": letter} if letter else {"dash": DASHES[depth % len(DASHES)]}
+        if letter and "marker" in one:
+            one["marker"]["color"] = letter
+        if letter and "fillcolor" in one:
+            one["fillcolor"] = f"{letter}B0"
+
+
+def anchor(place: int, axis: str, window: Window) -> dict[str, Any]:
     """A trace of nothing: Plotly draws no axes, and no band, where there is no trace."""
     start = [wall_clock(window.start)]
     meta = {"row": place, "kind": "none", "name": ""}
     return {"type": "scatter", "x": start, "y": [None], "yaxis": f"y{axis}", "meta": meta, "hoverinfo": "skip"}
 
 
-def bar_style(one: Series, step: timedelta) -> dict[str, object]:
+def bar_style(one: Series, step: timedelta) -> dict[str, Any]:
     """A bar as wide as the time it tells of, less a gap, in its state's colour."""
     colour = theme.STATES[theme.STATE_OF.get(one.name, "waiting")][0]
     return {"width": step.total_seconds() * 1000 * 0.88, "marker": {"color": colour, "line": {"width": 0}}}
 
 
-def style(one: Series, kind: str, place: int) -> dict[str, object]:
+def style(one: Series, kind: str, place: int) -> dict[str, Any]:
     """How a series looks. Colours with an alpha are `#RRGGBBAA`, so that the browser finds the colour to swap."""
     if kind == "failed":
         return {"line": {"width": 1.6, "color": theme.STATES["failed"][0]}}
@@ -113,6 +136,8 @@ def style(one: Series, kind: str, place: int) -> dict[str, object]:
     colour, dash = (theme.OTHERS[0], "solid") if one.kind == "others" else theme.PALETTE.style(one.kind, one.name)
     if kind == "limit":
         return {"line": {"width": 1.2, "color": colour, "dash": "dot"}}
+    if kind == "points":
+        return {"mode": "markers", "marker": {"size": 4, "color": colour}, "line": {"color": colour}}
     if kind == "stacked":
         # Holes are areas of no height, without an outline: nothing is drawn where nothing is known.
         return {"stackgroup": f"row{place}", "line": {"width": 0, "color": colour}, "fillcolor": f"{colour}B0"}
@@ -132,7 +157,7 @@ def wall_clock(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "milliseconds")
 
 
-def base_layout(window: Window, lowest: str) -> dict[str, object]:
+def base_layout(window: Window, lowest: str) -> dict[str, Any]:
     return {
         "template": {},  # Plotly's own would be sent along and worked through for every trace
         "margin": {"l": 2, "r": 56, "t": 4, "b": 34},
@@ -156,7 +181,7 @@ def base_layout(window: Window, lowest: str) -> dict[str, object]:
     }
 
 
-def y_axis(domain: list[float]) -> dict[str, object]:
+def y_axis(domain: list[float]) -> dict[str, Any]:
     return {
         "domain": domain,
         "side": "right",
@@ -170,9 +195,9 @@ def y_axis(domain: list[float]) -> dict[str, object]:
     }
 
 
-def gap_shapes(notes: Sequence[Note], axis: str, window: Window) -> list[dict[str, object]]:
+def gap_shapes(notes: Sequence[Note], axis: str, window: Window) -> list[dict[str, Any]]:
     """A band over one row for each time of which nothing is known."""
-    shapes: list[dict[str, object]] = []
+    shapes: list[dict[str, Any]] = []
     for note in dict.fromkeys(notes):
         begins, ends = max(window.start, note.start or window.start), min(window.end, note.end or window.end)
         if note.kind == "gap" and begins < ends:

@@ -14,6 +14,7 @@ SERIES = (
     ("#4FA3C7", "#7CC4E0"),
     ("#8C6D46", "#C2A27A"),
 )
+LETTERS = {letter: colour for letter, (colour, _) in zip("ABCDEFGH", SERIES, strict=True)}  # of queries side by side
 # One fixed colour per task state, everywhere.
 STATES = {
     "succeeded": ("#2E7D5B", "#5FBF95"),

@@ -144,7 +144,7 @@ def test_the_browser_gets_typed_arrays_and_no_list_of_numbers() -> None:
     assert all(set(trace["y"]) == {"dtype", "bdata"} and "x" not in trace for trace in made["data"])
 
 
-@pytest.mark.parametrize("kind", ["stacked", "lines", "steps", "failed"])
+@pytest.mark.parametrize("kind", ["stacked", "lines", "points", "steps", "failed"])
 def test_a_hostile_name_is_no_markup_and_is_kept_as_it_is_in_meta(kind: str) -> None:
     (trace,) = figure((frame(({"queue": HOSTILE}, {0: 1})), kind))["data"]
     assert trace["meta"] == {"row": 0, "kind": kind, "name": HOSTILE}
@@ -154,6 +154,22 @@ def test_a_hostile_name_is_no_markup_and_is_kept_as_it_is_in_meta(kind: str) -> 
 def test_a_total_is_called_by_its_row_and_a_queue_called_value_by_its_own_name() -> None:
     made = figure((frame(({}, {0: 1})), "lines"), (by_queue(value=1), "lines"), name="waiting")
     assert [trace["meta"]["name"] for trace in made["data"]] == ["waiting", "value"]
+
+
+@pytest.mark.parametrize("kind", ["stacked", "lines", "points"])
+def test_several_questions_on_one_axis_are_told_apart_by_letter_and_look(kind: str) -> None:
+    two, one = by_queue(mail=1, images=2), by_queue(mail=5)
+    layers = tuple(
+        PlotLayer(data, WINDOW, kind, name) for data, name in ((two, "A"), (one, "B"), (frame(({}, {0: 1})), "<C>"))
+    )
+    made = json.loads(rows_figure([PlotRow("row", layers)], WINDOW).to_json())["data"]
+    assert [trace["meta"]["name"] for trace in made] == ["A mail", "A images", "B mail", "<C>"]
+    assert [trace["name"] for trace in made][-1] == "&lt;C&gt;"
+    assert made[2]["line"]["color"] == theme.LETTERS["B"]
+    looks = {"stacked": made[2].get("fillcolor"), "points": made[2].get("marker", {}).get("color")}
+    assert looks.get(kind, theme.LETTERS["B"]).startswith(theme.LETTERS["B"])
+    assert made[0]["line"].get("dash", "solid") != made[3]["line"].get("dash", "solid")
+    assert {trace["mode"] for trace in made} == {"markers" if kind == "points" else "lines"}
 
 
 def test_what_has_no_queue_is_not_called_by_its_row_as_a_total_is() -> None:
