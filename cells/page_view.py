@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,7 +15,7 @@ REFRESH = timedelta(seconds=5)
 # A browser counts milliseconds in 32 bits: above 24 days it would refresh without pause.
 SHORTEST_REFRESH, LONGEST_REFRESH = timedelta(seconds=1), timedelta(hours=1)
 OLDEST = timedelta(minutes=1)  # who opens a page with a long refresh wants to see now all the same
-SHARED = ("range", "from", "to", "refresh", "cluster")  # by all pages; what else is in the URL is one page's own
+SHARED = ("range", "from", "to", "refresh", "cluster", "snapshot")  # by all pages; what else is there is a page's own
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,12 @@ def read(params: Mapping[str, str], clusters: Sequence[str]) -> View:
     if cluster not in clusters:
         notices.append(f"There is no cluster “{cluster[:60]}”. Showing {clusters[0]} instead.")
         cluster = clusters[0]
-    return View(Scope(cluster, span, max_age=min(refresh or REFRESH, OLDEST)), refresh, tuple(notices))
+    snapshot = params.get("snapshot", "")
+    if not re.fullmatch(r"[\w-]{0,64}", snapshot, re.ASCII):
+        notices.append("snapshot is no id of one. Showing what is now instead.")
+        snapshot = ""
+    scope = Scope(cluster, span, max_age=min(refresh or REFRESH, OLDEST), snapshot=snapshot)
+    return View(scope, None if snapshot else refresh, tuple(notices))
 
 
 def read_refresh(text: str) -> timedelta | None:
@@ -60,10 +66,13 @@ def read_refresh(text: str) -> timedelta | None:
 def link_params(view: View) -> dict[str, str]:
     """Everything the view depends on, defaults too, so that a link pins them."""
     refresh = format_duration(view.refresh) if view.refresh else "0"
-    return view.scope.range.to_params() | {"cluster": view.scope.cluster, "refresh": refresh}
+    kept = {"snapshot": view.scope.snapshot} if view.scope.snapshot else {}
+    return view.scope.range.to_params() | {"cluster": view.scope.cluster, "refresh": refresh} | kept
 
 
 def frozen(view: View) -> View:
-    """The same view with its stretch of time held still."""
+    """The same view with its stretch of time held still; that of a snapshot is."""
+    if view.scope.snapshot:
+        return view
     window = ask.desk().window(view.scope)
     return replace(view, scope=replace(view.scope, range=Range(start=window.start, end=window.end)))

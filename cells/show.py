@@ -119,7 +119,7 @@ def current(answers: Mapping[str, Answer], scope: Scope) -> bool:
 
 def is_current(answer: Answer, scope: Scope) -> bool:
     """Whether there is nothing to wait for: it failed, is of the past, or is not much older than the page refreshes."""
-    if answer.failure or (answer.measured_at and not scope.range.is_live):
+    if answer.failure or (answer.measured_at and (scope.snapshot or not scope.range.is_live)):
         return True
     step = answer.window.step if answer.window else answer.lasts
     return answer.measured_at is not None and datetime.now(UTC) - answer.measured_at < step + 3 * scope.max_age

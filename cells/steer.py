@@ -60,7 +60,7 @@ def steer(
 
     `in_page`: the one form stands in the page, and the rest in a dialog.
     """
-    if operator() is None:
+    if operator() is None or controls.current().scope.snapshot:  # nobody acts on what was
         return
     cluster = controls.current().scope.cluster
     # What was begun about one thing is not gone on with about another.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +17,7 @@ from data_sources.answer import Answer
 from data_sources.audit_query import Audit
 from data_sources.blank import blank_frame, rejected
 from data_sources.config import Cluster, Settings
-from data_sources.errors import BadParameter, SourceError
+from data_sources.errors import BadParameter, QueryRejected, SourceError
 from data_sources.failure import Failure
 from data_sources.fetches import Fetches, ReadAudit
 from data_sources.history.reader import HistoryReader
@@ -30,6 +31,7 @@ from data_sources.queue_query import Leftovers, Xray
 from data_sources.run_query import Held
 from data_sources.schedule_query import Schedule
 from data_sources.scope import Scope, Window
+from data_sources.sealed import ReadSealed, Sealed
 from data_sources.task_query import OfTasks, Task, Tasks
 from data_sources.watch import Watch
 
@@ -41,17 +43,19 @@ FINEST = timedelta(seconds=5)  # a step: as often as workers and queues are aske
 
 
 class Desk:
-    """The clusters of one configuration, watched, and the questions asked of them."""
+    """The clusters of one configuration, watched, and the questions asked of them; or a `bundle` of answers alone."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, bundle: Sealed | None = None) -> None:
         self.settings = settings
+        self.bundle = bundle
         self.ended = False
         self._watches = {cluster.name: Watch(cluster, settings.history_url) for cluster in settings.clusters}
         self._fetches = Fetches()
         self.audit: ReadAudit | None = None  # who steers says how the audit is read; without control there is none
+        self.read_sealed: ReadSealed | None = None  # who keeps snapshots says how one is read
 
     def start(self) -> None:
-        for watch in self._watches.values():
+        for watch in () if self.bundle else self._watches.values():
             watch.start()
 
     def stop(self) -> None:
@@ -66,14 +70,26 @@ class Desk:
         if watch is None:
             return rejected(query, "cluster", f"there is no cluster “{scope.cluster[:60]}”")
         try:
+            if sealed := self.sealed(scope):
+                return sealed.answer(query, scope)
             return self._ask(query, watch, scope, wait_seconds)
         except BadParameter as error:
             return rejected(query, error.name, error.message)
+        except SourceError as error:
+            return Answer(blank_frame(query), query).failed(Failure.from_error(error, datetime.now(UTC), None))
         except Exception as error:  # whatever a hostile answer makes of our code, the rest of the page goes on
             log.exception("unexpected error while answering")
             unexpected = SourceError.unexpected("Celery Notebook", error)
             blank = Answer(blank_frame(query), query)
             return blank.failed(Failure.from_error(unexpected, datetime.now(UTC), None))
+
+    def sealed(self, scope: Scope) -> Sealed | None:
+        """What is answered from instead of the sources; None: from these. Raises SourceError when it is not there."""
+        if self.bundle or not scope.snapshot:
+            return self.bundle
+        if self.read_sealed is None:
+            raise QueryRejected("Snapshot", "none are kept here", parameter="snapshot")
+        return self.read_sealed(scope.snapshot)
 
     def cluster(self, name: str) -> Cluster:
         return self._watches[name].cluster
@@ -84,6 +100,9 @@ class Desk:
 
     def window(self, scope: Scope) -> Window:
         """The window that `scope` means now; all cells of a page agree on it. Raises BadParameter."""
+        with suppress(SourceError):  # of a snapshot that is not there each cell says so
+            if sealed := self.sealed(scope):
+                return sealed.window(scope)
         watch = self._watches[scope.cluster]
         finest = max(FINEST, watch.scrape_interval or timedelta(0))
         window = scope.range.resolve(datetime.now(UTC), step=scope.step, at_least=finest)
@@ -170,11 +189,11 @@ def is_recorded(signal: Signal) -> bool:
 _desk: Desk | None = None
 
 
-def start(settings: Settings) -> None:
+def start(settings: Settings, bundle: Sealed | None = None) -> None:
     """Starts watching; once a process. Pages and routes then `ask`."""
     global _desk
     if _desk is None or _desk.ended:
-        _desk = Desk(settings)
+        _desk = Desk(settings, bundle)
         _desk.start()
 
 

@@ -174,3 +174,4 @@ class Scope:
     range: Range = Range(span=timedelta(hours=1))
     step: timedelta | None = None  # None: planned for a plot
     max_age: timedelta = timedelta(seconds=5)  # askers of one question within one such slot share one fetch
+    snapshot: str = ""  # the id of sealed answers; then these answer, and no source is asked

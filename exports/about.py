@@ -44,7 +44,12 @@ def about(answer: Answer, scope: Scope, shape: str = "tidy", whole: bool = False
 
 def next_params(query: Query, scope: Scope) -> Params:
     """Of the file after this one; a range that ends now goes on to end when it is asked for."""
-    return [*query.to_params(), *scope.range.to_params().items(), ("cluster", scope.cluster)]
+    return [*query.to_params(), *scope.range.to_params().items(), *place_params(scope)]
+
+
+def place_params(scope: Scope) -> Params:
+    """Where it was asked: of a cluster, or of what was kept of it."""
+    return [("cluster", scope.cluster), *([("snapshot", scope.snapshot)] if scope.snapshot else [])]
 
 
 def file_link(kind: str, answer: Answer, scope: Scope, **more: str) -> str:
@@ -52,7 +57,7 @@ def file_link(kind: str, answer: Answer, scope: Scope, **more: str) -> str:
 
     `kind` is csv, json or meta.json.
     """
-    params = [*answer.query.to_params(), ("cluster", scope.cluster)]
+    params = [*answer.query.to_params(), *place_params(scope)]
     if is_listed(answer.query):
         params += scope.range.to_params().items()
     elif answer.window:

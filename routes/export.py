@@ -6,6 +6,7 @@ its header `Link` leads to, `rel="describedby"`. In the JSON file the same stand
     range=      how far back, ending now: 6h; or from= and to=: ISO 8601 or unix seconds
     step=       15s, 5m ...; planned as for a plot when it is left out
     cluster=    the first one configured when it is left out
+    snapshot=   the id of what a page was answered once; then that is given, and no source is asked
     shape=      tidy (one row a point) or wide (one column a series), of what has a time axis
 
 Of tasks a file holds `limit=` rows. Where there are more, the header `Link` has the address of the next file,
@@ -105,7 +106,7 @@ class Export:
     def from_fields(cls, fields: ReadFields) -> Export:
         """Raises BadParameter."""
         query = from_fields(fields)
-        scope = Scope(cluster=cluster_of(fields))
+        scope = Scope(cluster=cluster_of(fields), snapshot=one(fields, "snapshot"))
         shape = one(fields, "shape") or "tidy"
         if shape not in SHAPES or (shape == "wide" and not has_time_axis(query)):
             raise BadParameter("shape", "must be tidy, or wide where there is a time axis")

@@ -3,7 +3,7 @@
 import { element } from "./dom.js";
 
 const TIME = ["range", "from", "to"];
-const SHARED = [...TIME, "refresh", "cluster", "tz"];
+const SHARED = [...TIME, "refresh", "cluster", "snapshot", "tz"];
 
 // `to` is a path with the parameters of its page alone.
 export function pageLink(to, attributes, ...children) {

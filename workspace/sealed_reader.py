@@ -1,0 +1,55 @@
+"""Reads snapshots for all who look at them: what was opened last stays open."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from data_sources.errors import QueryRejected
+from data_sources.sealed import SOURCE, Sealed
+from data_sources.sealed_file import BrokenSeal, read
+from workspace import snapshots
+from workspace.store import Workspace
+
+MOST_OPEN = 8
+MOST_BYTES = 2 * snapshots.MOST_BYTES  # of those that are open, as they are kept; frames take some five times that
+SURE_SECONDS = 2.0  # so long it is not looked whether it was deleted or has expired
+
+
+@dataclass
+class Opened:
+    sealed: Sealed
+    bytes: int
+    seen_at: float  # monotonic, when it was last known to be there
+
+
+class SealedReader:
+    """Any thread may use it."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._lock = threading.Lock()
+        self._opened: OrderedDict[str, Opened] = OrderedDict()
+
+    def __call__(self, id: str) -> Sealed:
+        """Raises QueryRejected when there is no such snapshot (any more), and SourceUnreachable."""
+        with self._lock:
+            known = self._opened.get(id)
+            if known is None or time.monotonic() - known.seen_at > SURE_SECONDS:
+                self._opened.pop(id, None)
+                there = snapshots.snapshot(self._workspace, id)
+                sealed = known.sealed if known else self._read(id)
+                known = Opened(sealed, there.bytes, time.monotonic())
+            self._opened[id] = known
+            self._opened.move_to_end(id)
+            while len(self._opened) > MOST_OPEN or sum(one.bytes for one in self._opened.values()) > MOST_BYTES:
+                self._opened.popitem(last=False)
+            return known.sealed
+
+    def _read(self, id: str) -> Sealed:
+        try:
+            return read(snapshots.body(self._workspace, id))
+        except BrokenSeal as exc:
+            raise QueryRejected(SOURCE, f"what was kept {exc}", "Make a new one", "snapshot") from exc
