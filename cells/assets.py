@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.util import find_spec
 from pathlib import Path
 
-import plotly
-import streamlit
+
+def folder_of(package: str) -> Path:
+    """Without importing it: a file is written without Streamlit too."""
+    found = find_spec(package)
+    assert found
+    assert found.origin
+    return Path(found.origin).parent
+
 
 BROWSER = Path(__file__).parent / "browser"
 # The bundle of lines and bars draws everything here at a quarter of the weight; `make install` fetches it where npm is.
 BASIC = Path(__file__).parent / "vendor" / "plotly-basic.min.js"
-FULL = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+FULL = folder_of("plotly") / "package_data" / "plotly.min.js"
 
 # Plotly.js wraps itself in functions, each of which V8 would read whole once more when it is called, on the thread that
 # draws: 0.2 s. The comment (V8's explicit compile hints) has all of it compiled beside, while it is loading.
@@ -28,15 +35,17 @@ def url(name: str) -> str:
     return f"/assets/{VERSION}/{name}"
 
 
-STREAMLIT = Path(streamlit.__file__).parent / "static" / "static" / "js"
+STREAMLIT = folder_of("streamlit") / "static" / "static" / "js"
 # Streamlit's parts that draw a component, which it fetches only when the first one comes.
 COMPONENT_PARTS = ("BidiComponent", "serialization", "recordbatch", "_arrayReduce")
+# How those of ours begin that are fetched when they are wanted, or by few.
+LATER = ("explore", "export", "notebook", "plotly", "promql", "prose", "recent", "steer", "take", "threshold")
 
 
 def modules() -> list[str]:
-    """The addresses of all modules a page needs: ours, but for those of operators, and Streamlit's for components."""
+    """The addresses of all modules every page needs: ours, and Streamlit's for components."""
     parts = [path for part in COMPONENT_PARTS for path in STREAMLIT.glob(f"{part}.*.js")]
-    own = [url(name) for name in FILES if name.endswith(".js") and not name.startswith(("plotly", "steer"))]
+    own = [url(name) for name in FILES if name.endswith(".js") and not name.startswith(LATER)]
     return own + [f"/static/js/{path.name}" for path in parts]
 
 

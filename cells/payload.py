@@ -130,7 +130,11 @@ def row_payload(row: Row, answers: list[Answer], view: View) -> dict[str, Any]:
         "origin": list(dict.fromkeys(answer.origin for answer in answers if answer.origin and answer.measured_at)),
         "code": list(dict.fromkeys(by_hand(answer.query, transport) for answer in answers)),
         "csv": [
-            {"label": file_label(answer.query), "href": file_link("csv", answer, view.scope)}
+            {
+                "label": file_label(answer.query),
+                "href": file_link("csv", answer, view.scope),
+                "more": isinstance(answer.next, Tasks),  # rows that are not on this page
+            }
             for answer in {answer.query: answer for answer in answers if not answer.pending}.values()
         ],
         "notes": notes if empty else notes + absent,

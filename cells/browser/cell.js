@@ -84,22 +84,20 @@ function drawFailures(place, rows) {
 }
 
 function drawFoot(foot, root) {
-  const { rows, figure, links } = root.cell, files = filesOf(root);
-  const file = foot.querySelector("a.cn-button");
-  if (file && files.length) file.href = files[0].href; // what is on the screen now
+  const { rows, figure, links } = root.cell;
   // A panel that somebody reads is not taken away under the hands; each is filled when it is opened.
   if (foot.querySelector("details[open]")) return;
-  const key = JSON.stringify([rows.map((row) => row.notes), files.length, Boolean(figure), Boolean(links.live)]);
+  const key = JSON.stringify([rows.map((row) => row.notes), rows.some((row) => row.csv.length), Boolean(figure), Boolean(links?.live)]);
   redraw(foot, key, () => [
     element("div", { class: "cn-quiet" }, element("span", { class: "cn-source" }), ...notes(rows)),
     element("div", { class: "cn-buttons" },
       panel("Query", () => root.cell.rows.map((row) => codeOf(row))),
       figure ? panel("Table", () => [summaryTable(root)]) : null,
-      csvButton(root), linkPanel(root)),
+      figure || rows.some((row) => row.csv.length) ? panel("Export", () => [later("./export.js", ({ exportChoices }) => exportChoices(root))]) : null,
+      links ? linkPanel(root) : null,
+      root.cell.takes ? panel("To notebook", () => [later("./take.js", ({ takePanel }) => takePanel(root.cell.name))]) : null),
   ]);
 }
-
-const filesOf = (root) => root.cell.rows.flatMap((row) => row.csv);
 
 function notes(rows) {
   const texts = [...new Set(rows.flatMap((row) => row.notes))];
@@ -122,12 +120,11 @@ function codeOf(row) {
       element("button", { type: "button", onclick: (event) => copy(code, event.target) }, "Copy"))));
 }
 
-function csvButton(root) {
-  const files = filesOf(root);
-  if (files.length === 1) return element("a", { class: "cn-button", "data-focus": "CSV", href: files[0].href, download: "" }, "CSV");
-  return panel("CSV", () => filesOf(root).map((file) => element("p", {},
-    element("a", { href: file.href, download: "" }, `${file.label}.csv`), " ",
-    element("a", { href: file.href.replace("/export.csv", "/export.json"), download: "" }, "JSON"))));
+// What few want, drawn by a module that is fetched then.
+function later(module, build) {
+  const place = element("div");
+  import(module).then((made) => place.replaceChildren(...build(made)));
+  return place;
 }
 
 function linkPanel(root) {
@@ -150,7 +147,7 @@ function linkPanel(root) {
 function tick(root) {
   const now = Date.now(), { rows } = root.cell;
   const source = root.querySelector(".cn-source");
-  if (source) source.textContent = quietLine(rows, now);
+  if (source) source.textContent = quietLine(rows, root.cell.asked ? null : now);
   for (const node of root.querySelectorAll("[data-age]")) {
     const age = Math.max(0, now - Number(node.dataset.age)) / 1000;
     node.textContent = node.dataset.age ? ` · last good answer ${duration(age)} ago` : " · no answer yet";
@@ -161,10 +158,11 @@ function tick(root) {
   }
 }
 
+// `now`: null in a file, which says itself when all of it was measured.
 function quietLine(rows, now) {
   const sum = (name) => rows.reduce((total, row) => total + row[name], 0);
   const measured = rows.map((row) => row.measured_at).filter(Boolean);
-  const age = measured.length ? Math.max(0, now - Math.min(...measured)) / 1000 : null;
+  const age = measured.length && now ? Math.max(0, now - Math.min(...measured)) / 1000 : null;
   const many = (count, one, more) => `${count.toLocaleString("en-US")} ${count === 1 ? one : more}`;
   return [
     [...new Set(rows.flatMap((row) => row.origin))].join(", ") || "asking",

@@ -81,6 +81,11 @@ function render(plot) {
   if (plot.cursor !== null) show(plot, plot.cursor);
 }
 
+// In the width that it has now: who watches it is told too late for paper.
+export function drawAgain(body) {
+  if (body.plot?.layout) render(body.plot);
+}
+
 // Plotly knows no time zones: what it writes as UTC is our local time. Numbers it would take for the browser's own.
 const written = (ms, tz) => new Date(ms + offset(ms, tz)).toISOString().slice(0, -1).replace("T", " ");
 const read = (text) => Date.parse(`${String(text).replace(" ", "T").slice(0, 23)}Z`);

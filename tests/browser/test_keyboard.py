@@ -37,7 +37,7 @@ def test_a_series_is_hidden_by_the_keyboard_and_shown_again(visit: Visit, site: 
 
 def test_the_file_follows_the_screen_while_its_button_is_at_hand(visit: Visit, site: Site) -> None:
     open_live(visit, site)
-    visit.page.locator("#cockpit summary", has_text="CSV").focus()
+    visit.page.locator("#cockpit summary", has_text="Export").focus()
 
     def last_time() -> str:
         """Of the first file that the opened panel offers."""
@@ -48,5 +48,5 @@ def test_the_file_follows_the_screen_while_its_button_is_at_hand(visit: Visit, s
 
     first = last_time()
     wait_until(lambda: last_time() > first, "a later file")
-    assert visit.page.evaluate(FOCUS) == "CSV"
+    assert visit.page.evaluate(FOCUS) == "Export"
     assert visit.errors == []

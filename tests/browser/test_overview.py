@@ -108,9 +108,9 @@ def test_a_zoom_can_become_the_range_of_the_page(visit: Visit, site: Site) -> No
 
 def test_the_csv_is_what_prometheus_says(visit: Visit, site: Site) -> None:
     open_page(visit.page, f"{site.url}/?{PAST}")
-    visit.page.locator("#cockpit summary", has_text="CSV").click()
+    visit.page.locator("#cockpit summary", has_text="Export").click()
     with visit.page.expect_download() as download:
-        visit.page.locator("#cockpit .cn-panel a", has_text=".csv").first.click()
+        visit.page.locator("#cockpit .cn-panel a", has_text="CSV").first.click()
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8"))))
     link = urllib.parse.urlsplit(download.value.url)
     asked = dict(urllib.parse.parse_qsl(link.query))

@@ -34,16 +34,16 @@ def ran(site: Site) -> Iterator[str]:
         ]
         for entry in entries:
             entry.save()
-        app.control.enable_events(reply=True, timeout=5, limit=1)
+        app.control.enable_events(reply=True, timeout=60, limit=1)
         id = app.send_task("shop.refresh_token").id
 
         def seen() -> bool:
             with urllib.request.urlopen(f"{site.url}/export.json?source=schedule&name=each%20minute") as reply:
                 return any(block["id"] == id for row in json.load(reply)["rows"] for block in row["runs"])
 
-        wait_until(seen, "the run in the schedule", 60)
+        wait_until(seen, "the run in the schedule")
         yield id
-        app.control.disable_events(reply=True, timeout=5, limit=1)
+        app.control.disable_events(reply=True, timeout=60, limit=1)
         for entry in entries:
             entry.delete()
 
@@ -64,8 +64,9 @@ def test_a_schedule_is_told_in_words_and_a_run_leads_to_its_task(visit: Visit, s
     expect(apart.locator("tbody")).to_contain_text(HOSTILE)
     assert page.evaluate("() => window.__xss") is None
 
+    page.locator("#entries summary", has_text="Export").click()
     with page.expect_download() as download:
-        page.locator("#entries a", has_text="CSV").click()
+        page.locator("#entries .cn-panel a", has_text="CSV").click()
     told = list(csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8"))))
     assert {row["name"].lstrip("'") for row in told} == {"each minute", "weekdays", HOSTILE}
     assert "range=1h" in download.value.url

@@ -1,0 +1,3 @@
+// In a file plotly.js stands above all modules.
+
+export const plotly = () => (window.Plotly ? Promise.resolve(window.Plotly) : Promise.reject(new Error("no plotly.js")));
