@@ -1,0 +1,160 @@
+"""A notebook's answers: those that SQL makes of others, and all of them, without a browser."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from data_sources import ask
+from data_sources.answer import Answer
+from data_sources.derived_query import Derived
+from data_sources.errors import BadParameter
+from data_sources.failure import Failure
+from data_sources.query import Sources
+from data_sources.scope import Range, Scope
+from notebooks import needs
+from notebooks.error import NotebookError
+from notebooks.notebook import Ask, Cell, Notebook, Sql, Threshold
+from notebooks.sql import Parameters, Table, sql_answer
+from notebooks.taken import asked
+from notebooks.threshold import Verdict, judged
+from notebooks.variable import Variable
+from notebooks.variables import Values
+
+DEADLINE_SECONDS = 60.0
+
+Answers = tuple[tuple[Answer, ...], ...]  # of each row those of its layers
+
+
+@dataclass(frozen=True)
+class Result:
+    """A cell and what came of it; of SQL there is one answer, of a threshold a verdict, of prose nothing."""
+
+    cell: Cell
+    answers: Answers = ()
+    verdict: Verdict | None = None
+
+
+def run(
+    notebook: Notebook,
+    values: Values,
+    scope: Scope,
+    deadline_seconds: float = DEADLINE_SECONDS,
+    tell: Callable[[Result], None] | None = None,
+) -> tuple[Result, ...]:
+    """Every cell's answers, in the notebook's order. Each has its own deadline, and `tell` is told of each at once."""
+    ask.ask(Sources(), scope, deadline_seconds)  # what there is decides who is asked
+    for cell in notebook.cells:
+        if isinstance(cell, Ask):
+            answers_to(cell, values, scope, 0.0)  # all are under way before any waiting
+    results = []
+    for cell in notebook.cells:
+        results.append(result(notebook, cell, values, scope, deadline_seconds))
+        if tell:
+            tell(results[-1])
+    return tuple(results)
+
+
+def result(notebook: Notebook, cell: Cell, values: Values, scope: Scope, wait_seconds: float) -> Result:
+    match cell:
+        case Ask():
+            return Result(cell, answers_to(cell, values, scope, wait_seconds))
+        case Sql():
+            return Result(cell, ((answer(notebook, cell.name, values, scope, wait_seconds),),))
+        case Threshold():
+            return Result(cell, verdict=judged(cell, answer(notebook, cell.name, values, scope, wait_seconds)))
+    return Result(cell)
+
+
+def answers_to(cell: Ask, values: Values, scope: Scope, wait_seconds: float) -> Answers:
+    """Waits that long for all of them together."""
+    ends = time.monotonic() + wait_seconds
+    try:
+        rows = [[layer.query for layer in row.layers] for row in asked(cell, values).rows]
+    except BadParameter as error:
+        refused = refusal(cell.name, f"{error.name} {error.message}")
+        return tuple((refused,) * len(row.layers) for row in cell.rows)
+    scope = scope_of(cell, scope)
+    begun = tuple(tuple(ask.ask(query, scope) for query in row) for row in rows)
+    if not wait_seconds:
+        return begun
+    return tuple(tuple(ask.ask(query, scope, max(0.0, ends - time.monotonic())) for query in row) for row in rows)
+
+
+def answer(notebook: Notebook, name: str, values: Values, scope: Scope, wait_seconds: float) -> Answer:
+    """As `derived`, with all that it is made of asked within that time."""
+    ends = time.monotonic() + wait_seconds
+    try:
+        questions = needs.questions(notebook, name)
+    except NotebookError as error:
+        return refusal(name, error.message)
+    for cell in questions:
+        answers_to(cell, values, scope, 0.0)
+    first = {cell.name: answers_to(cell, values, scope, max(0.0, ends - time.monotonic()))[0][0] for cell in questions}
+    return derived(notebook, name, first, values, scope, max(0.0, ends - time.monotonic()))
+
+
+def derived(
+    notebook: Notebook,
+    name: str,
+    answers: Mapping[str, Answer],
+    values: Values,
+    scope: Scope,
+    wait_seconds: float = 0.3,
+) -> Answer:
+    """What stands in the cell `name`: of a question its first answer, of SQL what it makes of `answers`, of a threshold
+    what it judges. `answers` are the first ones of the cells `needs.questions(notebook, name)`, by their names.
+
+    Never raises; pending while one of them is, or the SQL itself.
+    """
+    ends = time.monotonic() + wait_seconds
+    made = dict(answers)
+    try:
+        for cell in needs.made_of(notebook, name):
+            if isinstance(cell, Sql):
+                made[cell.name] = worked_out(notebook, cell, made, values, scope, max(0.0, ends - time.monotonic()))
+            elif isinstance(cell, Threshold):
+                return made[cell.of]
+        return made[name]
+    except (NotebookError, BadParameter) as error:
+        return refusal(name, error.message)
+    except KeyError:
+        return refusal(name, f"{name} is text, and has no answer")
+
+
+def worked_out(
+    notebook: Notebook, cell: Sql, made: Mapping[str, Answer], values: Values, scope: Scope, wait_seconds: float
+) -> Answer:
+    """Raises NotebookError and BadParameter."""
+    tables = [Table(name, made[name], range_of(notebook, name, scope)) for name in needs.reads(cell)]
+    window = ask.desk().window(scope)
+    return sql_answer(cell, tables, parameters(notebook.variables, values), scope, window, wait_seconds)
+
+
+def range_of(notebook: Notebook, name: str, scope: Scope) -> Range:
+    cell = notebook.cell(name)
+    return scope_of(cell, scope).range if isinstance(cell, Ask) else scope.range
+
+
+def scope_of(cell: Ask, scope: Scope) -> Scope:
+    return replace(scope, range=cell.range) if cell.range else scope
+
+
+def parameters(variables: Sequence[Variable], values: Values) -> Parameters:
+    """As SQL reads them: `$queue` is a list of names, or NULL for all there are; a text is a text."""
+    return {
+        variable.name: next(iter(values[variable.name]), "")
+        if variable.kind in ("text", "cluster")
+        else list(values[variable.name]) or None
+        for variable in variables
+    }
+
+
+def refusal(name: str, message: str) -> Answer:
+    """The answer of a cell that cannot be asked."""
+    failure = Failure("rejected", "Notebook", message, "", datetime.now(UTC), None)
+    return Answer(pd.DataFrame(), Derived(name), failure=failure)

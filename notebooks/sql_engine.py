@@ -1,0 +1,110 @@
+"""Asks the processes that run SQL: starts them as they are needed, and ends what does not answer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from data_sources.errors import QueryRejected, SourceError, SourceUnreachable
+
+PROGRAM = Path(__file__).with_name("sql_process.py")
+SOURCE = "SQL"
+Buffer = bytes | memoryview
+# One arena and the system's allocator, so that what it takes is what it uses and not what it may come to use. Of ours
+# it is told where libraries lie; the broker's password it could otherwise read.
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1"}
+TOLD = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+
+
+class Ended(Exception):
+    """The process ended before it had answered; `code` as subprocess has it."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"ended with {code}")
+        self.code = code
+
+
+class Child:
+    """One process, and one question at a time."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(PROGRAM)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=os.sep,
+            env=ENVIRONMENT | {name: os.environ[name] for name in TOLD if name in os.environ},
+            start_new_session=True,  # Ctrl-C is for us, and our end is its end
+        )
+        assert self._process.stdin
+        assert self._process.stdout
+        self._requests, self._replies = self._process.stdin, self._process.stdout
+
+    def ask(self, request: Mapping[str, Any], tables: Sequence[Buffer]) -> tuple[dict[str, Any], bytes]:
+        """The reply, and the rows that follow it. Raises Ended."""
+        try:
+            for message in (json.dumps(request).encode(), *map(memoryview, tables)):
+                self._requests.write(len(message).to_bytes(8))
+                self._requests.write(message)
+            self._requests.flush()
+            reply = json.loads(self._receive())
+            return reply, self._receive() if "cut" in reply else b""
+        except (OSError, EOFError):
+            raise Ended(self.end()) from None
+
+    def end(self) -> int:
+        with contextlib.suppress(OSError):
+            self._requests.close()
+        self._replies.close()
+        return self._process.wait()
+
+    def _receive(self) -> bytes:
+        return self._exactly(int.from_bytes(self._exactly(8)))
+
+    def _exactly(self, length: int) -> bytes:
+        read = self._replies.read(length)
+        if len(read) < length:
+            raise EOFError
+        return read
+
+
+class Engine:
+    """As many processes as there are questions at once; each is kept for the next ones, and ends when none come."""
+
+    def __init__(self) -> None:
+        self._idle: list[Child] = []
+
+    def ask(self, request: Mapping[str, Any], tables: Sequence[Buffer] = ()) -> tuple[dict[str, Any], bytes]:
+        """What notebooks.sql_process replies to `request`. Raises QueryRejected and SourceUnreachable."""
+        while True:
+            kept = self._idle.pop() if self._idle else None
+            child = kept or Child()
+            try:
+                reply, rows = child.ask(request, tables)
+            except Ended as ended:
+                if kept and ended.code == 0:  # nobody had asked for long
+                    continue
+                raise why(ended, request["seconds"]) from None
+            if reply.get("spent"):
+                child.end()
+            else:
+                self._idle.append(child)
+            if "error" in reply:
+                raise QueryRejected(SOURCE, reply["error"], parameter="q")
+            return reply, rows
+
+
+def why(ended: Ended, seconds: float) -> SourceError:
+    if ended.code == -signal.SIGALRM:
+        return QueryRejected(SOURCE, f"takes longer than {seconds:g} s", parameter="q")
+    if ended.code < 0:
+        return QueryRejected(SOURCE, "needs more memory than it may have", parameter="q")
+    return SourceUnreachable(SOURCE, f"its process ended with {ended.code}", "Is the package duckdb installed?")
