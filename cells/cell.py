@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from data_sources.audit_query import Audit
 from data_sources.query import Query
 
 LAID_OUT = ("table", "facts", "picture")  # by a view; all other charts are drawn on a time axis
@@ -49,6 +50,11 @@ class Cell:
         """One of LAID_OUT, or plot."""
         first = self.rows[0].layers[0].kind
         return first if first in LAID_OUT else "plot"
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether only operators see it, so that it is not for notebooks, which anybody may read."""
+        return any(isinstance(query, Audit) for query in self.queries.values())
 
     @property
     def queries(self) -> dict[str, Query]:

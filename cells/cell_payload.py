@@ -15,7 +15,6 @@ from cells.picture import Picture
 from cells.table import Table
 from cells.views import VIEWS
 from data_sources.answer import Answer
-from data_sources.audit_query import Audit
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +24,7 @@ TABLES: Once[Table | Facts | Picture] = Once()
 def cell_payload(cell: Cell, answers: Sequence[Sequence[Answer]], view: View) -> dict[str, Any]:
     """`answers`: of each row those of its layers."""
     shown = plot_payload(cell, answers, view) if cell.kind == "plot" else laid_out_payload(cell, answers[0], view)
-    # What only operators see is not for notebooks, which anybody may read.
-    secret = any(isinstance(query, Audit) for query in cell.queries.values())
-    return {**shown, "takes": not secret}
+    return {**shown, "takes": not cell.is_secret}
 
 
 def laid_out_payload(cell: Cell, answers: Sequence[Answer], view: View) -> dict[str, Any]:

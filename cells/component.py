@@ -32,6 +32,8 @@ def mounted(name: str, module: str, style: str) -> Any:
 
 _mount = mounted("celery_notebook", "draw.js", "style.css")
 _mount_steer = mounted("celery_notebook_steer", "steer.js", "steer.css")  # which nobody but an operator is sent
+_mount_notebook = mounted("celery_notebook_notebook", "notebook.js", "notebook.css")
+_mount_snapshots = mounted("celery_notebook_snapshots", "share-list.js", "style.css")
 
 
 def draw(kind: str, *, key: str, data: dict[str, Any], **callbacks: Any) -> Any:
@@ -42,3 +44,13 @@ def draw(kind: str, *, key: str, data: dict[str, Any], **callbacks: Any) -> Any:
 def steer(*, key: str, data: dict[str, Any], **callbacks: Any) -> Any:
     """Draws what an operator may do, see cells/steer.py."""
     return _mount_steer(key=key, data=data, **callbacks)
+
+
+def notebook(kind: str, *, key: str, data: dict[str, Any], **callbacks: Any) -> Any:
+    """Draws what a notebook is written with: `kind` is one of those in notebook.js."""
+    return _mount_notebook(key=key, data={**data, "kind": kind}, **callbacks)
+
+
+def snapshots(*, key: str, data: dict[str, Any], **callbacks: Any) -> Any:
+    """Draws the list of snapshots, see cells/snapshot_list.py."""
+    return _mount_snapshots(key=key, data=data, **callbacks)

@@ -25,6 +25,8 @@ from headlines.headline import Headline
 
 TICK_WAIT_SECONDS = 0.3
 
+Derive = Callable[[Mapping[str, Answer], float], dict[str, Answer]]  # within so many seconds
+
 
 def headline(tell: Callable[[Mapping[str, Answer]], Headline], **queries: Query) -> None:
     """The sentence that `tell` makes of the answers to `queries`, under the state of every source."""
@@ -86,25 +88,44 @@ def shown() -> dict[str, Cell]:
     return cells
 
 
+def take(name: str, title: str) -> None:
+    """Hands a cell of the page with this title, or all of them, to the notebook that is opened next."""
+    taken = [cell for cell in shown().values() if name in (cell.name, controls.TAKE_ALL) and not cell.is_secret]
+    st.session_state["cn_taken"] = (title, taken)
+
+
 def asked() -> list[tuple[Query, Scope]]:
     """All that this run's page has asked, be it for a cell or not."""
     queries: list[tuple[Query, Scope]] = st.session_state.setdefault("cn_asked", [])
     return queries
 
 
-def live(queries: Mapping[str, Query], draw: Callable[[Mapping[str, Answer]], None], view: View | None = None) -> None:
-    """Draws now and at every refresh; each second, even with refresh off, until the first answers are there."""
+def live(
+    queries: Mapping[str, Query],
+    draw: Callable[[Mapping[str, Answer]], None],
+    view: View | None = None,
+    derive: Derive | None = None,
+) -> None:
+    """Draws now and at every refresh; each second, even with refresh off, until the first answers are there.
+
+    `derive` makes further answers of those to `queries`.
+    """
     view = view or controls.current()
     scope, refresh = view.scope, view.refresh
     asked().extend((query, scope) for query in queries.values())
-    answers = answers_to(queries, 0.0, scope)
+
+    def answers_within(wait_seconds: float) -> dict[str, Answer]:
+        answers = answers_to(queries, wait_seconds, scope)
+        return answers | derive(answers, wait_seconds) if derive else answers
+
+    answers = answers_within(0.0)
     if not current(answers, scope):  # a newer one under way is not waited for: the next tick has it
-        answers = answers_to(queries, controls.seconds_to_wait(), scope)
+        answers = answers_within(controls.seconds_to_wait())
     pending = not current(answers, scope)
     at_hand = iter([answers])  # for the first drawing; each tick asks anew
 
     def panel() -> None:
-        answers = next(at_hand, None) or answers_to(queries, TICK_WAIT_SECONDS, scope)
+        answers = next(at_hand, None) or answers_within(TICK_WAIT_SECONDS)
         draw(answers)
         settled = current(answers, scope)
         if settled if pending else any(answer.pending for answer in answers.values()):

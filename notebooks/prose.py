@@ -1,4 +1,4 @@
-"""Markdown as a tree of known nodes, each of which is drawn as an element or a text: no markup of its own comes through.
+"""Markdown as a tree of known nodes, each drawn as an element or a text: no markup of its own comes through.
 
 Parsed by the rules of CommonMark, with tables and ~~strikes~~. HTML stays text. An image is a link to it, as a page
 that loads one tells another server who reads it. A link leads to a page of ours or, by http, elsewhere.

@@ -1,0 +1,70 @@
+// What stands above a cell of a notebook: where another is added, what changes this one, and its form. Prose stands here
+// too. Without a name it is the end of the notebook.
+
+import { element, redraw } from "./dom.js";
+import { proseNodes } from "./prose.js";
+import { closesForm, drawForm, isOpen, openForm } from "./notebook-form.js";
+import { addMenu, allKinds } from "./notebook-menu.js";
+import { say } from "./notebook-say.js";
+
+export function drawBar(root) {
+  const { cell } = root;
+  root.id = cell.prose ? cell.name : "";
+  if (!root.children.length) root.append(...["insert", "tools", "editor", "body"].map((part) => element("div", { class: `cn-bar-${part}` })));
+  const [insert, tools, editor, body] = root.children;
+  if (!cell.name) {
+    redraw(insert, JSON.stringify(cell), () => allKinds(cell));
+    return;
+  }
+  redraw(insert, cell.after, () => addMenu(cell.after));
+  if (!tools.querySelector("details[open]")) redraw(tools, JSON.stringify([cell, isOpen(cell.name)]), () => drawTools(root));
+  root.redraw = () => drawBar(root);
+  closesForm(cell);
+  drawForm(root, editor);
+  welcome(root);
+  redraw(body, JSON.stringify([cell.prose, cell.collapsed, cell.trouble]), () => [
+    cell.trouble ? element("p", { class: "cn-failure", role: "status" }, cell.trouble) : null,
+    cell.prose && !cell.collapsed ? element("div", { class: "cn-prose" }, ...proseNodes(cell.prose)) : null,
+  ]);
+}
+
+// The number of the message that added a cell last: it is looked at, and a new one is opened.
+let added = 0;
+
+function welcome(root) {
+  const [number, , opens] = root.cell.fresh ?? [0];
+  if (number <= added) return;
+  added = number;
+  if (opens) openForm(root, root.redraw);
+  requestAnimationFrame(() => root.scrollIntoView({ block: "nearest" }));
+}
+
+function drawTools(root) {
+  const { cell } = root, act = (what) => () => say({ ...what, cell: cell.name });
+  const tool = (label, text, off, onclick) => element("button", { type: "button", "aria-label": label === text ? null : label, title: label, disabled: off, "data-focus": `${label}-${cell.name}`, onclick }, text);
+  const more = element("details", { class: "cn-more", onkeydown: (event) => { if (event.key === "Escape") close(event); } },
+    element("summary", { class: "cn-button", "aria-label": "More", "data-focus": `more-${cell.name}` }, "⋯"),
+    element("div", { class: "cn-panel" }, ...[
+      ["Duplicate", { do: "duplicate" }],
+      [cell.collapsed ? "Show it" : "Collapse", { do: "collapse", on: !cell.collapsed }],
+      ["Delete", { do: "delete" }],
+    ].map(([label, what]) => element("button", { type: "button", onclick: (event) => { event.target.closest("details").open = false; act(what)(); } }, label))));
+  return [
+    cell.collapsed ? element("button", { type: "button", class: "cn-collapsed", "aria-expanded": "false", onclick: act({ do: "collapse", on: false }) }, `▸ ${cell.title}`) : null,
+    element("span", { class: "cn-tool-name cn-muted" }, cell.handle ? element("code", { title: "Its name in SQL and thresholds" }, cell.handle) : null, cell.pinned ? ` ${cell.pinned} of its own` : null),
+    tool("Edit", isOpen(cell.name) ? "Close" : "Edit", false, () => (isOpen(cell.name) ? closeForm(root) : openForm(root, root.redraw))),
+    tool("Move up", "↑", cell.first, act({ do: "move", by: -1 })),
+    tool("Move down", "↓", cell.last, act({ do: "move", by: 1 })),
+    more,
+  ].filter(Boolean);
+}
+
+function closeForm(root) {
+  closesForm({ name: root.cell.name, now: true });
+  root.redraw();
+}
+
+function close(event) {
+  event.currentTarget.open = false;
+  event.currentTarget.querySelector("summary").focus();
+}

@@ -1,0 +1,77 @@
+// All notebooks: those that are saved, the drafts of whoever looks, and examples to begin with.
+
+import { element, redraw } from "./dom.js";
+import { clock, zone } from "./format.js";
+import { follow, pageLink } from "./links.js";
+import { listens, say } from "./notebook-say.js";
+import { forget, recentDrafts } from "./recent.js";
+
+const MOST_BYTES = 512 * 1024;
+let opened = 0; // the number of the message whose file was opened last
+
+export function drawShelf(root, send) {
+  const { cell } = root;
+  listens(cell.heard, send);
+  for (const draft of cell.gone) forget(draft);
+  if (cell.opens && cell.opens[0] > opened) {
+    opened = cell.opens[0];
+    follow(`/notebook?draft=${encodeURIComponent(cell.opens[1])}`);
+  }
+  redraw(root, JSON.stringify([cell, zone(), recentDrafts()]), () => [
+    element("header", { class: "cn-headline" }, element("h1", {}, "Notebooks"),
+      element("p", {}, "A question, the numbers that answer it, and what must hold from now on. Saved here, sent as a link, kept as a file.")),
+    element("p", { class: "cn-shelf-buttons" }, pageLink("/notebook", { class: "cn-button cn-go" }, "New notebook"), opener(root)),
+    element("p", { class: "cn-failure", role: "alert", hidden: !cell.problem }, cell.problem),
+    cell.deleted ? element("p", { class: "cn-undo", role: "status" }, `“${cell.deleted.title}” is deleted. `,
+      element("button", { type: "button", onclick: () => say({ do: "restore", id: cell.deleted.id, draft: cell.deleted.draft }) }, "Undo")) : null,
+    ...saved(cell), ...drafts(cell), ...examples(cell),
+  ].filter(Boolean));
+}
+
+function opener(root) {
+  const told = element("span", { class: "cn-muted", role: "status" });
+  const box = element("input", { type: "file", accept: ".md,text/markdown,text/plain", class: "cn-file", "aria-label": "Open a file", onchange: async (event) => {
+    const [file] = event.target.files;
+    if (!file) return;
+    if (file.size > MOST_BYTES) { told.textContent = ` ${file.name} is larger than 512 KiB.`; return; }
+    told.textContent = ` reading ${file.name}`;
+    say({ do: "open", text: await file.text() });
+    event.target.value = "";
+  } });
+  const text = element("textarea", { rows: 8, class: "cn-code-area", "aria-label": "A notebook as text", placeholder: "+++\ncelery_notebook = 1\n…" });
+  return element("span", {}, element("label", { class: "cn-button cn-file-button" }, "Open a file", box), " ",
+    element("details", { class: "cn-paste" }, element("summary", { class: "cn-button", "data-focus": "paste" }, "Paste"), element("div", { class: "cn-panel cn-form" }, text,
+      element("button", { type: "button", class: "cn-go", onclick: () => { if (text.value.trim()) say({ do: "open", text: text.value.slice(0, MOST_BYTES) }); } }, "Open"))), told);
+}
+
+const many = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
+
+function list(title, items) {
+  return [element("h2", {}, title), element("ul", { class: "cn-shelf" }, ...items)];
+}
+
+function item(href, title, line, quiet, ...buttons) {
+  return element("li", {}, element("div", {}, pageLink(href, {}, title || "Untitled"), line ? element("p", {}, line) : null, element("p", { class: "cn-muted" }, quiet)), ...buttons);
+}
+
+const remove = (label, what) => element("button", { type: "button", "aria-label": `Delete ${label}`, onclick: () => say(what) }, "Delete");
+
+function saved({ notebooks }) {
+  if (!notebooks.length) return [];
+  return list("Saved", notebooks.map((one) => item(`/notebook?id=${one.id}`, one.title, "",
+    [many(one.cells, "cell"), one.thresholds ? many(one.thresholds, "threshold") : "", `revision ${one.revision}`, one.author && `by ${one.author}`, clock(one.at, zone(), true)].filter(Boolean).join(" · "),
+    remove(one.title, { do: "delete", id: one.id }))));
+}
+
+// Where nobody signs in, the browser knows which are its own.
+function drafts(cell) {
+  const own = cell.drafts ?? recentDrafts().filter(({ draft }) => !cell.gone.includes(draft)).map((one) => ({ id: one.draft, title: one.title, cells: one.cells, at: one.at }));
+  if (!own.length) return [];
+  return list("Drafts of yours", own.map((one) => item(`/notebook?draft=${encodeURIComponent(one.id)}`, one.title, "",
+    [one.cells === undefined ? "" : many(one.cells, "cell"), "not saved", clock(one.at, zone(), true)].filter(Boolean).join(" · "),
+    remove(one.title, { do: "delete", draft: one.id }))));
+}
+
+function examples({ examples: all }) {
+  return list("Examples to begin with", all.map((one) => item(`/notebook?example=${one.name}`, one.title, one.line, many(one.cells, "cell"))));
+}

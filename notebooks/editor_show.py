@@ -1,0 +1,201 @@
+"""A notebook on a page: its head, its variables, and its cells, each live, with what changes it above it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+import streamlit as st
+
+from cells import cell as page
+from cells import component, controls
+from cells.cell_payload import cell_payload
+from cells.page_view import View
+from cells.show import answers_to, live, show
+from data_sources import ask
+from data_sources.answer import Answer
+from data_sources.errors import BadParameter
+from data_sources.fields import Fields
+from data_sources.query import Depths, Query, Workers
+from data_sources.scope import Scope
+from data_sources.task_query import TaskNames
+from identity import of_headers
+from notebooks import needs, run
+from notebooks.editor import MOST_MESSAGES, WAYS, Editor, open_notebook
+from notebooks.editor_payload import bar_payload, end_payload, head_payload, threshold_payload, variables_payload
+from notebooks.error import NotebookError
+from notebooks.notebook import Ask, Cell, Notebook, Sql, Threshold
+from notebooks.taken import asked
+from notebooks.threshold import judged
+from notebooks.variables import Values, choices, chosen, query
+from workspace import notebooks
+from workspace.opened import opened
+
+KNOWN: dict[str, tuple[Query, str]] = {
+    "queue": (Depths(), "queue"),
+    "worker": (Workers(), "worker"),
+    "name": (TaskNames(), "name"),
+}
+
+
+def editor_here() -> Editor:
+    """That of the page's address. What is changed lives in the session, under its draft's id; what is not is read anew.
+
+    Raises NotebookError, BadParameter and SourceError.
+    """
+    editors: dict[str, Editor] = st.session_state.setdefault("cn_editors", {})
+    fields = controls.fields()
+    here = place(fields)
+    if here not in editors or not editors[here].is_touched:
+        first, editors[here] = here not in editors, open_notebook(fields)
+        if first and not {"range", "from"} & fields.keys():
+            controls.set_params(editors[here].now.range.to_params())
+            st.rerun()
+    editor = editors[here]
+    if brought := st.session_state.pop("cn_taken", None):
+        editor.take(*brought, controls.current().scope.range, of_headers(st.context.headers).name)
+        go_on(editor)
+    return editor
+
+
+def place(params: Fields) -> str:
+    """What tells notebooks apart in a session."""
+    return repr([(name, tuple(params[name])) for name in (*WAYS, "revision") if params.get(name)])
+
+
+def go_on(editor: Editor) -> None:
+    """Under the address that it has by now."""
+    address = editor.address
+    if place({name: (value,) for name, value in address.items() if value}) != place(controls.fields()):
+        controls.set_params(address)
+        st.session_state["cn_editors"][place(controls.fields())] = editor
+
+
+def show_notebook(editor: Editor) -> None:
+    view = controls.current()
+    values, trouble = values_of(editor.now)
+    show_head(editor, view, values)
+    show_variables(editor.now, values, trouble)
+    for at, cell in enumerate(editor.now.cells):
+        shows, trouble = shown_by(editor.now, cell, values, view)
+        component.notebook("bar", key=f"cn_bar_{cell.name}", data=bar_payload(editor, at, trouble))
+        if not cell.collapsed:
+            shows()
+    component.notebook("bar", key="cn_bar", data=end_payload(editor.now))
+
+
+def values_of(notebook: Notebook) -> tuple[Values, str]:
+    """What the address chooses; of what it cannot choose the defaults, and why."""
+    cluster = controls.current().scope.cluster
+    try:
+        return chosen(notebook.variables, controls.fields(), cluster), ""
+    except BadParameter as error:
+        return chosen(notebook.variables, {}, cluster), f"{error.name} {error.message}"
+
+
+def show_head(editor: Editor, view: View, values: Values) -> None:
+    known = answers_to({name: query for name, (query, _) in KNOWN.items()}, 0.0)
+    choices = {name: names(known[name], column) for name, (_, column) in KNOWN.items()}
+    heard = st.session_state.setdefault("cn_notebook_heard", 0)
+    revisions = notebooks.history(opened(), editor.id) if editor.id else []
+    data = head_payload(editor, view, heard, choices, columns(editor.now, values), revisions)
+    component.notebook("head", key="cn_notebook", data=data, on_say_change=partial(hear, editor))
+
+
+def names(answer: Answer, column: str) -> list[str]:
+    return sorted({str(name) for name in answer.frame[column].dropna()})
+
+
+def columns(notebook: Notebook, values: Values) -> dict[str, list[str]]:
+    """Of each question what is known to come back, as its table has it in SQL."""
+    found: dict[str, list[str]] = {}
+    for cell in notebook.cells:
+        if isinstance(cell, Ask):
+            try:
+                answer = ask.ask(first_query(cell, values), scope_of(cell, controls.current()))
+            except BadParameter:
+                continue
+            found[cell.name] = [str(name) for name in answer.frame]
+    return found
+
+
+def hear(editor: Editor) -> None:
+    """Messages of the browser, read with suspicion."""
+    said = st.session_state.get("cn_notebook", {}).get("say")
+    who = of_headers(st.context.headers).name
+    for message in said[:MOST_MESSAGES] if isinstance(said, list) else ():
+        match message:
+            case {"n": int(n)} if n > st.session_state.get("cn_notebook_heard", 0):
+                st.session_state["cn_notebook_heard"] = n
+                editor.obey(message, controls.current().scope.range, who)
+    go_on(editor)
+
+
+def show_variables(notebook: Notebook, values: Values, trouble: str) -> None:
+    if not notebook.variables and not trouble:
+        return
+
+    def draw(answers: Mapping[str, Answer]) -> None:
+        data = {"variables": variables_payload(notebook.variables, values, answers), "trouble": trouble}
+        component.notebook("variables", key="cn_variables", data=data)
+
+    live({one.name: query for one in notebook.variables if (query := choices(one))}, draw)
+
+
+def shown_by(notebook: Notebook, cell: Cell, values: Values, view: View) -> tuple[Callable[[], None], str]:
+    """What shows it, and why it cannot be shown: "" when it can. Prose stands with what changes it."""
+    try:
+        match cell:
+            case Ask():
+                return partial(show, asked(cell, values), replace(view, scope=scope_of(cell, view))), ""
+            case Sql():
+                return derived(notebook, cell, cell.name, values, view), ""
+            case Threshold():
+                return derived(notebook, cell, cell.of, values, view), ""
+    except BadParameter as error:
+        return nothing, f"{error.name} {error.message}"
+    except NotebookError as error:
+        return nothing, error.message
+    return nothing, ""
+
+
+def nothing() -> None:
+    pass
+
+
+def derived(notebook: Notebook, cell: Sql | Threshold, of: str, values: Values, view: View) -> Callable[[], None]:
+    """Shows SQL, or what is judged: made of other cells' answers. Raises NotebookError, BadParameter."""
+    questions = needs.questions(notebook, cell.name)
+    live_queries = {one.name: first_query(one, values) for one in questions if not one.range}
+    pinned = {one.name: (first_query(one, values), scope_of(one, view)) for one in questions if one.range}
+
+    def derive(answers: Mapping[str, Answer], wait_seconds: float) -> dict[str, Answer]:
+        own = {name: ask.ask(query, scope, wait_seconds) for name, (query, scope) in pinned.items()}
+        return own | {"derived": run.derived(notebook, of, {**answers, **own}, values, view.scope, wait_seconds)}
+
+    def draw(answers: Mapping[str, Answer]) -> None:
+        answer = answers["derived"]
+        if isinstance(cell, Sql):
+            data = cell_payload(drawn(cell, answer), [[answer]], view)
+            component.draw("cell", key=f"cn_{cell.name}", data={**data, "takes": False})
+        else:
+            data = threshold_payload(cell, judged(cell, answer), answer.pending)
+            component.notebook("threshold", key=f"cn_{cell.name}", data=data)
+
+    return partial(live, live_queries, draw, view, derive)
+
+
+def drawn(cell: Sql, answer: Answer) -> page.Cell:
+    """As a page's cell. What has no time is a table, whatever chart it asks for."""
+    chart = cell.chart if answer.window or answer.pending else "table"
+    return page.Cell(cell.name, cell.title, cell.line, (page.row("", answer.query, chart),))
+
+
+def first_query(cell: Ask, values: Values) -> Query:
+    return query(cell.rows[0].layers[0], values)
+
+
+def scope_of(cell: Ask, view: View) -> Scope:
+    """The page's, with the cell's own range where it has one."""
+    return replace(view.scope, range=cell.range) if cell.range else view.scope

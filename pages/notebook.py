@@ -1,0 +1,16 @@
+"""One notebook: its cells, live, in order, and what changes them."""
+
+import streamlit as st
+
+from cells import controls
+from data_sources.errors import BadParameter, SourceError
+from notebooks.editor_show import editor_here, show_notebook
+from notebooks.error import NotebookError
+
+try:
+    editor = editor_here()
+except (NotebookError, BadParameter, SourceError) as error:
+    controls.notice(f"This notebook cannot be opened. {error}")
+    st.stop()
+
+show_notebook(editor)
