@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, Self, TypeVar
 
 import streamlit as st
 
@@ -14,7 +14,6 @@ from cells.page_view import SHARED, View, read
 from data_sources import ask
 from data_sources.errors import BadParameter
 from data_sources.fields import MAX_NAME, MAX_NAMES, Fields, one
-from data_sources.query import Query
 from data_sources.scope import format_duration
 from identity import Person
 
@@ -23,7 +22,14 @@ TAKE_ALL = "*"
 FIRST_WAIT_SECONDS = 0.3  # a page waits this long for its first answers, all together; then it shows what is pending
 
 
-Asked = TypeVar("Asked", bound=Query)
+class Readable(Protocol):
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        """Raises BadParameter."""
+        ...
+
+
+Asked = TypeVar("Asked", bound=Readable)
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def fields() -> Fields:
 
 
 def asked(kind: type[Asked]) -> Asked:
-    """The query of this kind that the URL asks for; what it cannot mean is named, and left out."""
+    """What of this kind the URL asks for, such as a query; what it cannot mean is named, and left out."""
     usable = fields()
     while True:
         try:

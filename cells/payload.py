@@ -154,10 +154,11 @@ def in_all(answer: Answer) -> str:
 
 
 def layer_names(row: Row) -> list[str]:
-    """What each layer is called in a message: the row, and for what is drawn over it also the layer."""
-    return (
-        [row.label, *(f"{row.label}, {layer.label or layer.kind}" for layer in row.layers[1:])] if row.layers else [""]
-    )
+    """What each layer is called in a message: the row, and for what is drawn over it also the layer; a row without a
+    name goes by its layers.
+    """
+    names = [layer.label or layer.kind for layer in row.layers]
+    return [row.label, *(f"{row.label}, {name}" for name in names[1:])] if row.label else names or [""]
 
 
 def absences(row: Row, answers: Sequence[Answer]) -> list[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 from data_sources import promql
 from data_sources.answer import Answer
 from data_sources.errors import QueryRejected, SourceError
-from data_sources.library.answer import LIBRARY_COLUMNS, library_frame
+from data_sources.library.answer import LIBRARY, LIBRARY_COLUMNS, library_frame
 from data_sources.note import Note
 from data_sources.prometheus import SOURCE, Metadata, PrometheusClient
 from data_sources.promql_explained import EXPLAINED_COLUMNS, explained
@@ -32,6 +32,8 @@ MOST_VALUES = 2_000
 # What exporters leave out where they say what a metric is, and write where they give its samples.
 SUFFIXES = ("_total", "_bucket", "_sum", "_count", "_created", "_info")
 
+UNITS = {one.text: one.unit for one in LIBRARY}
+
 METRIC_COLUMNS = {"name": "str", "type": "str", "help": "str", "unit": "str"}
 COLUMNS = {
     Metrics: METRIC_COLUMNS,
@@ -47,7 +49,7 @@ def values_answer(
     client: PrometheusClient, query: PromQL, window: Window, seconds: float, named: promql.NamedQuery | None
 ) -> Answer:
     """`named`: the measurement that `query` was written for, whose labels and unit are known. Raises SourceError."""
-    labels, units = (named.labels, {"value": named.unit}) if named else ((), {})
+    labels, unit = (named.labels, named.unit) if named else ((), UNITS.get(query.text, ""))
     if query.instant:
         result = client.query(query.text, window.end, deadline_seconds=seconds)
     else:
@@ -58,7 +60,7 @@ def values_answer(
     return Answer(
         frame=result.frame,
         query=query,
-        units=units,
+        units={"value": unit} if named or unit else {},
         window=None if query.instant else window,
         origin=client.origin(),
         measured_at=datetime.now(UTC),

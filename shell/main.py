@@ -10,7 +10,7 @@ from identity import of_headers
 
 ROOT = Path(__file__).resolve().parents[1]
 ICON = str(ROOT / "cells" / "browser" / "icon.svg")
-MENU = {"overview": "Overview", "workers": "Workers", "tasks": "Tasks", "queues": "Queues", "schedule": "Schedule"}
+MENU = {"overview": "Overview", "workers": "Workers", "tasks": "Tasks", "queues": "Queues", "schedule": "Schedule", "explore": "Explore"}
 OF_OPERATORS = {"audit": "Audit"}
 ONE_OF = {"worker": "workers", "task": "tasks", "queue": "queues", "run": "tasks"}  # and where they are found
 

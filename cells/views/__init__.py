@@ -10,7 +10,7 @@ import pandas as pd
 from cells.facts import Facts
 from cells.picture import Picture
 from cells.table import Table
-from cells.views import audit, comparison, family, plain, queue, queues, schedule, task, tasks, worker, workers
+from cells.views import audit, comparison, family, plain, promql, queue, queues, schedule, task, tasks, worker, workers
 from data_sources.answer import Answer
 
 AnyView = Callable[[pd.DataFrame, Mapping[str, Answer]], Table | Facts | Picture]
@@ -31,6 +31,9 @@ VIEWS: dict[str, dict[str, AnyView]] = {
         "": plain.table,  # of what no view was made for
         **named(
             audit.entries,
+            promql.explained,
+            promql.library,
+            promql.values,
             queue.consumers,
             queue.inside,
             queue.mix,
