@@ -31,12 +31,19 @@ Piece = Mapping[str, Any]  # a payload with its `kind`: cell, headline, prose or
 OWN = Path(__file__).parent / "html"
 THEME = Path(__file__).parents[1] / ".streamlit" / "config.toml"
 IMPORT = re.compile(rb'(\bfrom |\bimport |\b(?:import|later)\()"\./([\w-]+\.js)"')
+NOTHING = b'{"told": null}'
 LEFT_OUT = ("take.js",)  # leads to a notebook on the server
 
 
 def html(title: str, pieces: Sequence[Piece], made_at: datetime, *, line: str = "", address: str = "") -> bytes:
     """`address`: of the dashboard, where links lead to; "" leaves them as text."""
-    told = {"made": made_at.timestamp() * 1000, "pieces": [kept(piece) for piece in pieces]}
+    told = {"title": title, "line": line, "address": address, "made": made_at.timestamp() * 1000, "pieces": pieces}
+    return empty().replace(NOTHING, in_json(orjson.dumps(plain(told))))
+
+
+@cache
+def empty() -> bytes:
+    """The file as it is before it is known what stands in it: `NOTHING` does, in its place."""
     scripts = (in_script(FILES["plotly.js"]), b'import "cn/main.js";')
     imports = orjson.dumps({"imports": {f"cn/{name}": module_address(name) for name in modules()}})
     policy = "; ".join(
@@ -51,51 +58,18 @@ def html(title: str, pieces: Sequence[Piece], made_at: datetime, *, line: str = 
     )
     return b"\n".join(
         (
-            b"<!doctype html>",
-            f'<html lang="en" data-address="{escape(address)}">'.encode(),
-            b'<head><meta charset="utf-8">',
+            b'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">'.encode(),
-            b'<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title>".encode(errors="replace"),
-            b"<style>%s\n%s\n%s</style></head>"
-            % (colours().encode(), (OWN / "file.css").read_bytes(), FILES["style.css"]),
-            f'<body class="cn-root"><header><h1>{escape(title)}</h1>{paragraph(line)}<p id="made"></p></header>'.encode(
-                errors="replace"
-            ),
-            b"<noscript><p>The plots and tables of this file are drawn by scripts that stand in it.</p></noscript>",
-            b'<main id="cells"></main>',
-            b'<script type="application/json" id="pieces">%s</script>' % in_json(orjson.dumps(plain(told))),
+            b'<meta name="viewport" content="width=device-width, initial-scale=1"><title>Celery Notebook</title>',
+            b"<style>%s</style></head>" % b"\n".join((colours().encode(), FILES["style.css"], source("file.css"))),
+            b'<body class="cn-root"><noscript>This file is drawn by scripts, all of them in it.</noscript>',
+            b'<script type="application/json" id="told">%s</script>' % NOTHING,
             b'<script type="importmap">%s</script>' % imports,
             b"<script>%s</script>" % scripts[0],
             b'<script type="module">%s</script>' % scripts[1],
             b"</body></html>\n",
         )
     )
-
-
-def paragraph(line: str) -> str:
-    return f"<p>{escape(line)}</p>" if line else ""
-
-
-def kept(piece: Piece) -> Piece:
-    """Without what only a server could answer: files, links to a view that moves on, further pages, tries to come."""
-    if piece["kind"] != "cell":
-        return piece
-    rows = [
-        {**row, "csv": [], "failures": [{**failure, "retry_at": None} for failure in row["failures"]]}
-        for row in piece["rows"]
-    ]
-    picture = piece.get("picture")
-    window = piece.get("window") or {"start": None, "end": None}
-    return {
-        **piece,
-        "rows": rows,
-        "links": None,
-        "takes": False,
-        "pages": None,
-        "picture": {**picture, "own": ""} if picture and "own" in picture else picture,
-        "asked": {"start": window["start"], "end": window["end"]},
-    }
 
 
 def in_json(text: bytes) -> bytes:

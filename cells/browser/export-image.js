@@ -1,6 +1,7 @@
 // A plot as a picture that explains itself: under its title, with its rows' heads, its stretch of time and its source.
 // Drawn as SVG from what is on the screen; a PNG is that, painted.
 
+import { saveFile } from "./export-file.js";
 import { clock } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -13,7 +14,7 @@ export async function save(root, kind) {
   const text = new XMLSerializer().serializeToString(drawn);
   const blob = kind === "svg" ? new Blob([text], { type: "image/svg+xml" }) : await painted(text, drawn);
   const start = new Date((plot.zoom ?? [plot.data.window.start])[0]).toISOString().slice(0, 19).replace(/[-:]/g, "");
-  download(blob, `${root.cell.name}-${start}Z.${kind}`);
+  saveFile(blob, `${root.cell.name}-${start}Z.${kind}`);
 }
 
 async function compose(root, plot) {
@@ -125,7 +126,7 @@ function node(tag, attributes, ...children) {
   return made;
 }
 
-// --- files --------------------------------------------------------------------------------------------------------
+// --- a PNG --------------------------------------------------------------------------------------------------------
 
 async function painted(text, { width, height }) {
   const image = new Image();
@@ -135,12 +136,4 @@ async function painted(text, { width, height }) {
   [canvas.width, canvas.height] = [width, height].map((side) => Math.round(side.baseVal.value * SCALE));
   canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
   return new Promise((done, failed) => canvas.toBlob((blob) => (blob ? done(blob) : failed(new Error("no picture"))), "image/png"));
-}
-
-function download(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -7,6 +7,7 @@ import { pageLink } from "./links.js";
 export function draw({ data, parentElement }) {
   const root = parentElement.querySelector(".cn-root");
   root.cell = data;
+  root.dataset.piece = "headline";
   if (!root.children.length) root.append(element("div"), element("div"));
   const [states, words] = root.children;
   root.again ??= () => {

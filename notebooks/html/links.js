@@ -2,13 +2,17 @@
 
 import { element } from "./dom.js";
 
-const { address } = document.documentElement.dataset;
+const { address: home } = document.documentElement.dataset;
 
 export function pageLink(to, attributes, ...children) {
-  const leads = address ? { href: new URL(to, address).href, target: "_blank", rel: "noopener noreferrer" } : {};
-  return element(address ? "a" : "span", { ...attributes, ...leads }, ...children);
+  const leads = home ? { href: new URL(to, home).href, target: "_blank", rel: "noopener noreferrer" } : {};
+  return element(home ? "a" : "span", { ...attributes, ...leads }, ...children);
 }
 
 export const changeLink = (change, attributes, ...children) => element("span", attributes, ...children);
 
 export function follow() {}
+
+export const address = () => new URL(home || location.href);
+
+export const address = () => location.href;

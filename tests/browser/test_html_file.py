@@ -19,6 +19,7 @@ from cells.cell import Cell, Layer, Row, over, row
 from cells.cell_payload import cell_payload
 from cells.page_view import View
 from data_sources.answer import Answer
+from data_sources.blank import blank_frame
 from data_sources.failure import Failure
 from data_sources.query import Depths, PromQL, Query
 from data_sources.range_frame import tidy_frame
@@ -42,6 +43,10 @@ def over_time(query: Query, **series: float) -> Answer:
     return Answer(frame, query, {"value": "1/s"}, WINDOW, "Prometheus 3.1 at prom:9090", END, timedelta(milliseconds=9))
 
 
+def blank(query: Query) -> Answer:
+    return Answer(blank_frame(query), query)
+
+
 def pieces() -> list[dict[str, Any]]:
     rate, limit = PromQL("sum by (name) (rate(x[1m]))"), PromQL("limit")
     plot = Cell("speed", "How fast", "Look where it falls.", (row("tasks / s", rate, "stacked", over(limit, "limit")),))
@@ -55,6 +60,8 @@ def pieces() -> list[dict[str, Any]]:
         {"kind": "cell", **cell_payload(plot, [series], VIEW)},
         {"kind": "cell", **cell_payload(waiting, [[told]], VIEW)},
         {"kind": "cell", **cell_payload(replace(waiting, name="gone"), [[told.failed(failed)]], VIEW)},
+        {"kind": "cell", **cell_payload(replace(plot, name="late"), [[blank(rate), blank(limit)]], VIEW)},
+        {"kind": "prose", "tree": tree("more"), "collapsed": True},
         {
             "kind": "threshold",
             "name": "fast_enough",
@@ -108,6 +115,7 @@ def test_all_of_it_is_drawn_without_a_request_and_nothing_in_it_runs(looked: Ope
     expect(page.locator(".cn-prose h2")).to_have_text("Why?")
     expect(page.locator("#speed .cn-legend")).to_have_text([HOSTILE, "shop.mail"])
     expect(page.locator("#gone .cn-failure")).to_contain_text("Redis: refuses connections")
+    expect(page.locator("#late .cn-failure")).to_contain_text("before there was an answer")
     expect(page.locator("#fast_enough")).to_contain_text("holds")
     expect(page.locator("#speed + .cn-asked")).to_contain_text("2026-03-01 12:00:00 – 2026-03-01 13:00:00")
     expect(page.locator(".cn-prose a, .cn-foot a")).to_have_count(0)
