@@ -144,7 +144,7 @@ def test_a_plan_is_its_persons_alone(desk: Desk, stage: Stage) -> None:
 
 def test_a_double_click_acts_once(desk: Desk, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = desk.plan(ANN, LIMIT, "default", (MAIL,))
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
     look = desk._pending.look
 
     def look_together(*given: object) -> object:

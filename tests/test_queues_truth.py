@@ -68,14 +68,14 @@ def staged(server: Redis | RabbitMQ, folder: Path, names: Mapping[str, str]) -> 
 
 
 def test_what_a_worker_holds_for_later_and_what_of_it_will_run_twice(stage: Stage) -> None:
-    wait_until(lambda: stage.row(stage.mail).get("unacked") == len(HOURS), "the tasks that are held")
+    held = {"unacked": len(HOURS), "ready": 0, "consumers": 1}
+    wait_until(lambda: held.items() <= stage.row(stage.mail).items(), "the tasks that are held")
     row = stage.row(stage.mail)
-    assert (row["ready"], row["consumers"]) == (0, 1)
     if not stage.is_redis:  # there they stay with the worker, however long that takes
         assert (row["twice"], row["flags"]) == (None, [])
         return
     assert row["scheduled"] == len(HOURS)
-    assert row["next_eta"] - datetime.now(UTC) == pytest.approx(timedelta(hours=2), abs=timedelta(minutes=2))
+    assert row["next_eta"] - datetime.now(UTC) == pytest.approx(timedelta(hours=2), abs=timedelta(minutes=30))
     # By what the worker says, not by Celery's default of an hour.
     wait_until(lambda: stage.row(stage.mail)["twice"] == 2, "the worker's visibility timeout")
     assert stage.row(stage.mail)["flags"] == ["twice"]
@@ -83,9 +83,9 @@ def test_what_a_worker_holds_for_later_and_what_of_it_will_run_twice(stage: Stag
 
 def test_a_queue_that_nobody_consumes_is_flagged_with_its_priorities(stage: Stage) -> None:
     wait_until(lambda: stage.row(stage.old).get("flags") == ["nobody"], "the flag")
-    row = stage.row(stage.old)
-    assert (row["ready"], row["unacked"], row["consumers"]) == (4, 0, 0)
-    assert row["priorities"].replace(" ", "") == '{"0":1,"3":1,"6":1,"9":1}'
+    counts = {"ready": 4, "unacked": 0, "consumers": 0}
+    wait_until(lambda: counts.items() <= stage.row(stage.old).items(), "the counts")
+    assert stage.row(stage.old)["priorities"].replace(" ", "") == '{"0":1,"3":1,"6":1,"9":1}'
 
 
 def test_workers_can_be_asked_for_by_the_queue_they_consume(stage: Stage) -> None:

@@ -29,7 +29,7 @@ from tests.steered import ANN, BEN, Stage, steering
 from workspace.audit import entries
 
 MAIL, SLOW = "celery@mail", "celery@slow"
-SOON = 5.0
+SOON = 60.0
 OFFERS = {
     "limit": plain(RateLimit, "Rate limit", "", Field("task", "Task"), Field("rate", "At most"), name="limit"),
     "grow": plain(PoolGrow, "Grow", "", Field("n", "How many more"), name="grow"),

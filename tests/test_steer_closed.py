@@ -22,7 +22,6 @@ PAGES = ("worker", "workers", "task", "tasks", "queue", "run", "audit")
 QUERY = f"name={WORKER}&id=7&refresh=0"
 SECRET = "between-the-proxy-and-us-5b20"
 TRACES = (b"cn_steer", b"steer.js", b"Shut down", b"shutdown", b"Purge", b"Revoke")
-TIMEOUT = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +62,13 @@ def by_proxy(name: str) -> dict[str, str]:
 
 
 def whole_page(viewer: Viewer) -> Viewer:
-    viewer.wait_for(lambda: viewer.runs, "the page", TIMEOUT)
+    viewer.wait_for(lambda: viewer.runs, "the page")
     return viewer
 
 
 def steering_of(viewer: Viewer) -> str:
     """The name under which buttons for the worker are drawn."""
-    viewer.wait_for(lambda: any(name.startswith("steer_worker_") for name in viewer.ids), "the buttons", TIMEOUT)
+    viewer.wait_for(lambda: any(name.startswith("steer_worker_") for name in viewer.ids), "the buttons")
     return next(name for name in viewer.ids if name.startswith("steer_worker_"))
 
 
@@ -170,4 +169,4 @@ def replayed(viewer: Viewer, message: BackMsg) -> None:
     """Until the run that it asks for is done."""
     runs = whole_page(viewer).runs
     viewer.send(message)
-    viewer.wait_for(lambda: viewer.runs > runs, "its run", TIMEOUT)
+    viewer.wait_for(lambda: viewer.runs > runs, "its run")

@@ -113,7 +113,7 @@ def test_a_forged_run_shows_the_page_and_no_error(site: Site, forger: Viewer, wh
 
     forger.send(RERUNS[what](forger))
     forger.rerun("range=6h")
-    forger.wait_for(lambda: forger.runs > runs and forger.cell("controls").get("range") == "6h", "a run after it", 15)
+    forger.wait_for(lambda: forger.runs > runs and forger.cell("controls").get("range") == "6h", "a run after it")
 
     assert forger.errors == []
     assert_serves_others(site)

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -23,6 +22,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from demo.servers import Dashboard, Process, Redis, http_ok, listening_ports, wait_until
+from tests.deadline import within
 from tests.fault_proxy import FaultProxy
 from tests.faults.conftest import OpenSite, Shop, worker_of
 from tests.faults.site import QUIET, ROOT
@@ -66,7 +66,7 @@ def test_sigterm_ends_it_in_time_with_viewers_there_and_leaves_no_reply_queue(
         wait_until(lambda: all(viewer.runs for viewer in viewers), "the pages")
         wait_until(lambda: bool(reply_queues(client)), "a reply queue")  # else nothing could be left
 
-        assert seconds_to_end(site.dashboard) < END_SECONDS
+        end(site.dashboard)
         assert reply_queues(client) == set()
     assert "Traceback" not in site.dashboard.log.read_text()
     wait_until(lambda: not any(viewer.open for viewer in viewers), "the viewers' end")
@@ -87,15 +87,14 @@ def test_sigterm_ends_it_in_time_while_its_sources_hang(open_site: OpenSite) -> 
         viewer = site.open("refresh=1s")
         viewer.wait_for(lambda: viewer.runs, "the page")
 
-        assert seconds_to_end(site.dashboard) < END_SECONDS
+        end(site.dashboard)
         assert "Traceback" not in site.dashboard.log.read_text()
 
 
-def seconds_to_end(dashboard: Process) -> float:
-    began = time.monotonic()
-    dashboard.signal(signal.SIGTERM)
-    wait_until(lambda: not dashboard.alive, "the end")
-    return time.monotonic() - began
+def end(dashboard: Process) -> None:
+    with within(END_SECONDS):
+        dashboard.signal(signal.SIGTERM)
+        wait_until(lambda: not dashboard.alive, "the end")
 
 
 ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
