@@ -185,29 +185,20 @@ def write_cell(cell: Cell) -> str:
         case Prose():
             return cell.text
         case Sql():
-            return fenced("sql", {**head(cell), "chart": cell.chart}, cell.text)
+            return fenced(cell, "sql", {"chart": cell.chart if cell.chart != "table" else ""}, cell.text)
         case Threshold():
-            return fenced("threshold", head(cell), write_threshold(cell))
+            return fenced(cell, "threshold", {}, write_threshold(cell))
     pinned = cell.range.to_params() if cell.range else {}
     first, label = cell.rows[0].layers[0], {"label": cell.rows[0].label}
     if cell.chart in LAID_OUT and cell.beside:
-        return fenced(cell.chart, {**head(cell), "view": cell.view, **label, **pinned}, write_laid_out(cell))
+        return fenced(cell, cell.chart, {"view": cell.view, **label, **pinned}, write_laid_out(cell))
     if len(cell.rows) > 1 or len(cell.rows[0].layers) > 1 or cell.rows[0].advice:
-        return fenced("plot", {**head(cell), **pinned}, "\n\n".join(write_row(row) for row in cell.rows))
-    given = {**head(cell), "chart": cell.chart, "view": cell.view, **label, **pinned}
+        return fenced(cell, "plot", pinned, "\n\n".join(write_row(row) for row in cell.rows))
+    given = {"chart": cell.chart, "view": cell.view, **label, **pinned}
     if first.source != "promql":
-        return fenced(first.source, given, write_params(first.params[1:]))
+        return fenced(cell, first.source, given, write_params(first.params[1:]))
     asked = dict(first.params)
-    return fenced("promql", {**given, "instant": "yes" if asked.get("instant") else ""}, asked["q"])
-
-
-def head(cell: Ask | Sql | Threshold) -> Given:
-    return {
-        "name": cell.name,
-        "title": cell.title,
-        "line": cell.line,
-        "collapsed": "yes" if cell.collapsed else "",
-    }
+    return fenced(cell, "promql", {**given, "instant": "yes" if asked.get("instant") else ""}, asked["q"])
 
 
 def write_threshold(cell: Threshold) -> str:
@@ -239,7 +230,9 @@ def write_params(params: Sequence[tuple[str, str]]) -> str:
     return "\n".join(pair(key, many[0] if len(many) == 1 else many) for key, many in values.items())
 
 
-def fenced(kind: str, given: Given, text: str) -> str:
+def fenced(cell: Ask | Sql | Threshold, kind: str, given: Given, text: str) -> str:
+    given = {"name": cell.name, "title": cell.title, "line": cell.line, **given}
+    given |= {"collapsed": "yes"} if cell.collapsed else {}
     said = " ".join(f"{key}={quoted(value)}" for key, value in given.items() if value).replace("`", "\\u0060")
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     marks = "`" * max(3, longest + 1)

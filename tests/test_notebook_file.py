@@ -79,7 +79,7 @@ Now in one table,
 
 and in a second thought.
 
-```sql name="worst" chart="table"
+```sql name="worst"
 SELECT queue, ready
 FROM now
 ORDER BY ready DESC
