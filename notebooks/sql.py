@@ -22,7 +22,7 @@ from notebooks.sql_engine import SOURCE, Engine
 from notebooks.sql_range import range_answer
 from notebooks.sql_tables import frame_of, stream_of
 
-SECONDS = 5.0
+SECONDS = 10.0  # of the processor
 MOST_ROWS = 100_000
 MOST_BYTES = 64 * 2**20  # of rows that come back
 MOST_READ_BYTES = 256 * 2**20  # of all tables together

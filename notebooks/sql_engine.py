@@ -103,7 +103,7 @@ class Engine:
 
 
 def why(ended: Ended, seconds: float) -> SourceError:
-    if ended.code == -signal.SIGALRM:
+    if ended.code in (-signal.SIGALRM, -signal.SIGPROF):
         return QueryRejected(SOURCE, f"takes longer than {seconds:g} s", parameter="q")
     if ended.code < 0:
         return QueryRejected(SOURCE, "needs more memory than it may have", parameter="q")

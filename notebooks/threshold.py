@@ -204,7 +204,7 @@ def sure(threshold: Threshold, value: float, bound: str) -> bool:
     settled = (holds and helped) or (not holds and threshold.op in (("<", "<=") if grows else (">", ">=")))
     if settled or (beyond and threshold.op in ("==", "!=")):
         return holds
-    raise CannotTell(f"{measure_of(threshold)} is {bound} {spelled(value, '')}, and not all is known")
+    raise CannotTell(f"{measure_of(threshold)} is {bound} {spelled(value, '')}, as some rows or values are not known")
 
 
 def check_gaps(threshold: Threshold, answer: Answer) -> None:
