@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cells.steer_offer import Objects
 from control.planning import Again
 from control.sending import Retry
+from data_sources.workers.look_inside import LookInside
 from data_sources.workers.orders import (
     AddConsumer,
     Autoscale,
@@ -59,8 +60,10 @@ def sentence(order: Order, workers: Sequence[str], tasks: int | None = None) -> 
             return f"Retry {some_tasks(ids) if tasks is None else counted(tasks, 'task')}"
         case Again(orders=orders):
             return f"Apply {counted(len(orders), 'change')} again to {who}"
+        case LookInside(queue=queue, n=n):
+            return f"Look at {counted(n if tasks is None else tasks, 'message')} of {queue}"
         case Purge(queue=queue):
-            return f"Delete {'all messages' if tasks is None else counted(tasks, 'message')} of {queue}"
+            return f"Purge {queue}: delete {'all messages' if tasks is None else counted(tasks, 'message')}"
         case SendTask(name=name, queue=queue, retry_of=before):
             return f"{'Retry' if before else 'Run'} {name} on {queue}"
     return f"{order.kind} {who}"
@@ -74,7 +77,7 @@ def objects(order: Order, workers: Sequence[str]) -> Objects:
             return (*named("task", [task]), *to)
         case AddConsumer(queue=queue) | CancelConsumer(queue=queue):
             return (*named("queue", [queue]), *to)
-        case Purge(queue=queue):
+        case Purge(queue=queue) | LookInside(queue=queue):
             return named("queue", [queue])
         case Revoke(ids=ids) | Retry(ids=ids):
             return named("id", ids) if len(ids) == 1 else (("tasks", (f"{len(ids):,}",)),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from control.facts import Facts
@@ -13,12 +13,14 @@ from control.plan import Line, Plan
 from control.planning import READERS, Again
 from control.revoking import marked_words
 from control.words import NO_ANSWER, many
-from data_sources.brokers import publish, purge
+from data_sources.brokers import publish, purge, rabbitmq_xray
+from data_sources.brokers.looks import Look
 from data_sources.config import Cluster
 from data_sources.errors import NotConfirmed, QueryRejected, SourceError
 from data_sources.failure import Failure
 from data_sources.workers import celery_control
 from data_sources.workers.celery_control import Reply
+from data_sources.workers.look_inside import LookInside
 from data_sources.workers.orders import Order, Purge, Revoke, Shutdown, WorkerOrder
 
 log = logging.getLogger(__name__)
@@ -30,14 +32,14 @@ READ_BACK_SECONDS = 5.0  # effects come later than the answer: a consumer is add
 LOOK_AGAIN_SECONDS = 0.3
 
 
-def carried_out(plan: Plan, cluster: Cluster) -> tuple[tuple[Reply, ...], Failure | None]:
+def carried_out(plan: Plan, facts: Facts) -> tuple[tuple[Reply, ...], Failure | None]:
     """What each said; and the failure, where the broker was not reached, or refused, before anything was sent.
 
     Never raises. Where it is not known whether something was done, each reply is "no reply".
     """
     replies: list[Reply] = []
     try:
-        for some in carry_out(plan, cluster):
+        for some in carry_out(plan, facts):
             replies += some
     except NotConfirmed as error:
         replies += unheard(plan, replies, error.what)
@@ -49,16 +51,27 @@ def carried_out(plan: Plan, cluster: Cluster) -> tuple[tuple[Reply, ...], Failur
     return tuple(replies), None
 
 
-def carry_out(plan: Plan, cluster: Cluster) -> Iterator[Sequence[Reply]]:
+def carry_out(plan: Plan, facts: Facts) -> Iterator[Sequence[Reply]]:
     """Raises SourceError."""
+    cluster = facts.cluster
     if isinstance(plan.order, Purge):
         deleted = purge.purge(cluster, plan.order.queue, GIVE_SECONDS)
         yield [Reply(plan.order.queue, "done", f"{many(deleted, 'message')} deleted")]
+    elif isinstance(plan.order, LookInside):
+        yield [looked(plan.order, facts)]
     elif plan.sends:
         yield from ([reply] for reply in published(plan, cluster))
     else:
         for order in plan.order.orders if isinstance(plan.order, Again) else (plan.order,):
             yield celery_control.give(cluster.broker, cast(WorkerOrder, order), plan.workers, GIVE_SECONDS)
+
+
+def looked(order: LookInside, facts: Facts) -> Reply:
+    """What was seen stands on the queue's page, and not in the reply. Raises SourceError."""
+    began, at = time.monotonic(), datetime.now(UTC)
+    sample = rabbitmq_xray.look(facts.cluster, order, GIVE_SECONDS)
+    facts.desk.keep_look(facts.name, order.queue, Look(sample, at, timedelta(seconds=time.monotonic() - began)))
+    return Reply(order.queue, "done", f"{many(len(sample.messages), 'message')} seen and put back")
 
 
 def unheard(plan: Plan, heard: Sequence[Reply], why: str) -> list[Reply]:

@@ -99,7 +99,7 @@ class Desk:
         facts = self._facts(plan.cluster)
         self._look_again(plan, facts)
         asked = journal.record_asked(self.workspace, person, plan)
-        replies, failure = carried_out(plan, facts.cluster)
+        replies, failure = carried_out(plan, facts)
         warnings = []
         try:
             journal.record_outcome(self.workspace, person, plan, asked, replies, failure)

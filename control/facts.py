@@ -75,6 +75,15 @@ class Facts:
             return queue not in self.queues
         return False
 
+    def own_queue(self, name: str) -> Row:
+        """The queue of that name, which is there and holds tasks. Raises BadParameter where it does not."""
+        row = self.queues.get(name)
+        if row is None:
+            raise BadParameter("queue", f"there is no queue “{name[:80]}”")
+        if row["internal"]:
+            raise BadParameter("queue", f"“{name[:80]}” is Celery's own, and holds no tasks")
+        return row
+
     def chosen(self, names: Sequence[str]) -> tuple[str, ...]:
         """`names` as workers that are there. Raises BadParameter for none, for too many, and for who is not there."""
         if not names:

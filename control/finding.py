@@ -10,7 +10,8 @@ from data_sources.errors import BadParameter, QueryRejected
 from data_sources.schema import FINAL, STATES
 from data_sources.scope import Scope
 from data_sources.task_query import TaskFilter, Tasks
-from data_sources.workers.orders import MOST_IDS, Order, Revoke
+from data_sources.workers.order_fields import MOST_IDS
+from data_sources.workers.orders import Order, Revoke
 
 LIVE = tuple(state for state in STATES if state not in FINAL)
 FAILED = ("FAILURE",)

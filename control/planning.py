@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from control import consumers, limits, pools, purging, revoking, sending, shutting
+from control import consumers, limits, looking, pools, purging, revoking, sending, shutting
 from control.facts import Facts
 from control.plan import Draft
 from control.runs import Runs
@@ -15,6 +15,7 @@ from control.sending import Retry
 from data_sources.errors import BadParameter
 from data_sources.fields import Fields, Params, one
 from data_sources.workers import orders
+from data_sources.workers.look_inside import LookInside
 from data_sources.workers.orders import Order, Purge, Revoke
 from data_sources.workers.send_task import SendTask
 
@@ -35,6 +36,7 @@ PLANNERS: Mapping[type[Order], Planner] = {
     orders.DisableEvents: consumers.plan_events,
     orders.Shutdown: shutting.plan_shutdown,
     orders.Purge: purging.plan_purge,
+    LookInside: looking.plan_look,
     SendTask: sending.plan_send,
     Retry: sending.plan_retry,
 }
@@ -93,7 +95,7 @@ def whom(order: Order, facts: Facts, workers: Sequence[str]) -> tuple[str, ...]:
 
     Raises BadParameter.
     """
-    if isinstance(order, Purge | SendTask | Retry):
+    if isinstance(order, Purge | LookInside | SendTask | Retry):
         return ()
     if isinstance(order, Revoke) and not workers:
         return facts.everyone()

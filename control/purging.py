@@ -7,19 +7,13 @@ from collections.abc import Sequence
 from control.facts import Facts
 from control.plan import Draft, Line
 from control.runs import Runs
-from control.words import many
-from data_sources.errors import BadParameter
+from control.words import many, wait_words
 from data_sources.workers.orders import Purge
 
 
 def plan_purge(order: Purge, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
-    row = facts.queues.get(order.queue)
-    if row is None:
-        raise BadParameter("queue", f"there is no queue “{order.queue[:80]}”")
-    if row["internal"]:
-        raise BadParameter("queue", f"“{order.queue[:80]}” is Celery's own, and holds no tasks")
+    row = facts.own_queue(order.queue)
     ready, unacked = row["ready"], row["unacked"]
-    wait = "how many wait is not known" if ready is None else f"{many(ready, 'message')} wait"
     taken = "how many workers have taken is not known" if unacked is None else f"{unacked:,} are with workers"
     stay = (
         "what workers have taken stays" if unacked is None else f"the {unacked:,} with workers stay" if unacked else ""
@@ -27,7 +21,7 @@ def plan_purge(order: Purge, facts: Facts, workers: Sequence[str], runs: Runs) -
     return Draft(
         order=order,
         summary=f"{'All messages' if ready is None else many(ready, 'message')} in {order.queue}: deleted for good",
-        lines=(Line(order.queue, f"{wait}, {taken}", ", ".join(filter(None, ("nothing waits", stay)))),),
+        lines=(Line(order.queue, f"{wait_words(ready)}, {taken}", ", ".join(filter(None, ("nothing waits", stay)))),),
         tasks=ready,
         phrase=order.queue,
         warnings=("What comes in until then is deleted too",),

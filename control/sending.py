@@ -14,8 +14,7 @@ from data_sources.errors import BadParameter, QueryRejected
 from data_sources.fields import Fields, Params, one
 from data_sources.history.task_run import TaskRun
 from data_sources.note import listed
-from data_sources.workers.order_fields import check_name
-from data_sources.workers.orders import MOST_IDS
+from data_sources.workers.order_fields import check_ids, check_name, ids_given
 from data_sources.workers.send_task import SendTask
 from data_sources.workers.task_arguments import recorded_arguments
 
@@ -31,16 +30,12 @@ class Retry:
     queue: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.ids) <= MOST_IDS:
-            raise BadParameter("id", f"names 1 to {MOST_IDS:,} tasks")
-        for task_id in self.ids:
-            check_name("id", task_id)
+        check_ids(self.ids)
         if self.queue:
             check_name("queue", self.queue)
 
     def to_params(self) -> Params:
-        ids = [("id", task_id) for task_id in self.ids]
-        return [("order", self.kind), *ids, *([("queue", self.queue)] if self.queue else [])]
+        return [("order", self.kind), *ids_given(self.ids), *([("queue", self.queue)] if self.queue else [])]
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Self:

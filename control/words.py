@@ -17,6 +17,11 @@ def many(count: int, what: str) -> str:
     return f"{count:,} {what if count == 1 else plural}"
 
 
+def wait_words(ready: int | None) -> str:
+    """Of a queue."""
+    return "how many wait is not known" if ready is None else f"{many(ready, 'message')} wait"
+
+
 def alike(values: Sequence[T]) -> T | None:
     """The one value that all have; None where they differ, or there is none."""
     return values[0] if values and all(value == values[0] for value in values) else None

@@ -16,6 +16,8 @@ from data_sources import promql
 from data_sources.answer import Answer
 from data_sources.audit_query import Audit
 from data_sources.blank import blank_frame, rejected
+from data_sources.brokers.looks import Look
+from data_sources.brokers.xray_answer import look_answer, of_what
 from data_sources.config import Cluster, Settings
 from data_sources.errors import BadParameter, QueryRejected, SourceError
 from data_sources.failure import Failure
@@ -94,6 +96,10 @@ class Desk:
     def cluster(self, name: str) -> Cluster:
         return self._watches[name].cluster
 
+    def keep_look(self, cluster: str, queue: str, look: Look) -> None:
+        """What was seen of a queue is what is known of its inside, for a while."""
+        self._watches[cluster].looks.keep(queue, look)
+
     def histories(self) -> dict[str, HistoryReader]:
         """By cluster."""
         return {name: watch.history for name, watch in self._watches.items()}
@@ -128,6 +134,9 @@ class Desk:
                 return replace(answer, notes=(*answer.notes, HIDDEN)) if hidden else answer
             case Signal():
                 return self._signal(query, watch, scope, wait_seconds)
+            case Xray(queue=queue) if watch.cluster.broker.transport == "amqp":
+                control = self.settings.access.control
+                return of_what(query, look_answer(Xray(queue), watch.cluster, watch.looks, control))
             case Xray():
                 return self._fetches.xray(query, watch, scope, wait_seconds)
             case Audit():

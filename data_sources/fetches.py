@@ -219,7 +219,7 @@ class Fetches:
         question, due = (scope.cluster, messages), slot(steady_now(), max(scope.max_age, lasts))
 
         def fetch(_waited_seconds: float) -> Answer:
-            return replace(xray_answer(messages, watch), lasts=lasts)
+            return replace(xray_answer(messages, watch.cluster.broker), lasts=lasts)
 
         return of_what(query, self._xrays.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster))
 

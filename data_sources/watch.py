@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from data_sources.brokers.looks import Looks
 from data_sources.brokers.queue_depths import DepthReading
 from data_sources.config import Cluster, Secret
 from data_sources.errors import SourceUnreachable
@@ -48,6 +49,7 @@ class Watch:
         self.history = HistoryReader(place(history_url, cluster))
         self.inspector = CeleryInspector(cluster.broker)
         self.prometheus = PrometheusClient(cluster.prometheus) if cluster.prometheus else None
+        self.looks = Looks()
         self.facts = Poller("Prometheus", self.prometheus.facts, PROMETHEUS_EVERY_SECONDS) if self.prometheus else None
         self._now = Poller("Recorder", self._look, LOOK_SECONDS)
         self._began = time.monotonic()

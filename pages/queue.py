@@ -23,7 +23,7 @@ one = (name,)
 ran = TaskFilter(queues=one)
 headline(headlines.queue, queues=Depths(one), workers=Workers())
 
-steer("queue", partial(steering.queue, name), workers=Workers())
+steer("queue", partial(steering.queue, name), workers=Workers(), depths=Depths(one))
 
 facts("facts", "What is known of it", "From the broker, and from what workers say.", Depths(one), queue.facts)
 
@@ -42,7 +42,7 @@ plot(
 table(
     "xray",
     "What is inside",
-    "From a sample of both its ends. Nothing is taken out, and no argument is decoded.",
+    "From a sample of it. No argument is decoded.",
     Xray(name, "task"),
     queue.mix,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,9 +16,12 @@ from control import facts
 from control.desk import Desk
 from data_sources.answer import Answer
 from data_sources.ask import Desk as Watched
-from data_sources.brokers import publish, purge
+from data_sources.brokers import publish, purge, rabbitmq_xray
+from data_sources.brokers.looks import Look
 from data_sources.brokers.queue_depths import COLUMNS as QUEUE_COLUMNS
-from data_sources.config import Access, Cluster, Settings
+from data_sources.brokers.xray import Sample, Sampled
+from data_sources.config import Access, Broker, Cluster, Settings
+from data_sources.errors import QueryRejected
 from data_sources.history.rows import ONE_TASK_COLUMNS, task_frame
 from data_sources.now_frames import depth_frame, worker_frame
 from data_sources.query import Depths, Inspect, Query, Workers
@@ -26,6 +30,7 @@ from data_sources.task_query import Tasks
 from data_sources.workers import celery_control
 from data_sources.workers.celery_control import Reply
 from data_sources.workers.inspect_frames import inspect_frame
+from data_sources.workers.look_inside import LookInside
 from data_sources.workers.orders import Order
 from data_sources.workers.snapshot import Reply as Said
 from data_sources.workers.snapshot import Snapshot
@@ -57,6 +62,9 @@ class Stage:
     sent: list[Order] = field(default_factory=list)
     audit: object = None
     failure: Exception | None = None
+    uptimes: dict[str, tuple[int, float]] = field(default_factory=dict)  # as told first, and when
+    broker: Broker = field(default_factory=lambda: Cluster().broker)
+    looks: list[tuple[str, str, int]] = field(default_factory=list)  # cluster, queue and how many messages were seen
 
     def add(self, name: str, pool: str = "prefork", *queues: str, **stats: Any) -> None:
         """A worker that answers: two processes, started an hour ago, and taking from `queues`."""
@@ -94,7 +102,9 @@ class Stage:
                 return replace(answer, frame=depth_frame(self.queues))
             case Inspect(method=method, workers=workers):
                 said = [
-                    Said(name, method, self.says[name][method]) for name in workers if method in self.says.get(name, {})
+                    Said(name, method, self._says(name, method))
+                    for name in workers
+                    if method in self.says.get(name, {})
                 ]
                 return replace(answer, frame=inspect_frame(method, snapshot(said)))
             case Tasks(filter=filter, limit=limit):
@@ -103,8 +113,20 @@ class Stage:
                 return replace(answer, frame=task_frame(found[:limit]), next=more)
         raise AssertionError(f"nobody should ask {query}")
 
+    def _says(self, name: str, method: str) -> Any:
+        """Its uptime grows from what it told first: however slow a test is, it is the same run of the worker."""
+        said = self.says[name][method]
+        if method != "stats":
+            return said
+        now = time.monotonic()
+        uptime, since = self.uptimes.get(name, (None, now))
+        if uptime != said["uptime"]:
+            self.uptimes[name] = said["uptime"], now
+            return said
+        return {**said, "uptime": uptime + int(now - since)}
+
     def cluster(self, name: str) -> Cluster:
-        return Cluster(name)
+        return Cluster(name, self.broker)
 
     def histories(self) -> dict[str, Any]:
         return {"default": None, "shop": None}
@@ -122,6 +144,18 @@ class Stage:
         if self.failure:
             raise self.failure
         return 120
+
+    def check(self, cluster: Cluster, queue: str, seconds: float) -> None:
+        if queue == "quorum":
+            raise QueryRejected("Broker", "“quorum” is not looked into")
+
+    def look(self, cluster: Cluster, order: LookInside, seconds: float) -> Sample:
+        if self.failure:
+            raise self.failure
+        return Sample((Sampled("next", 0, {}, None, None, None),) * order.n, 120, ())
+
+    def keep_look(self, cluster: str, queue: str, look: Look) -> None:
+        self.looks.append((cluster, queue, len(look.sample.messages)))
 
     def publish(self, cluster: Cluster, order: Order, seconds: float) -> str:
         self.sent.append(order)
@@ -146,6 +180,8 @@ def steering(stage: Stage, folder: Path) -> Iterator[Desk]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(celery_control, "give", stage.give)
         patch.setattr(purge, "purge", stage.purge)
+        patch.setattr(rabbitmq_xray, "check", stage.check)
+        patch.setattr(rabbitmq_xray, "look", stage.look)
         patch.setattr(publish, "publish", stage.publish)
         patch.setattr(facts, "recorded_tasks", stage.recorded)
         try:

@@ -24,7 +24,7 @@ import control.desk
 import data_sources.ask
 from control import carrying_out
 from control.planning import KINDS
-from data_sources.config import Access, Secret, Settings, Token
+from data_sources.config import Access, Broker, Secret, Settings, Token
 from data_sources.errors import BadParameter, SourceUnreachable
 from data_sources.workers.celery_control import Reply
 from data_sources.workers.orders import PoolGrow, PoolShrink, Revoke
@@ -69,7 +69,7 @@ class Api:
     desk: control.desk.Desk
 
     def call(self, path: str, body: object = None, token: str = OPERATOR, **headers: str) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         given = {"Authorization": f"Bearer {token}", **headers} if token else headers
         try:
             text = body if isinstance(body, str | None) else json.dumps(body)
@@ -140,6 +140,19 @@ def test_what_destroys_needs_confirm(api: Api, stage: Stage) -> None:
     assert api.refused("purge", {"nonce": plan["nonce"], "confirm": "other"}) == (400, "confirm")
     status, outcome = api.call("/api/control/purge", {"nonce": plan["nonce"], "confirm": "mail"})
     assert (status, outcome["replies"][0]["text"]) == (200, "120 messages deleted")
+
+
+def test_what_is_seen_by_a_look_is_kept_for_its_queue_and_not_told_in_the_reply(api: Api, stage: Stage) -> None:
+    stage.broker = Broker.from_url("amqp://guest@nowhere//")
+    plan = api.plan("look_inside", queue="mail", n=20)
+    assert plan["order"] == {"order": "look_inside", "queue": "mail", "n": "20"}
+    status, outcome = api.call("/api/control/look_inside", {"nonce": plan["nonce"]})
+    assert (status, outcome["replies"]) == (
+        200,
+        [{"about": "mail", "outcome": "done", "text": "20 messages seen and put back"}],
+    )
+    assert stage.looks == [("default", "mail", 20)]
+    assert [one.action for one in entries(api.desk.workspace)] == ["look_inside", "look_inside"]
 
 
 def test_a_nonce_is_good_for_one_act_of_its_order(api: Api, stage: Stage) -> None:

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from control.planning import KINDS, PLANNERS, from_fields
 from data_sources.errors import BadParameter
 from data_sources.fields import Fields, Params
+from data_sources.workers.look_inside import MOST_MESSAGES, LookInside
+from data_sources.workers.order_fields import MOST_IDS
 from data_sources.workers.orders import (
-    MOST_IDS,
-    ORDERS,
     SIGNALS,
-    TO_WORKERS,
     AddConsumer,
     Autoscale,
     CancelConsumer,
@@ -28,7 +28,6 @@ from data_sources.workers.orders import (
     Revoke,
     Shutdown,
     TimeLimit,
-    from_fields,
 )
 from data_sources.workers.send_task import SendTask
 
@@ -60,6 +59,7 @@ ANY = st.one_of(
     st.builds(AddConsumer, NAMES),
     st.builds(CancelConsumer, NAMES),
     st.builds(Purge, NAMES),
+    st.builds(LookInside, NAMES, st.integers(1, MOST_MESSAGES)),
     st.builds(EnableEvents),
     st.builds(DisableEvents),
     st.builds(PoolRestart),
@@ -92,8 +92,8 @@ def test_an_order_is_read_back_as_it_was_written(order: Order) -> None:
 
 
 def test_each_kind_stands_under_its_own_name() -> None:
-    assert {kind: order.kind for kind, order in ORDERS.items()} == {kind: kind for kind in ORDERS}
-    assert len(ORDERS) == len(TO_WORKERS) + 2
+    assert {kind: order.kind for kind, order in KINDS.items()} == {kind: kind for kind in KINDS}
+    assert len(KINDS) == len(PLANNERS)
 
 
 def test_equal_fields_of_two_kinds_are_two_orders() -> None:

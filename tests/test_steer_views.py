@@ -24,6 +24,7 @@ from data_sources.errors import SourceUnreachable
 from data_sources.query import Depths, Inspect, Workers
 from data_sources.scope import Scope
 from data_sources.task_query import TaskFilter
+from data_sources.workers.look_inside import LookInside
 from data_sources.workers.orders import (
     AddConsumer,
     Autoscale,
@@ -67,7 +68,8 @@ ONE: Sequence[tuple[Order, str]] = (
     (Revoke(("7", "8")), "Revoke 2 tasks"),
     (Revoke(("7",), terminate=True), "Terminate task 7"),
     (Retry(("7", "8")), "Retry 2 tasks"),
-    (Purge("mail"), "Delete all messages of mail"),
+    (LookInside("mail", 20), "Look at 20 messages of mail"),
+    (Purge("mail"), "Purge mail: delete all messages"),
     (SendTask("shop.add", "[]", "{}", "mail"), "Run shop.add on mail"),
     (SendTask("shop.add", "[]", "{}", "mail", retry_of="7"), "Retry shop.add on mail"),
     (Again((EnableEvents(), PoolGrow(1))), "Apply 2 changes again to celery@mail"),
@@ -85,7 +87,7 @@ def test_there_are_words_for_every_order() -> None:
 
 def test_several_workers_are_counted_and_messages_too() -> None:
     assert sentence(Shutdown(), [MAIL, SLOW]) == "Shut down 2 workers"
-    assert sentence(Purge("mail"), [], 1_204) == "Delete 1,204 messages of mail"
+    assert sentence(Purge("mail"), [], 1_204) == "Purge mail: delete 1,204 messages"
 
 
 def test_what_it_is_about_is_named_first_the_task_or_queue_then_whom() -> None:
@@ -93,7 +95,7 @@ def test_what_it_is_about_is_named_first_the_task_or_queue_then_whom() -> None:
         ("task", ("shop.add",)),
         ("worker", (MAIL, SLOW)),
     )
-    assert objects(Purge("mail"), []) == (("queue", ("mail",)),)
+    assert objects(Purge("mail"), []) == objects(LookInside("mail"), []) == (("queue", ("mail",)),)
     assert objects(Revoke(("7", "8")), [MAIL]) == (("tasks", ("2",)),)  # whoever has them
     assert objects(Revoke(("7",)), [MAIL]) == (("id", ("7",)),)
 
@@ -166,7 +168,7 @@ def test_a_worker_stops_consuming_one_of_its_own_queues(stage: Stage) -> None:
 
 
 def test_of_a_queue_those_stop_who_consume_it_and_those_begin_who_do_not(stage: Stage) -> None:
-    answers = {"workers": stage.ask(Workers(), Scope("default"))}
+    answers = {"workers": stage.ask(Workers(), Scope("default")), "depths": depths(stage)}
     offers = by_name(steering.queue("mail", answers))
 
     assert choices(offers["cancel_consumer"], "worker") == [MAIL]
@@ -175,6 +177,25 @@ def test_of_a_queue_those_stop_who_consume_it_and_those_begin_who_do_not(stage: 
     assert (
         by_name(steering.queue("new", answers))["cancel_consumer"].refused == "No worker that is known takes from it."
     )
+
+
+def test_the_buttons_are_called_as_celery_calls_what_they_do(stage: Stage) -> None:
+    answers = {"workers": stage.ask(Workers(), Scope("default")), "depths": depths(stage)}
+    assert [offer.label for offer in steering.queue("mail", answers)] == ["Add consumers", "Cancel consumers", "Purge"]
+    answers = {"registered": said(stage, "registered", MAIL), "depths": depths(stage)}
+    (form,) = steering_tasks.run("shop.mail", "mail", answers)
+    labels = ["Task", "Arguments", "Keyword arguments", "Queue", "Countdown", "Expires", "Priority"]
+    assert [field.label for field in form.fields] == labels
+
+
+def test_a_look_is_offered_where_rabbitmq_tells_what_kind_of_queue_it_is(stage: Stage) -> None:
+    answers = {"workers": stage.ask(Workers(), Scope("default")), "depths": depths(stage)}
+    assert "look_inside" not in by_name(steering.queue("mail", answers))
+    for queue in stage.queues:
+        queue["type"] = "classic"
+    offer = by_name(steering.queue("mail", answers | {"depths": depths(stage)}))["look_inside"]
+    assert (offer.label, [field.name for field in offer.fields]) == ("Look inside", ["n"])
+    assert "redelivered" in offer.line
 
 
 def task_offers(stage: Stage, state: str, **known: Any) -> dict[str, Offer]:

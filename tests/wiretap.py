@@ -31,6 +31,7 @@ def wiretap(url: str, deaf_after: bytes = b"") -> Iterator[tuple[str, list[bytes
                 if deaf_after and deaf_after in data:
                     deaf.set()
                 server.sendall(data)
+            server.shutdown(socket.SHUT_RDWR)  # to close it is not enough while the other thread reads
 
     with FaultProxy(read_along) as proxy:
         yield url.replace(f":{port}/", f":{proxy.port}/"), seen

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from cells.steer_offer import WORKER, Asked, Field, Offer, Option, Told, options, plain
+from cells.steer_offer import WORKER, Asked, Field, Objects, Offer, Option, Told, options, plain
 from cells.steer_words import named, sentence
 from cells.table import records
 from control.changes import Change
@@ -17,6 +17,7 @@ from control.planning import Again
 from control.runs import Runs
 from data_sources.answer import Answer
 from data_sources.errors import SourceError
+from data_sources.workers.look_inside import FEW, MOST_MESSAGES, LookInside
 from data_sources.workers.orders import (
     AddConsumer,
     Autoscale,
@@ -125,14 +126,14 @@ def consumers(answers: Answers) -> tuple[Offer, ...]:
     return (
         plain(
             AddConsumer,
-            "Add a queue",
+            "Add consumer",
             "Take tasks from another queue too",
             Field("queue", "Queue", options=every, help="One that does not exist is made."),
             line=UNTIL_RESTART,
         ),
         plain(
             CancelConsumer,
-            "Stop a queue",
+            "Cancel consumer",
             "Take no more tasks from a queue",
             Field("queue", "Queue", kind, options=taken),
             line=UNTIL_RESTART,
@@ -141,7 +142,7 @@ def consumers(answers: Answers) -> tuple[Offer, ...]:
 
 
 def queue(name: str, answers: Answers) -> tuple[Offer, ...]:
-    """Who takes from it, and what waits in it. `workers`: all that are known."""
+    """Who takes from it, and what waits in it. `workers`: all that are known; `depths`: of this queue."""
     rows = [row for row in records(answers["workers"].frame) if row["verdict"] != "gone"]
     own = [row["worker"] for row in rows if name in (row["queues"] or ())]
     others = [row["worker"] for row in rows if row["worker"] not in own]
@@ -159,7 +160,7 @@ def queue(name: str, answers: Answers) -> tuple[Offer, ...]:
         ),
         plain(
             CancelConsumer,
-            "Stop consumers",
+            "Cancel consumers",
             "Let workers take no more tasks from it",
             several(own),
             given=given,
@@ -167,8 +168,18 @@ def queue(name: str, answers: Answers) -> tuple[Offer, ...]:
             line=UNTIL_RESTART,
             refused="" if own else "No worker that is known takes from it.",
         ),
-        plain(Purge, "Delete what waits", "Delete all that waits in it", given=given, about=about, destroys=True),
+        *looks(answers["depths"], given, about),
+        plain(Purge, "Purge", "Delete all that waits in it", given=given, about=about, destroys=True),
     )
+
+
+def looks(depths: Answer, given: tuple[tuple[str, str], ...], about: Objects) -> tuple[Offer, ...]:
+    """Where only who takes messages out can look: in queues of which RabbitMQ's management API tells the type."""
+    if depths.frame["type"].isna().all():
+        return ()
+    most = Field("n", "Messages", "number", str(FEW), help=f"The first so many, {MOST_MESSAGES} at most.")
+    line = "They are taken out and put back at once. RabbitMQ marks them as redelivered."
+    return (plain(LookInside, "Look inside", "See what waits in it", most, given=given, about=about, line=line),)
 
 
 def slots(label: str) -> Field:

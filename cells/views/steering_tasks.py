@@ -99,8 +99,8 @@ def run(name: str, queue: str, answers: Answers) -> tuple[Offer, ...]:
         Field("args", "Arguments", "json", "[]", help=JSON_LIST),
         Field("kwargs", "Keyword arguments", "json", "{}", help=JSON_OBJECT),
         Field("queue", "Queue", value=queue, options=queues(answers["depths"])),
-        Field("countdown", "Not before", "number", optional=True, help="Seconds from now."),
-        Field("expires", "Not after", "number", optional=True, help="Seconds from now; a worker drops it then."),
+        Field("countdown", "Countdown", "number", optional=True, help="Seconds from now until it may run: its ETA."),
+        Field("expires", "Expires", "number", optional=True, help="Seconds from now; then workers drop it unrun."),
         Field("priority", "Priority", "number", optional=True, help="0 to 255, if the queue has any."),
     )
     return (plain(SendTask, "Run", "Run a task", *fields),)

@@ -76,6 +76,15 @@ class RabbitmqManagement:
         notes = (Note(f"Showing {len(items):,} of {count:,} queues", "cut"),) if cut else ()
         return DepthReading(rows, totals, notes, f"RabbitMQ {self._version} at {self._address}", latency, measured_at)
 
+    def queue(self, name: str, *, deadline_seconds: float) -> Item:
+        """What it says of one queue. Raises SourceUnreachable or QueryRejected."""
+        told, reply = self._get(f"{self._path}/{quote(name, safe='')}", time.monotonic() + deadline_seconds)
+        if reply.status == 404:
+            raise QueryRejected(SOURCE, f"knows no queue “{name}”")
+        if reply.status != 200:
+            raise refusal(reply, told)
+        return told
+
     def close(self) -> None:
         self._http.close()
 
@@ -94,6 +103,13 @@ class RabbitmqManagement:
 
     def _ask(self, path: str, ends: float, **params: str) -> tuple[Item, Reply]:
         """The JSON object at `path`."""
+        answer, reply = self._get(path, ends, **params)
+        if reply.status != 200:
+            raise refusal(reply, answer)
+        return answer, reply
+
+    def _get(self, path: str, ends: float, **params: str) -> tuple[Item, Reply]:
+        """What is said there, whatever the status."""
         reply = self._http.request(
             "GET",
             path,
@@ -107,8 +123,6 @@ class RabbitmqManagement:
             raise not_management(reply) from exc
         if not isinstance(answer, dict):
             raise not_management(reply)
-        if reply.status != 200:
-            raise refusal(reply, answer)
         return answer, reply
 
 

@@ -1,6 +1,6 @@
-"""What is inside a queue, from a sample of both its ends: read where it stands, never taken out.
+"""What is inside a queue, from a sample of its messages.
 
-Only headers are read, and only of JSON; a body, which may be a pickle, is measured and not decoded.
+Only headers are read; a body, which may be a pickle, is measured and not decoded.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import pandas as pd
 
+from data_sources.note import Note
 from data_sources.workers.worker_facts import whole
 
 TIME = "datetime64[ms, UTC]"
 MESSAGE_COLUMNS = {
     "end": "str",  # next: what workers take first; newest: what came last
-    "priority": "Int64",
+    "priority": "Int64",  # on Redis that of its list
     "place": "Int64",  # from that end, 0 is the first
     "task": "str",
     "id": "str",
     "body_bytes": "Int64",  # arguments, as they are sent
-    "message_bytes": "Int64",  # all of it
+    "message_bytes": "Int64",  # all of it, where it stands as one text: on Redis
     "eta": TIME,
     "expires": TIME,
     "retries": "Int64",
@@ -53,12 +53,24 @@ MAX_ORIGINS = 20
 
 @dataclass(frozen=True)
 class Sampled:
-    """One message as it stands in a list."""
+    """One message as it stands in a queue; `headers` are its producer's, and may hold anything."""
 
     end: str
-    priority: int
     place: int
-    message: bytes
+    headers: Mapping[str, Any]
+    priority: object
+    content_type: object
+    body_bytes: int | None
+    message_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`ready`: how many messages there are in the queue."""
+
+    messages: tuple[Sampled, ...]
+    ready: int
+    notes: tuple[Note, ...]
 
 
 def message_frame(sample: Sequence[Sampled] = ()) -> pd.DataFrame:
@@ -70,22 +82,21 @@ def message_frame(sample: Sequence[Sampled] = ()) -> pd.DataFrame:
 
 
 def message_row(sampled: Sampled) -> Mapping[str, Any]:
-    message = read_json(sampled.message)
-    headers, body = part(message, "headers"), message.get("body")
+    headers = sampled.headers
     return {
         "end": sampled.end,
-        "priority": sampled.priority,
+        "priority": whole(sampled.priority),
         "place": sampled.place,
         "task": text(headers.get("task")),
         "id": text(headers.get("id")),
-        "body_bytes": body_size(body, part(message, "properties").get("body_encoding")),
-        "message_bytes": len(sampled.message),
+        "body_bytes": sampled.body_bytes,
+        "message_bytes": sampled.message_bytes,
         "eta": moment(headers.get("eta")),
         "expires": moment(headers.get("expires")),
         "retries": whole(headers.get("retries")),
         "origin": text(headers.get("origin")),
         "root_id": text(headers.get("root_id")),
-        "content_type": text(message.get("content-type")),
+        "content_type": text(sampled.content_type),
     }
 
 
@@ -120,30 +131,8 @@ def hosts(origins: pd.Series[str]) -> list[str]:
     return [host for host, _ in counted.most_common(MAX_ORIGINS)]
 
 
-def read_json(message: bytes) -> Mapping[str, Any]:
-    try:
-        value = orjson.loads(message)
-    except orjson.JSONDecodeError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def part(message: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = message.get(name)
-    return value if isinstance(value, dict) else {}
-
-
 def text(value: object) -> str | None:
     return value[:MAX_TEXT] if isinstance(value, str) else None
-
-
-def body_size(body: object, encoding: object) -> int | None:
-    """Bytes of a body, without decoding it: base64 has four characters for three of them."""
-    if not isinstance(body, str):
-        return None
-    if encoding == "base64":
-        return len(body) * 3 // 4 - body[-2:].count("=")
-    return len(body.encode(errors="surrogatepass"))
 
 
 def moment(value: object) -> datetime | None:

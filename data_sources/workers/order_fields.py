@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from data_sources.errors import BadParameter
 from data_sources.fields import MAX_NAME, Fields, Params, one
 
+MOST_IDS = 1_000
 MOST_SECONDS = 366 * 86_400
 WHOLE = re.compile(r"\d{1,9}", re.ASCII)
 SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
@@ -40,6 +42,18 @@ def given(name: str, value: float | None) -> Params:
         return []
     text = f"{value:.9f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
     return [(name, text)]
+
+
+def ids_given(ids: Sequence[str]) -> Params:
+    return [("id", task_id) for task_id in ids]
+
+
+def check_ids(ids: Sequence[str]) -> None:
+    """Of tasks."""
+    if not 0 < len(ids) <= MOST_IDS:
+        raise BadParameter("id", f"names 1 to {MOST_IDS:,} tasks")
+    for task_id in ids:
+        check_name("id", task_id)
 
 
 def check_name(name: str, value: str) -> None:

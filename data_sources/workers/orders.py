@@ -1,22 +1,29 @@
 """What may be ordered of a cluster, as values: each checks itself, can be written into a form, and read back.
 
-The kinds are Celery's own names of the methods; `from_fields` is the one way in. An order says what is to be done; whom
-it is given to is said beside it.
+The kinds are Celery's own names of the methods. An order says what is to be done; whom it is given to is said beside
+it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
 from data_sources.errors import BadParameter
 from data_sources.fields import Fields, Params, one
-from data_sources.workers.order_fields import check_name, check_seconds, check_whole, given, seconds, truth, whole
-from data_sources.workers.send_task import SendTask
+from data_sources.workers.order_fields import (
+    check_ids,
+    check_name,
+    check_seconds,
+    check_whole,
+    given,
+    ids_given,
+    seconds,
+    truth,
+    whole,
+)
 
-MOST_IDS = 1_000
 MOST_SLOTS = 10_000
 SIGNALS = ("SIGTERM", "SIGQUIT", "SIGKILL", "SIGUSR1")  # SIGUSR1 raises SoftTimeLimitExceeded; SIGINT they ignore
 RATE = re.compile(r"\d{1,9}(?:\.\d{1,6})?(?:/[smh])?", re.ASCII)
@@ -53,10 +60,7 @@ class Revoke:
     signal: str = SIGNALS[0]
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.ids) <= MOST_IDS:
-            raise BadParameter("id", f"names 1 to {MOST_IDS:,} tasks")
-        for task_id in self.ids:
-            check_name("id", task_id)
+        check_ids(self.ids)
         if self.signal not in SIGNALS:
             raise BadParameter("signal", f"must be one of {', '.join(SIGNALS)}")
 
@@ -65,8 +69,12 @@ class Revoke:
         return {"task_id": list(self.ids), **how}
 
     def to_params(self) -> Params:
-        ids = [("id", task_id) for task_id in self.ids]
-        return [("order", self.kind), *ids, ("terminate", str(int(self.terminate))), ("signal", self.signal)]
+        return [
+            ("order", self.kind),
+            *ids_given(self.ids),
+            ("terminate", str(int(self.terminate))),
+            ("signal", self.signal),
+        ]
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Self:
@@ -260,29 +268,3 @@ class Shutdown(Plain):
     """A worker ends when what it runs has ended."""
 
     kind = "shutdown"
-
-
-TO_WORKERS: tuple[type[WorkerOrder], ...] = (
-    Revoke,
-    RateLimit,
-    TimeLimit,
-    PoolGrow,
-    PoolShrink,
-    Autoscale,
-    AddConsumer,
-    CancelConsumer,
-    EnableEvents,
-    DisableEvents,
-    PoolRestart,
-    Shutdown,
-)
-ALL: tuple[type[Order], ...] = (*TO_WORKERS, Purge, SendTask)
-ORDERS: Mapping[str, type[Order]] = {order.kind: order for order in ALL}
-
-
-def from_fields(fields: Fields) -> Order:
-    """The order that the fields of a form tell; raises BadParameter naming the field that is wrong."""
-    kind = one(fields, "order")
-    if kind not in ORDERS:
-        raise BadParameter("order", f"must be one of {', '.join(ORDERS)}")
-    return ORDERS[kind].from_fields(fields)

@@ -151,7 +151,7 @@ def test_a_rate_limit_is_seen_confirmed_read_back_and_taken_back(desk: Desk, sho
 def test_a_queue_is_no_longer_consumed_and_then_again(desk: Desk, shop: Shop) -> None:
     desk.open("/worker", name=TWO)
     expect(desk.page.locator("#queues")).to_contain_text("celery")
-    desk.press("Stop a queue")
+    desk.press("Cancel consumer")
     desk.dialog.get_by_label("Queue", exact=True).select_option("celery")
     desk.look()
     desk.act(f"Stop {TWO} consuming celery")
