@@ -90,11 +90,12 @@ def whole(notebook: Notebook) -> str:
         return ""
 
 
-def bar_payload(editor: Editor, at: int, trouble: str) -> dict[str, Any]:
-    """What stands above cell number `at`. `trouble`: why it cannot be shown."""
+def bar_payload(editor: Editor, at: int, trouble: str, heard: int) -> dict[str, Any]:
+    """What stands above cell number `at`. `trouble`: why it cannot be shown; `heard`: the last message it tells of."""
     cells = editor.now.cells
     cell = cells[at]
     return {
+        "heard": heard,
         "name": cell.name,
         "handle": "" if isinstance(cell, Prose | Threshold) else cell.name,
         "after": cells[at - 1].name if at else "",

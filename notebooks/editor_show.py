@@ -79,9 +79,10 @@ def show_notebook(editor: Editor) -> None:
     show_variables(editor.now, values, trouble)
     for at, cell in enumerate(editor.now.cells):
         shows, trouble = shown_by(editor.now, cell, values, view)
-        component.notebook("bar", key=f"cn_bar_{cell.name}", data=bar_payload(editor, at, trouble))
-        if not cell.collapsed:
-            shows()
+        with st.container(key=f"cn_at_{cell.name}", gap=None):  # while cells move none is there twice
+            component.notebook("bar", key=f"cn_bar_{cell.name}", data=bar_payload(editor, at, trouble, heard()))
+            if not cell.collapsed:
+                shows()
     component.notebook("bar", key="cn_bar", data=end_payload(editor.now))
 
 
@@ -97,9 +98,8 @@ def values_of(notebook: Notebook) -> tuple[Values, str]:
 def show_head(editor: Editor, view: View, values: Values) -> None:
     known = answers_to({name: query for name, (query, _) in KNOWN.items()}, 0.0)
     choices = {name: names(known[name], column) for name, (_, column) in KNOWN.items()}
-    heard = st.session_state.setdefault("cn_notebook_heard", 0)
     revisions = notebooks.history(opened(), editor.id) if editor.id else []
-    data = head_payload(editor, view, heard, choices, columns(editor.now, values), revisions)
+    data = head_payload(editor, view, heard(), choices, columns(editor.now, values), revisions)
     component.notebook("head", key="cn_notebook", data=data, on_say_change=partial(hear, editor))
 
 
@@ -120,13 +120,18 @@ def columns(notebook: Notebook, values: Values) -> dict[str, list[str]]:
     return found
 
 
+def heard() -> int:
+    """The number of the last message from this session's browser."""
+    return int(st.session_state.get("cn_notebook_heard", 0))
+
+
 def hear(editor: Editor) -> None:
     """Messages of the browser, read with suspicion."""
     said = st.session_state.get("cn_notebook", {}).get("say")
     who = of_headers(st.context.headers).name
     for message in said[:MOST_MESSAGES] if isinstance(said, list) else ():
         match message:
-            case {"n": int(n)} if n > st.session_state.get("cn_notebook_heard", 0):
+            case {"n": int(n)} if n > heard():
                 st.session_state["cn_notebook_heard"] = n
                 editor.obey(message, controls.current().scope.range, who)
     go_on(editor)

@@ -16,16 +16,25 @@ export function drawBar(root) {
     redraw(insert, JSON.stringify(cell), () => allKinds(cell));
     return;
   }
+  closesForm(cell);
   redraw(insert, cell.after, () => addMenu(cell.after));
   if (!tools.querySelector("details[open]")) redraw(tools, JSON.stringify([cell, isOpen(cell.name)]), () => drawTools(root));
+  stayAt(tools);
   root.redraw = () => drawBar(root);
-  closesForm(cell);
   drawForm(root, editor);
   welcome(root);
   redraw(body, JSON.stringify([cell.prose, cell.collapsed, cell.trouble]), () => [
     cell.trouble ? element("p", { class: "cn-failure", role: "status" }, cell.trouble) : null,
-    cell.prose && !cell.collapsed ? element("div", { class: "cn-prose" }, ...proseNodes(cell.prose)) : null,
+    cell.prose && !cell.collapsed ? Object.assign(element("div", { class: "cn-prose", "data-piece": "prose" }, ...proseNodes(cell.prose)), { cell: { tree: cell.prose } }) : null,
   ]);
+}
+
+// Whoever moves a cell by keyboard goes on where it is then, drawn anew.
+let pressed = "";
+
+function stayAt(tools) {
+  const again = pressed && tools.querySelector(`[data-focus="${CSS.escape(pressed)}"]`);
+  if (again && document.activeElement === document.body) again.focus({ preventScroll: true });
 }
 
 // The number of the message that added a cell last: it is looked at, and a new one is opened.
@@ -41,7 +50,7 @@ function welcome(root) {
 
 function drawTools(root) {
   const { cell } = root, act = (what) => () => say({ ...what, cell: cell.name });
-  const tool = (label, text, off, onclick) => element("button", { type: "button", "aria-label": label === text ? null : label, title: label, disabled: off, "data-focus": `${label}-${cell.name}`, onclick }, text);
+  const tool = (label, text, off, onclick) => element("button", { type: "button", "aria-label": label === text ? null : label, title: label, disabled: off, "data-focus": `${label}-${cell.name}`, onclick: (event) => { pressed = event.target.dataset.focus; onclick(); } }, text);
   const more = element("details", { class: "cn-more", onkeydown: (event) => { if (event.key === "Escape") close(event); } },
     element("summary", { class: "cn-button", "aria-label": "More", "data-focus": `more-${cell.name}` }, "⋯"),
     element("div", { class: "cn-panel" }, ...[

@@ -3,7 +3,7 @@
 
 import { element } from "./dom.js";
 import { fieldsOf } from "./notebook-fields.js";
-import { isHeard, say } from "./notebook-say.js";
+import { say } from "./notebook-say.js";
 
 const forms = new Map(); // name of the cell -> its form: the node, the value it edits, whether it is open, what was sent
 
@@ -20,10 +20,10 @@ export function openForm(root, redraw) {
 }
 
 // Once the server has taken what "Done" sent, or at once.
-export function closesForm({ name, trouble, problem, now }) {
+export function closesForm({ name, heard, trouble, problem, now }) {
   const form = forms.get(name);
   if (!form) return;
-  if (form.sent && isHeard(form.sent)) {
+  if (form.sent && form.sent <= heard) {
     form.sent = 0;
     form.typed = form.typed && Boolean(problem);
     if (form.closes && !problem && !trouble) form.open = false;

@@ -1,7 +1,7 @@
 // What the browser tells the server of a notebook, all of it in one order. Streamlit keeps the last of what is said while
 // it is busy, so what has not been heard yet is said again with it.
 
-const AGAIN_MS = 500;
+const AGAIN_MS = 1500;
 const channel = { send: null, heard: 0, unheard: [], timer: null };
 
 // The server has heard the messages up to number `heard`, and listens by `send`.
@@ -18,8 +18,6 @@ export function say(what) {
   repeat();
   return n;
 }
-
-export const isHeard = (n) => n <= channel.heard;
 
 function repeat() {
   if (!channel.unheard.length) {
