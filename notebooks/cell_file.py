@@ -43,7 +43,10 @@ def read_cell(fence: Fence) -> Ask | Sql | Threshold:
             return Sql(**head, text="\n".join(fence.lines), chart=chart, collapsed=collapsed)
         if fence.kind == "threshold":
             only(given, HEAD)
-            return Threshold(**head, **held(fence), collapsed=collapsed)
+            held = body(fence, ("of", "column", "measure", "op", "limit"))
+            limit = number(held, "limit", fence)
+            of, column, measure, op = (text(held, key, fence) for key in ("of", "column", "measure", "op"))
+            return Threshold(**head, of=of, column=column, measure=measure, op=op, limit=limit, collapsed=collapsed)
         pinned = read_range({name: given[name] for name in RANGES if name in given})
         return Ask(**head, rows=read_rows(fence, given), view=given.get("view", ""), range=pinned, collapsed=collapsed)
     except NotebookError as error:
@@ -98,16 +101,14 @@ def params(table: Body, fence: Fence) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def held(fence: Fence) -> Body:
-    table = body(fence, ("of", "column", "measure", "op", "limit"))
-    limit = table.pop("limit", None)
-    if type(limit) not in (int, float):
-        raise NotebookError("limit must be a number, such as limit = 1000", at("limit", fence))
-    texts = {key: text(table, key, fence) for key in ("of", "column", "measure", "op")}
+def number(table: Body, key: str, fence: Fence) -> float:
+    value = table.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise NotebookError(f"{key} must be a number, such as {key} = 1000", at(key, fence))
     try:
-        return {**texts, "limit": float(limit)}
+        return float(value)
     except OverflowError:
-        raise NotebookError("limit is too large", at("limit", fence)) from None
+        raise NotebookError(f"{key} is too large", at(key, fence)) from None
 
 
 def body(fence: Fence, allowed: Collection[str] | None = None, without: Collection[str] = ()) -> Body:

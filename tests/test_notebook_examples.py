@@ -17,9 +17,10 @@ EXAMPLES = sorted((ROOT / "notebooks" / "examples").glob("*.md"))
 
 
 def notebook_in_the_manual() -> str:
-    (text,) = re.findall(
+    found: list[str] = re.findall(
         r"^````markdown\n(.+?)^````$", (ROOT / "docs/notebooks.md").read_text(), re.MULTILINE | re.DOTALL
     )
+    (text,) = found
     return text
 
 
@@ -57,5 +58,5 @@ def assert_can_be_asked(notebook: Notebook) -> None:
             for layer in row.layers:
                 query(layer, values)
     assert set().union(*map(named, asked)) <= values.keys()
-    for cell in notebook.cells:
-        made_of(notebook, cell.name)
+    for each in notebook.cells:
+        made_of(notebook, each.name)
