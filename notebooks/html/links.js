@@ -2,17 +2,15 @@
 
 import { element } from "./dom.js";
 
-const { address: home } = document.documentElement.dataset;
+const home = () => document.documentElement.dataset.address;
 
 export function pageLink(to, attributes, ...children) {
-  const leads = home ? { href: new URL(to, home).href, target: "_blank", rel: "noopener noreferrer" } : {};
-  return element(home ? "a" : "span", { ...attributes, ...leads }, ...children);
+  const leads = home() ? { href: new URL(to, home()).href, target: "_blank", rel: "noopener noreferrer" } : {};
+  return element(home() ? "a" : "span", { ...attributes, ...leads }, ...children);
 }
 
 export const changeLink = (change, attributes, ...children) => element("span", attributes, ...children);
 
+export const address = () => new URL(home() ?? location.href);
+
 export function follow() {}
-
-export const address = () => new URL(home || location.href);
-
-export const address = () => location.href;
