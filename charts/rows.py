@@ -95,15 +95,15 @@ def trace(one: Series, layer: PlotLayer, place: int, axis: str) -> dict[str, Any
 
 
 def tell_apart(traces: list[dict[str, Any]], layer: PlotLayer, depth: int) -> None:
-    """Of one of several layers: names them after it too, and dashes them by its depth; but where it is called by a
-    letter, a single one has that letter's colour.
+    """Of one of several layers: names them after it too, and dashes them by its depth; where it is called by a letter,
+    a single one has that letter's colour.
     """
     letter = theme.LETTERS.get(layer.name) if len(traces) == 1 else None
     for one in traces:
         name = one["meta"]["name"]
         if name != layer.name:
             one["meta"]["name"], one["name"] = f"{layer.name} {name}", f"{escape(layer.name)} {one['name']}"
-        one["line"] |= {"color": letter} if letter else {"dash": DASHES[depth % len(DASHES)]}
+        one["line"] |= {"dash": DASHES[depth % len(DASHES)], **({"color": letter} if letter else {})}
         if letter and "marker" in one:
             one["marker"]["color"] = letter
         if letter and "fillcolor" in one:

@@ -23,7 +23,9 @@ explore(asked)
 
 if asked.instant:
     for letter, query in asked.queries.items():
-        table(f"values_{letter}", f"{letter} now", "At the end of the range, a row a series.", query, promql.values)
+        table(
+            f"values_{letter}", f"Values of {letter}", "At the end of the range, a row a series.", query, promql.values
+        )
 elif asked.queries:
     plot(
         "explored",

@@ -19,7 +19,7 @@ PARTS = (
     Column("says", "why"),
     Column("lost", "labels that vanish here", "flags", "Those that what it is made of has, and it has not"),
     Column("labels", "labels", "names", unknown="a number has none"),
-    Column("seconds", "took", "seconds", "Of the server, evaluating it alone", "not asked"),
+    Column("milliseconds", "took, ms", "number", "Of the server, evaluating it alone", "not asked"),
     Column("samples", "samples read", "number", unknown="not told"),
 )
 
@@ -56,17 +56,22 @@ def explained(frame: pd.DataFrame, _answers: Mapping[str, Answer]) -> Table:
     """A part a row, further in the deeper it stands."""
     rows = [
         [
-            "\u00a0\u00a0" * row["depth"] + row["part"],
+            indented(row["depth"], row["part"]),
             row["series"],
             row["says"],
             [[label, "warn", "Gone from here on"] for label in row["lost"]],
             row["labels"],
-            row["seconds"],
+            None if row["seconds"] is None else row["seconds"] * 1000,
             row["samples"],
         ]
         for row in records(frame)
     ]
     return Table(PARTS, rows, ())
+
+
+def indented(depth: int, text: str) -> str:
+    """Under what it is part of; the spaces stay where lines break."""
+    return "\u00a0\u00a0" * (depth - 1) + "└ " + text if depth else text
 
 
 def library(frame: pd.DataFrame, _answers: Mapping[str, Answer]) -> Table:
