@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from data_sources.errors import BadParameter
 
@@ -27,3 +27,27 @@ def names(fields: Fields, name: str) -> tuple[str, ...]:
     if len(values) > MAX_NAMES or any(not value or len(value) > MAX_NAME for value in values):
         raise BadParameter(name, f"takes at most {MAX_NAMES} names of 1 to {MAX_NAME} characters")
     return values
+
+
+class ReadFields(Mapping[str, Sequence[str]]):
+    """A query string, parsed, that remembers which of its names were read."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self._values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            self._values.setdefault(name, []).append(value)
+        self._read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Sequence[str]:
+        self._read.add(name)
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    @property
+    def ignored(self) -> list[str]:
+        return [name for name in self._values if name not in self._read]

@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -47,7 +46,7 @@ from data_sources import ask as desk
 from data_sources.answer import Answer
 from data_sources.audit_query import Audit
 from data_sources.errors import BadParameter
-from data_sources.fields import one
+from data_sources.fields import ReadFields, one
 from data_sources.promql_query import OfPrometheus
 from data_sources.query import PromQL, Query, Signal, from_fields
 from data_sources.range_frame import wide_frame
@@ -65,30 +64,6 @@ from routes.export_pages import pages_after, read_progress_id
 WAIT_SECONDS = 10.0
 LANES = CapacityLimiter(8)  # threads that wait for answers; the server's own stay free for pages and files
 SHAPES = ("tidy", "wide")
-
-
-class ReadFields(Mapping[str, Sequence[str]]):
-    """A query string, parsed, that remembers which of its names were read."""
-
-    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
-        self._values: dict[str, list[str]] = {}
-        for name, value in pairs:
-            self._values.setdefault(name, []).append(value)
-        self._read: set[str] = set()
-
-    def __getitem__(self, name: str) -> Sequence[str]:
-        self._read.add(name)
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    @property
-    def ignored(self) -> list[str]:
-        return [name for name in self._values if name not in self._read]
 
 
 @dataclass(frozen=True)
