@@ -146,6 +146,8 @@ class Guard:
         is_program = person.how == "token" and not origin and not opens_session
         is_ours = len(origin) == 1 and self._is_our_origin(origin[0], host[0].lower())
         if changes_something and not is_program and not is_ours:
+            if shows_token(headers) and person.how != "token":
+                raise SignInFirst(scope, headers)
             raise Refused(HTTPStatus.FORBIDDEN, "Only this server's own pages may do that. Is PUBLIC_URL right?")
         if opens_session and self.sessions >= self.max_sessions:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "All sessions are taken; close a tab and try again.")
@@ -192,6 +194,10 @@ class Guard:
         if origin == self.public_url:
             return True
         return bool(LOCAL_HOST.fullmatch(host)) and origin in (f"http://{host}", f"https://{host}")
+
+
+def shows_token(headers: Headers) -> bool:
+    return headers.get("authorization", "").lower().startswith("bearer ")
 
 
 def peer(scope: Scope) -> str:

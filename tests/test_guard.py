@@ -268,6 +268,14 @@ def test_a_foreign_page_may_not_change_anything(streamlit: Streamlit, origin: st
     assert streamlit.request("/change", "POST", headers)[0] == status
 
 
+def test_a_token_that_is_nobodys_is_no_program(streamlit: Streamlit) -> None:
+    headers = {"Host": f"localhost:{streamlit.port}", "Authorization": "Bearer cnb_other"}
+
+    status, answered, _ = streamlit.request("/change", "POST", headers)
+
+    assert (status, answered["www-authenticate"]) == (401, 'Bearer realm="Celery Notebook"')
+
+
 @pytest.mark.parametrize("path", ["/", "/queues", "/seen", "/_stcore/health", "/change", "/_stcore/metrics"])
 def test_every_response_carries_the_security_headers(streamlit: Streamlit, path: str) -> None:
     _, headers, _ = streamlit.request(path)

@@ -18,7 +18,8 @@ from data_sources.answer import Answer
 from data_sources.brokers import leftovers
 from data_sources.brokers.leftovers import COLUMNS, WHAT
 from data_sources.brokers.queue_depths import DepthReading, depth_rows
-from data_sources.brokers.xray import Sampled, message_frame
+from data_sources.brokers.redis_xray import sampled
+from data_sources.brokers.xray import message_frame
 from data_sources.brokers.xray import mix as mixed
 from data_sources.config import Broker
 from data_sources.failure import Failure
@@ -212,7 +213,7 @@ def test_the_facts_of_a_queue_are_those_of_its_row_and_of_none_it_is_told_why() 
 
 
 def test_what_is_inside_leads_on_and_why_nothing_is_seen_is_said() -> None:
-    messages = message_frame([Sampled("newest", 0, 2, b'{"headers": {"task": "shop.mail", "id": "abc"}}')])
+    messages = message_frame([sampled("newest", 0, 2, b'{"headers": {"task": "shop.mail", "id": "abc"}}')])
     beside = {"rows": Answer(messages, Xray("bulk"), measured_at=NOW)}
     assert mix(mixed(messages, NOW), beside).rows[0][0] == linked("shop.mail", "/tasks", name="shop.mail", queue="bulk")
     assert inside(messages, beside).rows[0][:3] == ["last 3", "shop.mail", linked("abc", "/task", id="abc")]
