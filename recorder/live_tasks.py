@@ -33,6 +33,10 @@ class LiveTasks:
     def __len__(self) -> int:
         return len(self._records)
 
+    @property
+    def unwritten(self) -> int:
+        return len(self._unwritten)
+
     def absorb(self, events: Sequence[TaskEvent]) -> list[TaskRecord]:
         """The records these change, each once.
 

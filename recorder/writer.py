@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 WAIT_SECONDS = 0.5  # for events: each turn costs a millisecond whatever came, 1 us an event at 2,000 a second
 FIRST_SECONDS = 0.25  # the same until it has said that it is there
 MOST_EVENTS = 5_000  # are taken together
-TASKS_SECONDS = 1.0  # between two writings of tasks: many that share pages of the indexes cost little more than few
+TASKS_SECONDS = 1.0  # between two writings of tasks
+BUSY_TASKS, BUSY_SECONDS = 500, 2.0  # the same of so many: those that share pages of the indexes cost little more
 RETRY_SECONDS = 1.0
 HEARTBEAT_SECONDS = 1.0
 COUNTERS_SECONDS = 5.0
@@ -123,7 +124,8 @@ class Writer:
 
     def _due_tasks(self) -> list[TaskRecord]:
         records: list[TaskRecord] = []
-        if self.ending or time.monotonic() - self._tasks_at >= TASKS_SECONDS:
+        every_seconds = BUSY_SECONDS if self._live.unwritten > BUSY_TASKS else TASKS_SECONDS
+        if self.ending or time.monotonic() - self._tasks_at >= every_seconds:
             records = self._live.due(0 if self.ending else HELD_SECONDS)
         self._state = replace(self._state, lag_seconds=round(self._live.lag_seconds(records), 3))
         return records
