@@ -34,12 +34,13 @@ from control.plan import Line, Outcome, Plan
 from control.planning import KINDS, Again, from_fields, grouped
 from data_sources import ask
 from data_sources.errors import BadParameter, QueryRejected, SourceError
+from data_sources.fields import ReadFields
 from data_sources.scope import Range, Scope, iso
 from data_sources.task_query import TaskFilter
 from data_sources.workers.orders import Order
 from data_sources.workers.task_arguments import MOST_BYTES, parsed
 from identity import Person, of_headers
-from routes.export import ReadFields, export_json, failed, refused
+from routes.export import export_json, failed, refused
 
 LANES = CapacityLimiter(8)  # threads that wait for workers
 ORDERS = (*KINDS, Again.kind)
