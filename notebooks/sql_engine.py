@@ -48,6 +48,10 @@ class Child:
         assert self._process.stdout
         self._requests, self._replies = self._process.stdin, self._process.stdout
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def ask(self, request: Mapping[str, Any], tables: Sequence[Buffer]) -> tuple[dict[str, Any], bytes]:
         """The reply, and the rows that follow it. Raises Ended."""
         try:
@@ -80,12 +84,12 @@ class Engine:
     """As many processes as there are questions at once; each is kept for the next ones, and ends when none come."""
 
     def __init__(self) -> None:
-        self._idle: list[Child] = []
+        self.idle: list[Child] = []
 
     def ask(self, request: Mapping[str, Any], tables: Sequence[Buffer] = ()) -> tuple[dict[str, Any], bytes]:
         """What notebooks.sql_process replies to `request`. Raises QueryRejected and SourceUnreachable."""
         while True:
-            kept = self._idle.pop() if self._idle else None
+            kept = self.idle.pop() if self.idle else None
             child = kept or Child()
             try:
                 reply, rows = child.ask(request, tables)
@@ -96,7 +100,7 @@ class Engine:
             if reply.get("spent"):
                 child.end()
             else:
-                self._idle.append(child)
+                self.idle.append(child)
             if "error" in reply:
                 raise QueryRejected(SOURCE, reply["error"], parameter="q")
             return reply, rows
