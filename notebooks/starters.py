@@ -17,7 +17,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "queues": ("queues.all_queues", "queues.queues", "queue.consumers"),
     "workers": ("workers.all_workers", "workers.workers"),
     "tasks": ("tasks.tasks",),
-    "names": ("tasks.names",),
+    "task_names": ("tasks.names",),
     "failures": ("tasks.failures",),
     "schedule": ("schedule.entries",),
     "leftovers": ("queues.left_behind",),
@@ -69,7 +69,7 @@ def nearest(notebook: Notebook, after: str) -> str:
 
 STARTERS: dict[str, Callable[[Notebook, str], Cell]] = {
     "prose": prose,
-    "promql": plotted("query", "", PromQL("sum by (job) (up)"), "lines", "up"),
+    "promql": plotted("query", "", PromQL("sum by (job) (up)"), "lines", ""),
     "series": plotted("series", "", Signal("throughput", "name"), "stacked", "tasks / s"),
     "queues": table("queues", "What waits", Depths()),
     "workers": table("workers", "Who works", Workers()),

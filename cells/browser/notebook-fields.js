@@ -13,16 +13,16 @@ export function fieldsOf(type, value, again, apply) {
 
 const fields = {
   prose: (value) => [area(value, "text", "Markdown", { rows: 8, help: "# heading, **bold**, - list, `code`, [link](/queues). HTML and images are not drawn." })],
-  ask: (value, again, apply) => [heading(value), questionFields(value, again, apply), ownRange(value)],
-  sql: (value) => [heading(value), area(value, "text", "SELECT", { rows: 6, code: true, help: tablesHelp(value) }),
+  ask: (value, again, apply) => [questionFields(value, again, apply), heading(value), ownRange(value)],
+  sql: (value) => [area(value, "text", "SELECT", { rows: 6, code: true, help: tablesHelp(value) }), heading(value),
     element("div", { class: "cn-form-row" }, choice(value, "chart", "Shown as", whatIsKnown().sql_charts), name(value))],
-  threshold: (value, again) => [heading(value), element("div", { class: "cn-form-row" },
+  threshold: (value, again) => [element("div", { class: "cn-form-row" },
     choice(value, "measure", "The", whatIsKnown().measures),
     column(value),
     choice(value, "of", "of the cell", whatIsKnown().measured, again),
     choice(value, "op", "must be", whatIsKnown().ops),
     text(value, "limit", "limit", { inputmode: "decimal" })),
-  element("p", { class: "cn-muted" }, "In the column's own unit: seconds, bytes, a rate per second. Of several series the worst counts."), name(value)],
+  element("p", { class: "cn-muted" }, "In the column's own unit: seconds, bytes, a rate per second. Of several series the worst counts."), heading(value), name(value)],
 };
 
 const heading = (value) => element("div", { class: "cn-form-row" }, text(value, "title", "Title"), text(value, "line", "One line: what to conclude", { wide: true }));

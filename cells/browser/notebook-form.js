@@ -14,9 +14,9 @@ export function openForm(root, redraw) {
   if (form) form.open = true;
   else forms.set(name, { open: true, redraw });
   redraw();
-  const first = forms.get(name).node?.querySelector("textarea, input:not([type=checkbox]), select");
+  const first = forms.get(name).node?.querySelector("textarea, input, select");
   first?.focus();
-  if (first?.select && !form) first.select();
+  if (!form) first?.select?.(); // what it began with is to be replaced
 }
 
 // Once the server has taken what "Done" sent, or at once.
@@ -67,10 +67,11 @@ function build(root, form, given) {
     onsubmit: (event) => { event.preventDefault(); apply(true); },
     oninput: () => { form.typed = true; },
     onkeydown: (event) => {
+      if (event.defaultPrevented) return;
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
         apply(false);
-      } else if (event.key === "Escape" && !event.defaultPrevented) {
+      } else if (event.key === "Escape") {
         event.preventDefault();
         leave();
       } else if (event.key === "Enter" && event.target.matches("input")) {

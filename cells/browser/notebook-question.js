@@ -1,17 +1,16 @@
 // The questions of a cell: rows on one axis, each of layers; of a table its one row, and what stands beside it.
 
 import { element } from "./dom.js";
-import { area, choice, labelled, suggestions, text } from "./notebook-fields.js";
+import { choice, labelled, suggestions, text } from "./notebook-fields.js";
 import { whatIsKnown } from "./notebook-known.js";
 
 const LAID_OUT = ["table", "facts", "picture"];
 // The parameters of a source that are names, any number of each, or else one text.
-const MANY = {
-  inspect: ["worker", "id"], workers: ["worker", "queue"], queues: ["queue"], tasks: ["name", "state", "queue", "worker"],
-  names: ["name", "state", "queue", "worker"], failures: ["name", "state", "queue", "worker"], histogram: ["name", "state", "queue", "worker"], schedule: ["entry"],
-};
-const ONE = { tasks: ["search", "sort", "limit"], names: ["search"], failures: ["search"], histogram: ["search"] };
-const LABELS = { name: "Task", state: "State", queue: "Queue", worker: "Worker", search: "Search", sort: "Sort by", limit: "At most", id: "Id", entry: "Entry" };
+const OF_TASKS = ["name", "state", "queue", "worker"];
+const MANY = { inspect: ["worker", "id"], workers: ["worker", "queue"], queues: ["queue"], schedule: ["name"],
+  tasks: OF_TASKS, task_names: OF_TASKS, failures: OF_TASKS, histogram: OF_TASKS };
+const ONE = { tasks: ["search", "sort", "limit"], task_names: ["search"], failures: ["search"], histogram: ["search"] };
+const LABELS = { name: "Task", state: "State", queue: "Queue", worker: "Worker", search: "Search", sort: "Sort by", limit: "At most", id: "Id" };
 
 export function questionFields(value, again, apply) {
   const laidOut = LAID_OUT.includes(value.rows[0].layers[0].chart);
@@ -91,16 +90,24 @@ function parameters(layer, source, again, apply) {
   return [element("div", { class: "cn-form-row" }, method,
     ...(MANY[source] ?? []).filter((name) => name !== "id" || one(layer, "id") || one(layer, "q") === "query_task").map((name) => several(layer, name, known.choices[name] ?? [])),
     ...(ONE[source] ?? []).map((name) => single(layer, name, LABELS[name])),
-    ...rest.map((name) => single(layer, name, name)))];
+    ...rest.map((name) => (layer.params.filter(([own]) => own === name).length > 1 ? several(layer, name, []) : single(layer, name, name))))];
 }
 
+// The editor of Explore, which is fetched with the first such form.
 function promql(layer, apply) {
-  const own = { q: one(layer, "q") };
-  const made = area(own, "q", "PromQL", { rows: 3, code: true, help: variablesHelp() });
-  made.addEventListener("input", () => { layer.params = layer.params.map(([name, value]) => (name === "q" ? [name, own.q] : [name, value])); });
-  made.dataset.promql = "";
-  made.apply = apply;
-  return made;
+  const place = element("div", { class: "cn-form-promql" });
+  import("./promql-editor.js").then(({ draw }) => {
+    const write = (text) => { layer.params = layer.params.map(([name, value]) => (name === "q" ? [name, text] : [name, value])); };
+    const editor = draw(place, { value: one(layer, "q"), params: shared, onInput: write, onApply: (text) => { write(text); apply(); } });
+    if (place.closest(".cn-form")?.contains(document.activeElement)) editor.focus();
+  });
+  return element("div", {}, element("span", { class: "cn-muted" }, "PromQL"), place, element("small", { class: "cn-muted" }, variablesHelp()));
+}
+
+// Where and when suggestions are looked for.
+function shared() {
+  const here = new URLSearchParams(location.search);
+  return Object.fromEntries(["cluster", "range", "from", "to"].filter((name) => here.has(name)).map((name) => [name, here.get(name)]));
 }
 
 function variablesHelp() {
