@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -13,9 +14,9 @@ from control.plan import Line, Plan
 from control.planning import READERS, Again
 from control.revoking import marked_words
 from control.words import NO_ANSWER, many
-from data_sources.brokers import publish, purge, rabbitmq_xray
+from data_sources.brokers import purge, rabbitmq_xray
 from data_sources.brokers.looks import Look
-from data_sources.config import Cluster
+from data_sources.brokers.publish import Publisher
 from data_sources.errors import NotConfirmed, QueryRejected, SourceError
 from data_sources.failure import Failure
 from data_sources.workers import celery_control
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 GIVE_SECONDS = 5.0
 SEND_SECONDS = 5.0  # a task
-SENDING_SECONDS = 120.0  # all tasks of a plan: each takes some 10 to 40 ms, on a connection of its own
+SENDING_SECONDS = 120.0  # all tasks of a plan
 READ_BACK_SECONDS = 5.0  # effects come later than the answer: a consumer is added in the worker's next round
 LOOK_AGAIN_SECONDS = 0.3
 
@@ -60,7 +61,8 @@ def carry_out(plan: Plan, facts: Facts) -> Iterator[Sequence[Reply]]:
     elif isinstance(plan.order, LookInside):
         yield [looked(plan.order, facts)]
     elif plan.sends:
-        yield from ([reply] for reply in published(plan, cluster))
+        with closing(Publisher(cluster)) as publisher:
+            yield from ([reply] for reply in published(plan, publisher))
     else:
         for order in plan.order.orders if isinstance(plan.order, Again) else (plan.order,):
             yield celery_control.give(cluster.broker, cast(WorkerOrder, order), plan.workers, GIVE_SECONDS)
@@ -81,7 +83,7 @@ def unheard(plan: Plan, heard: Sequence[Reply], why: str) -> list[Reply]:
     return [Reply(name, "no reply", f"sent, not confirmed: {why}") for name in names if name not in told]
 
 
-def published(plan: Plan, cluster: Cluster) -> Iterator[Reply]:
+def published(plan: Plan, publisher: Publisher) -> Iterator[Reply]:
     """One after the other; of a broker that is gone nothing more is asked."""
     ends, gone = time.monotonic() + SENDING_SECONDS, ""
     for send in plan.sends:
@@ -90,7 +92,7 @@ def published(plan: Plan, cluster: Cluster) -> Iterator[Reply]:
             yield Reply(about, "refused", f"not sent: {gone or 'the time was up'}")
             continue
         try:
-            yield Reply(about, "done", publish.publish(cluster, send, SEND_SECONDS))
+            yield Reply(about, "done", publisher.publish(send, SEND_SECONDS))
         except QueryRejected as error:
             yield Reply(about, "refused", ". ".join(filter(None, (error.what, error.hint))))
         except NotConfirmed as error:

@@ -12,11 +12,11 @@ from typing import Any, cast
 
 import pytest
 
-from control import facts
+from control import carrying_out, facts
 from control.desk import Desk
 from data_sources.answer import Answer
 from data_sources.ask import Desk as Watched
-from data_sources.brokers import publish, purge, rabbitmq_xray
+from data_sources.brokers import purge, rabbitmq_xray
 from data_sources.brokers.looks import Look
 from data_sources.brokers.queue_depths import COLUMNS as QUEUE_COLUMNS
 from data_sources.brokers.xray import Sample, Sampled
@@ -157,11 +157,14 @@ class Stage:
     def keep_look(self, cluster: str, queue: str, look: Look) -> None:
         self.looks.append((cluster, queue, len(look.sample.messages)))
 
-    def publish(self, cluster: Cluster, order: Order, seconds: float) -> str:
+    def publish(self, order: Order, seconds: float) -> str:
         self.sent.append(order)
         if self.failure:
             raise self.failure
         return f"new-{len(self.sent)}"
+
+    def close(self) -> None:
+        """As a publisher."""
 
 
 def snapshot(replies: Sequence[Said]) -> Snapshot:
@@ -182,7 +185,7 @@ def steering(stage: Stage, folder: Path) -> Iterator[Desk]:
         patch.setattr(purge, "purge", stage.purge)
         patch.setattr(rabbitmq_xray, "check", stage.check)
         patch.setattr(rabbitmq_xray, "look", stage.look)
-        patch.setattr(publish, "publish", stage.publish)
+        patch.setattr(carrying_out, "Publisher", lambda cluster: stage)
         patch.setattr(facts, "recorded_tasks", stage.recorded)
         try:
             yield Desk(cast(Watched, stage), kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from celery import Celery
 from kombu import Connection, Exchange, Message, Queue
 from kombu.utils.json import dumps, loads
 
-from data_sources.brokers.publish import publish
+from data_sources.brokers.publish import Publisher
 from data_sources.config import Broker, Cluster
 from data_sources.errors import NotConfirmed, QueryRejected, SourceUnreachable
 from data_sources.workers.send_task import SendTask
@@ -37,6 +38,11 @@ ARGUMENTS = [
 
 def cluster(url: str, **settings: Any) -> Cluster:
     return Cluster(broker=Broker.from_url(url, **settings))
+
+
+def publish(cluster: Cluster, order: SendTask, deadline_seconds: float) -> str:
+    with closing(Publisher(cluster)) as publisher:
+        return publisher.publish(order, deadline_seconds)
 
 
 def order(queue: str = "mail", args: str = "[]", kwargs: str = "{}", **more: Any) -> SendTask:
@@ -135,6 +141,41 @@ def all_that_is(url: str, request: pytest.FixtureRequest) -> Any:
 def test_the_name_of_a_queue_is_no_pattern(url: str, queue: str) -> None:
     with pytest.raises((QueryRejected, ValueError)):
         publish(cluster(url), order(queue), 5)
+
+
+def test_many_tasks_take_one_connection_and_look_a_queue_up_once(url: str) -> None:
+    with wiretap(url) as (way, seen), closing(Publisher(cluster(way))) as publisher:
+        ids = [publisher.publish(order(args="[0]"), 20)]
+        connected = seen.count(b"connected")
+        ids += [publisher.publish(order(args=f"[{n}]"), 20) for n in range(1, 20)]
+    assert len(set(ids)) == 20
+    assert seen.count(b"connected") == connected
+    assert b"".join(seen).count(b"SSCAN") <= 1
+    with Connection(url) as connection, connection.channel() as channel:
+        bound = Queue("mail", Exchange("mail"), routing_key="mail", max_priority=9)(channel)
+        bodies = [loads(message.body)[0] for message in iter(lambda: bound.get(no_ack=True), None)]
+    assert bodies == [[n] for n in range(20)], "in their order"
+
+
+def test_after_a_failure_the_next_task_takes_a_new_connection(url: str) -> None:
+    with closing(Publisher(cluster(url))) as publisher:
+        publisher.publish(order(args="[1]"), 20)
+        with pytest.raises(QueryRejected, match="there is no queue “nowhere”"):
+            publisher.publish(order("nowhere"), 20)
+        publisher.publish(order(args="[2]"), 20)
+    with Connection(url) as connection, connection.channel() as channel:
+        assert (
+            Queue("mail", Exchange("mail"), routing_key="mail", max_priority=9)(channel).queue_declare(passive=True)[1]
+            == 2
+        )
+
+
+def test_the_usual_exchange_of_a_queue_is_looked_at_before_all_keys(redis_server: Redis) -> None:
+    send(redis_server.url, "mail")
+    with redis.Redis(port=redis_server.port) as client:
+        client.config_resetstat()
+        publish(cluster(redis_server.url), order(), 20)
+        assert "cmdstat_scan" not in client.info("commandstats")
 
 
 def test_a_list_that_is_another_programs_is_no_queue(redis_server: Redis) -> None:

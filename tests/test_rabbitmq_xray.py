@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from kombu import Connection
 
 from data_sources.brokers import rabbitmq_xray
 from data_sources.brokers.looks import KEPT, MOST_LOOKS, Look, Looks
-from data_sources.brokers.publish import publish
+from data_sources.brokers.publish import Publisher
 from data_sources.brokers.rabbitmq_xray import check, hazard, look
 from data_sources.brokers.xray import MIX_COLUMNS, Sample, message_frame
 from data_sources.brokers.xray_answer import look_answer, of_what
@@ -55,8 +56,9 @@ def declare(channel: Any, queue: str, **arguments: object) -> None:
 
 def fill(url: str, queue: str, *names: str, args: str = "[]", **options: Any) -> None:
     """In this order, and there when this returns."""
-    for name in names:
-        publish(Cluster(broker=Broker.from_url(url)), SendTask(name, args, "{}", queue, **options), 20)
+    with closing(Publisher(Cluster(broker=Broker.from_url(url)))) as publisher:
+        for name in names:
+            publisher.publish(SendTask(name, args, "{}", queue, **options), 20)
 
 
 def ready(channel: Any, queue: str) -> int:
