@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
 from tests.reliability import floods, kills
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_killed_under_load_it_loses_nothing_it_acknowledged_and_counts_nothing_twice() -> None:
@@ -19,3 +27,19 @@ def test_a_flood_of_events_is_recorded_to_the_last() -> None:
 
     assert counted.recorded == counted.tasks == 1_667
     assert counted.dropped == 0
+
+
+@pytest.mark.timeout(600)
+def test_what_is_broken_of_a_notebook_or_a_link_is_refused_and_touches_nothing() -> None:
+    # a process of its own: all that Python touches is heard, whoever does it
+    proofs = ["mutated notebooks", "mutated links"]
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.reliability", "--short", *proofs],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (run.returncode, run.stdout.splitlines()[-1:]) == (0, ["nothing was missed"]), run.stdout + run.stderr
+    assert run.stdout.count("2,000 mutated") == 2

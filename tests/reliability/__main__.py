@@ -1,6 +1,6 @@
-"""What the recorder withstands, in full: `python -m tests.reliability`, or `--short` as the tests run it.
+"""What the recorder withstands, and what reads notebooks: `python -m tests.reliability`; `--short` as tests run it.
 
-Prints what was counted, and ends with 1 when anything was missed.
+With names of proofs ("mutated links") those alone. Prints what was counted, and ends with 1 when anything was missed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.reliability import floods, kills
+from tests.reliability import floods, kills, mutations
+from tests.reliability.mutations import MOST_TOLD, Mutated
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,14 +35,20 @@ FAULTS = (
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true")
-    short = parser.parse_args().short
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    asked = parser.parse_args()
+    short = asked.short
     proofs: dict[str, Callable[[], bool]] = {
         "a flood": lambda: flood(1_700 if short else 16_700, 12_500),
         "2,000 events a second": lambda: flood(7_000 if short else 200_000, 2_000),
         "kill -9": lambda: killed(10, to_the_last=False) if short else killed(200),
         "faults": faults,
+        "mutated notebooks": lambda: mutated("notebooks", mutations.mutated_notebooks, 2_000 if short else 100_000),
+        "mutated links": lambda: mutated("links", mutations.mutated_links, 2_000 if short else 100_000),
     }
-    missed = [name for name, proof in proofs.items() if proof()]
+    if unknown := [name for name in asked.names if name not in proofs]:
+        parser.error(f"there is no “{unknown[0]}”; there are {', '.join(proofs)}")
+    missed = [name for name in asked.names or proofs if proofs[name]()]
     say(f"missed: {', '.join(missed)}" if missed else "nothing was missed")
     return 1 if missed else 0
 
@@ -68,6 +75,15 @@ def faults() -> bool:
     if run.returncode:
         sys.stdout.write(run.stdout)
     return run.returncode != 0
+
+
+def mutated(what: str, run: Callable[[int], Mutated], times: int) -> bool:
+    counted = run(times)
+    counts = {"taken": counted.taken, "refused": counted.refused, "slowest_ms": round(1000 * counted.slowest_seconds)}
+    say(f"{times:,} mutated {what}", {**counts, "faults": len(counted.faults), "touched": len(counted.touched)})
+    for line in [*counted.faults, *counted.touched][:MOST_TOLD]:
+        say(f"    {line}")
+    return counted.missed
 
 
 def say(what: str, counts: dict[str, object] | dict[str, int] | None = None) -> None:
