@@ -16,7 +16,6 @@ from data_sources.errors import QueryRejected, SourceError, SourceUnreachable
 
 PROGRAM = Path(__file__).with_name("sql_process.py")
 SOURCE = "SQL"
-Buffer = bytes | memoryview
 # One arena and the system's allocator, so that what it takes is what it uses and not what it may come to use. Of ours
 # it is told where libraries lie; the broker's password it could otherwise read.
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1"}
@@ -52,10 +51,10 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
-    def ask(self, request: Mapping[str, Any], tables: Sequence[Buffer]) -> tuple[dict[str, Any], bytes]:
+    def ask(self, request: Mapping[str, Any], tables: Sequence[bytes]) -> tuple[dict[str, Any], bytes]:
         """The reply, and the rows that follow it. Raises Ended."""
         try:
-            for message in (json.dumps(request).encode(), *map(memoryview, tables)):
+            for message in (json.dumps(request).encode(), *tables):
                 self._requests.write(len(message).to_bytes(8))
                 self._requests.write(message)
             self._requests.flush()
@@ -86,7 +85,7 @@ class Engine:
     def __init__(self) -> None:
         self.idle: list[Child] = []
 
-    def ask(self, request: Mapping[str, Any], tables: Sequence[Buffer] = ()) -> tuple[dict[str, Any], bytes]:
+    def ask(self, request: Mapping[str, Any], tables: Sequence[bytes] = ()) -> tuple[dict[str, Any], bytes]:
         """What notebooks.sql_process replies to `request`. Raises QueryRejected and SourceUnreachable."""
         while True:
             kept = self.idle.pop() if self.idle else None

@@ -60,8 +60,8 @@ def is_time(column: pd.Series) -> bool:
 
 
 def is_number(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
+    return bool(pd.api.types.is_numeric_dtype(column.dtype)) and not pd.api.types.is_bool_dtype(column.dtype)
 
 
 def is_text(column: pd.Series) -> bool:
-    return pd.api.types.is_string_dtype(column.dtype)
+    return bool(pd.api.types.is_string_dtype(column.dtype))

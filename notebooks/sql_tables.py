@@ -19,7 +19,7 @@ DAY_SECONDS = 86_400
 MONTH_DAYS = 30  # of an interval, as DuckDB's epoch() counts them
 
 
-def stream_of(frame: pd.DataFrame) -> memoryview:
+def stream_of(frame: pd.DataFrame) -> bytes:
     """`frame` in Arrow's stream format.
 
     Categories and texts become VARCHAR, times TIMESTAMP WITH TIME ZONE, durations seconds, and what is not known NULL;
@@ -30,7 +30,7 @@ def stream_of(frame: pd.DataFrame) -> memoryview:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return memoryview(sink.getvalue())
+    return bytes(memoryview(sink.getvalue()))
 
 
 def arrow_column(series: pd.Series[Any]) -> pa.Array:
@@ -114,4 +114,5 @@ def whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def seconds(interval: Any) -> float | None:
     if interval is None:
         return None
-    return (interval.months * MONTH_DAYS + interval.days) * DAY_SECONDS + interval.nanoseconds / 1e9
+    days = interval.months * MONTH_DAYS + interval.days
+    return float(days * DAY_SECONDS + interval.nanoseconds / 1e9)

@@ -20,9 +20,8 @@ from notebooks.notebook import Threshold
 UNKNOWN_SHARE = 0.05  # of the time, of which nothing may be known and a threshold still hold
 LATE = timedelta(minutes=1)  # or two steps: how far before the end a series' last value may lie
 
-Values = pd.Series  # of float64, NaN where a value is not known
-
-MEASURES: Mapping[str, Callable[[Values], float]] = {
+# Of float64, in their order.
+MEASURES: Mapping[str, Callable[[pd.Series], float]] = {
     "last": lambda values: float(values.iloc[-1]),
     "max": lambda values: float(values.max()),
     "min": lambda values: float(values.min()),
@@ -108,7 +107,7 @@ def worst_series(threshold: Threshold, answer: Answer) -> tuple[float, str]:
     return max(found, key=lambda one: badness(threshold, one[0]))
 
 
-def measured(threshold: Threshold, values: Values) -> float:
+def measured(threshold: Threshold, values: pd.Series) -> float:
     value = MEASURES[threshold.measure](values)
     if math.isnan(value):
         raise CannotTell(f"{measure_of(threshold)} is no number")
@@ -127,7 +126,7 @@ def badness(threshold: Threshold, value: float) -> float:
     return -abs(distance)
 
 
-def series_of(threshold: Threshold, answer: Answer) -> Iterator[tuple[str, Values]]:
+def series_of(threshold: Threshold, answer: Answer) -> Iterator[tuple[str, pd.Series]]:
     """Each series with a value, by its labels; of rows that are no series the column as a whole.
 
     What Prometheus says is no number (0/0) is no value. Of a column of a table it is a value that is not known.
@@ -151,7 +150,7 @@ def is_over(last: datetime, window: Window) -> bool:
     return last < window.end - max(LATE, 2 * window.step)
 
 
-def known(threshold: Threshold, column: pd.Series) -> Values:
+def known(threshold: Threshold, column: pd.Series) -> pd.Series:
     """The values of a table's column, in its order."""
     if threshold.measure == "count":
         return column.dropna()
@@ -168,7 +167,7 @@ def known(threshold: Threshold, column: pd.Series) -> Values:
     return there
 
 
-def numbers(threshold: Threshold, column: pd.Series) -> Values:
+def numbers(threshold: Threshold, column: pd.Series) -> pd.Series:
     if column.dtype.kind == "m":
         return column.dt.total_seconds()
     if threshold.measure == "count" and not pd.api.types.is_numeric_dtype(column.dtype):

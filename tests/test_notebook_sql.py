@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -41,13 +41,13 @@ def depth(values: Mapping[str, float]) -> Answer:
     return Answer(frame, PromQL("depth"), {}, WINDOW, "Prometheus", measured_at=WINDOW.end)
 
 
-def selected(text: str, chart: str = "table", parameters: sql.Parameters | None = None, **answers: Answer) -> Answer:
+def selected(text: str, chart: str = "table", parameters: sql.Parameters | None = None, /, **answers: Answer) -> Answer:
     tables = [sql.Table(name, answer, Range.live("1h")) for name, answer in answers.items()]
     return sql.sql_answer(Sql("s", "", "", text, chart), tables, parameters or {}, Scope(), WINDOW, 60)
 
 
 def rows(text: str, parameters: sql.Parameters | None = None, **answers: Answer) -> list[tuple[object, ...]]:
-    answer = selected(text, parameters=parameters, **answers)
+    answer = selected(text, "table", parameters, **answers)
     assert answer.failure is None, answer.failure
     return [*answer.frame.itertuples(index=False, name=None)]
 
@@ -92,7 +92,7 @@ def test_every_kind_of_value_comes_back() -> None:
                     "nothing": pd.Series([None, None], dtype=object),
                 }
             )
-        ).tobytes()
+        )
     )
 
     assert frame.dtypes.astype(str).to_dict() == {
@@ -174,9 +174,14 @@ def test_what_is_true_of_a_table_is_true_of_what_was_made_of_it() -> None:
 
 
 def test_it_is_worked_out_again_when_a_table_is_new_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    asked: list[object] = []
     ask = sql.ENGINE.ask
-    monkeypatch.setattr(sql.ENGINE, "ask", lambda *request: (asked.append("asked"), ask(*request))[1])
+
+    def counted(request: Mapping[str, object], tables: Sequence[bytes]) -> tuple[dict[str, object], bytes]:
+        asked.append(request)
+        return ask(request, tables)
+
+    monkeypatch.setattr(sql.ENGINE, "ask", counted)
     text, first = "SELECT max(value) AS most FROM depth", depth({"mail": 1.0})
     newer = replace(depth({"mail": 7.0}), measured_at=WINDOW.end + timedelta(seconds=15))
 
