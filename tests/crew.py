@@ -12,6 +12,7 @@ from typing import Any
 from celery import Celery
 
 from data_sources.config import Broker
+from data_sources.errors import SourceUnreachable
 from data_sources.workers.celery_control import Reply, give
 from data_sources.workers.celery_inspect import CeleryInspector
 from data_sources.workers.orders import WorkerOrder
@@ -72,8 +73,16 @@ def crew_on(url: str, folder: Path) -> Iterator[Crew]:
             stack.callback(processes[pool].signal, signal.SIGKILL)  # it would wait for its long tasks
         app = stack.enter_context(Celery(broker=url, set_as_current=False))
         inspector = stack.enter_context(closing(CeleryInspector(Broker.from_url(url))))
-        wait_until(lambda: inspector.snapshot(["ping"], deadline_seconds=1).answered == {*EVERYONE}, "workers")
+        wait_until(lambda: answering(inspector) == {*EVERYONE}, "workers")
         yield Crew(url, folder, processes, app)
+
+
+def answering(inspector: CeleryInspector) -> frozenset[str]:
+    """Who answers now; nobody while not even the broker does in time."""
+    try:
+        return inspector.snapshot(["ping"], deadline_seconds=2).answered
+    except SourceUnreachable:
+        return frozenset()
 
 
 def worker(url: str, name: str, folder: Path, *options: str, restarts: bool = False) -> Process:

@@ -31,6 +31,7 @@ from data_sources.workers.snapshot import Reply, Snapshot
 from data_sources.workers.worker_facts import workers_facts
 from demo.servers import Process, RabbitMQ, Redis, celery_worker, wait_until
 from tests.celery_puppet import Puppet, Request, Send
+from tests.crew import answering
 
 ROOT = Path(__file__).parent.parent
 SAMPLED = ("ping", "stats", "active", "active_queues")
@@ -68,7 +69,7 @@ def workers_on(server: Redis | RabbitMQ, folder: Path) -> Iterator[None]:
             stack.enter_context(worker)
             stack.callback(worker.signal, signal.SIGKILL)  # a warm shutdown takes seconds
         with inspecting(server) as inspector:
-            wait_until(lambda: inspector.snapshot(["ping"], deadline_seconds=1).answered == EVERYONE, "workers")
+            wait_until(lambda: answering(inspector) == EVERYONE, "workers")
         yield
 
 
