@@ -39,7 +39,7 @@ STREAMLIT = folder_of("streamlit") / "static" / "static" / "js"
 # Streamlit's parts that draw a component, which it fetches only when the first one comes.
 COMPONENT_PARTS = ("BidiComponent", "serialization", "recordbatch", "_arrayReduce")
 # How those of ours begin that are fetched when they are wanted, or by few.
-LATER = ("explore", "export", "notebook", "plotly", "promql", "prose", "recent", "steer", "take", "threshold")
+LATER = ("explore", "export", "notebook", "plotly", "promql", "prose", "recent", "share", "steer", "take", "threshold")
 
 
 def modules() -> list[str]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import streamlit as st
 
 from cells import component
 from cells.page_view import SHARED, View, read
-from data_sources import ask
+from data_sources import ask, bundle
 from data_sources.errors import BadParameter
 from data_sources.fields import MAX_NAME, MAX_NAMES, Fields, one
 from data_sources.scope import format_duration
@@ -44,12 +44,20 @@ class Target:
     takes: str = ""
 
 
-def draw(menu: Sequence[tuple[str, str]], here: str, person: Person) -> Target | None:
+def draw(
+    menu: Sequence[tuple[str, str]],
+    here: str,
+    person: Person,
+    sharing: Callable[[View], Mapping[str, Any]],
+    on_share: Callable[[], None],
+) -> Target | None:
     """Draws the menu (path and title of each page), the controls and who is signed in; the URL's values are the page's.
 
-    A rejected value is named and its default taken. Returns the page to go to, when a link to one was followed.
+    A rejected value is named and its default taken. `sharing` says what sharing the page takes; `on_share` is called
+    when somebody wants that. Returns the page to go to, when a link to one was followed.
     """
-    view = read({name: st.query_params[name] for name in SHARED if name in st.query_params}, ask.clusters())
+    said = {name: st.query_params[name] for name in SHARED if name in st.query_params}
+    view = read(said | ({"snapshot": bundle.ID} if ask.desk().bundle else {}), ask.clusters())
     st.session_state["cn_view"] = view
     st.session_state["cn_wait_until"] = time.monotonic() + FIRST_WAIT_SECONDS
     span, scope = view.scope.range, view.scope
@@ -70,8 +78,10 @@ def draw(menu: Sequence[tuple[str, str]], here: str, person: Person) -> Target |
             "person": person.name,
             "leave": person.leave,
             "until": person.until.timestamp() * 1000 if person.until else None,
+            "share": sharing(view),
         },
         on_change_change=_changed,
+        on_share_change=on_share,
         on_go_change=lambda: None,
     )
     return read_target(sent.go)

@@ -48,8 +48,8 @@ def read(params: Mapping[str, str], clusters: Sequence[str]) -> View:
     if not re.fullmatch(r"[\w-]{0,64}", snapshot, re.ASCII):
         notices.append("snapshot is no id of one. Showing what is now instead.")
         snapshot = ""
-    scope = Scope(cluster, span, max_age=min(refresh or REFRESH, OLDEST), snapshot=snapshot)
-    return View(scope, None if snapshot else refresh, tuple(notices))
+    refresh = None if snapshot else refresh
+    return View(Scope(cluster, span, None, min(refresh or REFRESH, OLDEST), snapshot), refresh, tuple(notices))
 
 
 def read_refresh(text: str) -> timedelta | None:

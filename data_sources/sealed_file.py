@@ -35,6 +35,7 @@ from data_sources.version import VERSION
 FORMAT = 1
 MOST_MANIFEST = 16 * 10**6  # as objects it takes far more
 WITHOUT_HOLES = ("bool", "int64")  # dtypes that cannot say that nothing is known
+LINK = re.compile(r"/(?![/\\])[a-z_]*(\?[!-~]*)?")  # a page of ours, with its parameters
 NAMES = re.compile(r"manifest\.json|README\.txt|answers/\d{4}\.arrow")
 MANIFEST = "manifest.json"
 README = """Answers of Celery Notebook {version}, kept on {made_at:%Y-%m-%d at %H:%M} UTC: {title}
@@ -132,6 +133,8 @@ def read(body: bytes) -> Sealed:
         raise BrokenSeal(f"holds a question that cannot be asked: {exc}") from exc
     except BrokenFrame as exc:
         raise BrokenSeal(f"holds a frame that {exc}") from exc
+    if not LINK.fullmatch(manifest.link):
+        raise BrokenSeal("leads to another place than a page")
     return Sealed(manifest.title, manifest.link, manifest.made_by, made_at, entries, manifest.notebook)
 
 

@@ -2,15 +2,17 @@
 // one quiet line with the buttons. The same node is kept over refreshes.
 
 import { clock, duration, zone } from "./format.js";
-import { copy, element, redraw } from "./dom.js";
+import { copy, element, later, redraw } from "./dom.js";
+import { address } from "./links.js";
 import { drawFacts } from "./facts.js";
 import { drawPicture, holdsNothing } from "./picture.js";
 import { drawPlot, summaryTable } from "./plot.js";
 import { drawTable } from "./table.js";
 
 export function draw({ data, parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".cn-cell") ?? frame(parentElement);
+  const root = parentElement.querySelector(".cn-cell") ?? moved(data.name, parentElement) ?? frame(parentElement);
   root.id = data.name;
+  roots.set(data.name, Object.assign(root, { path: location.pathname, leftAt: null }));
   root.cell = data;
   root.again ??= () => drawBody(root, setTriggerValue);
   document.addEventListener("cn-zone", root.again);
@@ -26,7 +28,21 @@ export function draw({ data, parentElement, setTriggerValue }) {
     clearInterval(root.clock);
     root.clock = null; // for a root that is put back
   }, 1000);
-  return () => document.removeEventListener("cn-zone", root.again);
+  return () => {
+    root.leftAt = performance.now();
+    document.removeEventListener("cn-zone", root.again);
+  };
+}
+
+const roots = new Map(); // by the cell's name
+const MOVED_MS = 5000;
+
+// A cell that moves within its notebook is mounted anew: its node comes along, with its zoom and all that is open.
+function moved(name, parent) {
+  const root = roots.get(name);
+  if (root?.path !== location.pathname || (root.leftAt !== null && performance.now() - root.leftAt > MOVED_MS)) return null;
+  parent.querySelector(".cn-root").append(root);
+  return root;
 }
 
 // A link may name its cell, which is not there yet when the browser looks for it.
@@ -54,7 +70,7 @@ function isEmpty({ pending, rows, table, facts, picture }) {
 }
 
 function frame(parent) {
-  const section = element("section", { class: "cn-cell" },
+  const section = element("section", { class: "cn-cell", "data-piece": "cell" },
     ...["head", "failures", "body", "foot"].map((part) => element("div", { class: `cn-${part}` })));
   (parent.querySelector(".cn-root") ?? parent).append(section);
   return section;
@@ -120,27 +136,23 @@ function codeOf(row) {
       element("button", { type: "button", onclick: (event) => copy(code, event.target) }, "Copy"))));
 }
 
-// What few want, drawn by a module that is fetched then.
-function later(module, build) {
-  const place = element("div");
-  import(module).then((made) => place.replaceChildren(...build(made)));
-  return place;
+function linkPanel(root) {
+  const row = (label, line, params) => element("p", {},
+    element("button", { type: "button", onclick: (event) => copy(String(address(params, root.cell.name)), event.target) }, label),
+    element("span", { class: "cn-muted" }, line));
+  const kept = new URLSearchParams(location.search).has("snapshot");
+  return panel("Link", () => kept ? [row("Copy link", "to this cell of the snapshot", root.cell.links.frozen)] : [
+    root.cell.links.live ? row("Copy live link", "follows the present", root.cell.links.live) : "",
+    row("Copy frozen link", "keeps this stretch of time", root.cell.links.frozen),
+    element("p", {}, element("button", { type: "button", onclick: openShare }, "Snapshot …"),
+      element("span", { class: "cn-muted" }, "keeps what all of the page shows"))]);
 }
 
-function linkPanel(root) {
-  const link = (params) => {
-    const url = new URL(location.href);
-    for (const name of ["range", "from", "to"]) url.searchParams.delete(name);
-    for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value);
-    url.hash = root.cell.name;
-    return url.href;
-  };
-  const row = (label, line, params) => element("p", {},
-    element("button", { type: "button", onclick: (event) => copy(link(params), event.target) }, label),
-    element("span", { class: "cn-muted" }, line));
-  return panel("Link", () => [
-    root.cell.links.live ? row("Copy live link", "follows the present", root.cell.links.live) : "",
-    row("Copy frozen link", "keeps this stretch of time", root.cell.links.frozen)]);
+function openShare() {
+  const share = document.querySelector(".cn-share");
+  share.open = true;
+  share.scrollIntoView({ block: "center" });
+  share.querySelector("summary").focus({ preventScroll: true });
 }
 
 // What ages between two refreshes.

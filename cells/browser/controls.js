@@ -1,36 +1,55 @@
 // What all cells share: range, refresh, cluster, time zone. Native controls, so that they are quick, take one row
 // on a phone, and work with keyboard and screen reader. Every value lives in the URL.
 
-import { element, redraw } from "./dom.js";
+import { element, later, redraw, replace } from "./dom.js";
 import { clock, zone } from "./format.js";
-import { followLinks, pageLink } from "./links.js";
+import { follow, followLinks, pageLink } from "./links.js";
 
 const RANGES = ["5m", "15m", "1h", "6h", "24h", "7d", "30d"];
+const WITHOUT_CELLS = ["notebooks", "audit"]; // pages that are no notebooks themselves
 const REFRESH = [["0", "off"], ["5s", "5 s"], ["10s", "10 s"], ["30s", "30 s"], ["60s", "60 s"]];
 
 export function draw({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".cn-root");
   root.cell = data;
   root.send = (change) => setTriggerValue("change", change);
+  root.drawnAt = performance.now();
+  root.makeSnapshot = (wanted) => setTriggerValue("share", wanted);
   followLinks((page) => setTriggerValue("go", page));
-  root.again ??= () => redraw(root, JSON.stringify([root.cell, zone()]), () => build(root.cell, (change) => root.send(change)));
+  root.again ??= () => redraw(root, JSON.stringify([root.cell, zone()]), () => build(root, (change) => root.send(change)));
   document.addEventListener("cn-zone", root.again);
   root.again();
   stayUntil(data.until);
   return () => document.removeEventListener("cn-zone", root.again);
 }
 
-function build(data, send) {
+function build(root, send) {
+  const data = root.cell;
   return [
-    element("nav", { class: "cn-menu", "aria-label": "Pages" }, ...data.menu.map(([path, title]) =>
+    element("div", { class: "cn-top" }, element("nav", { class: "cn-menu", "aria-label": "Pages" }, ...data.menu.map(([path, title]) =>
       pageLink(`/${path}`, { "aria-current": path === data.here ? "page" : null, "data-focus": `page-${path}` }, title))),
+    element("div", { class: "cn-page-acts" }, WITHOUT_CELLS.includes(data.here) ? null : element("button", { type: "button", class: "cn-open-as", "data-focus": "open-as", onclick: () => follow("/notebook", "*") }, "Open as notebook"),
+    sharePanel(root))),
+    data.share.snapshot ? later("./share-line.js", ({ snapshotLine }) => [snapshotLine(data.share.snapshot)]) : null,
     element("div", { class: "cn-controls" },
-      rangeButtons(data, send), rangeSelect(data, send), custom(data, send),
-      choice("Refresh", "refresh", REFRESH, data.refresh, send),
+      ...(data.share.snapshot ? [] : [rangeButtons(data, send), rangeSelect(data, send), custom(data, send),
+        choice("Refresh", "refresh", REFRESH, data.refresh, send)]), // in a snapshot time stands still
       data.clusters.length > 1 ? choice("Cluster", "cluster", data.clusters.map((name) => [name, name]), data.cluster, send) : null,
       zoneChoice(data), signedIn(data)),
     ...data.notices.map((text) => element("p", { class: "cn-failure", role: "status" }, text)),
   ];
+}
+
+// The same node is kept, so that it stays open while a snapshot is made.
+function sharePanel(root) {
+  const body = root.shareBody ??= element("div", { class: "cn-panel" });
+  const fill = () => import("./share.js").then(({ shareChoices }) =>
+    replace(body, shareChoices(root, root.drawnAt, root.makeSnapshot).flat().filter(Boolean)));
+  root.share ??= element("details", { class: "cn-custom cn-share", ontoggle: ({ target }) => target.open && root.fillShare() },
+    element("summary", { "data-focus": "share" }, "Share"), body);
+  root.fillShare = fill;
+  if (root.share.open) fill();
+  return root.share;
 }
 
 function rangeButtons(data, send) {

@@ -12,6 +12,13 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+// What few want, drawn by a module that is fetched then.
+export function later(module, build) {
+  const place = element("div");
+  import(module).then((made) => place.replaceChildren(...build(made)));
+  return place;
+}
+
 // Draws again only when what it shows has changed, so that an open panel and a selection survive.
 export function redraw(place, key, build) {
   if (place.dataset.key === key) return;

@@ -33,6 +33,19 @@ export function changed(change) {
   return url.pathname + url.search;
 }
 
+// This page as a link to copy: `params` instead of the times in its address. Where a page has an address that is not to
+// be shared (a draft), it says in `data-link` what stands for it.
+export function address(params, hash = "") {
+  const url = new URL(location.href), own = document.querySelector("[data-link]")?.dataset.link;
+  for (const name of [...TIME, "snapshot"]) url.searchParams.delete(name);
+  for (const [name, value] of Object.entries({ ...(own ? JSON.parse(own) : {}), ...params })) {
+    if (value === null) url.searchParams.delete(name);
+    else url.searchParams.set(name, value);
+  }
+  url.hash = hash;
+  return url;
+}
+
 let go = () => {};
 
 // `send` is told the path and parameters of a page link that is followed here, not in another tab.
@@ -56,8 +69,8 @@ export function followLinks(send) {
 
 const leadsTo = ({ dataset }) => dataset.page ?? changed(JSON.parse(dataset.change));
 
-// As a click on a page link.
-export function follow(to) {
+// As a click on a page link. `takes`: the cell of this page that is taken there, * for all.
+export function follow(to, takes = "") {
   const url = new URL(complete(to), location.origin);
-  go({ path: url.pathname.slice(1), params: [...url.searchParams] });
+  go({ path: url.pathname.slice(1), params: [...url.searchParams], takes });
 }

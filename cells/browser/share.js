@@ -1,0 +1,83 @@
+// Sharing a page: links that follow the present or keep a stretch of time, and snapshots that keep the answers.
+
+import { copy, element } from "./dom.js";
+import { clock, zone } from "./format.js";
+import { address, pageLink } from "./links.js";
+
+const LIVES = { "7d": "7 days", "30d": "30 days", "1y": "a year" };
+
+// `root.cell` is what controls.js draws; `drawnAt`: when, by performance.now().
+export function shareChoices(root, drawnAt, send) {
+  const { share } = root.cell;
+  if (share.snapshot && !share.snapshot.problem) return ofSnapshot(share);
+  return [
+    share.span ? line("Copy live link", "follows the present", () => address(share.here)) : null,
+    line("Copy frozen link", "keeps this stretch of time", () => address(frozen(share, drawnAt))),
+    element("hr"),
+    element("p", {}, element("strong", {}, "Snapshot"), " ", element("span", { class: "cn-muted" },
+      "keeps the answers themselves. Its link opens when the sources have long forgotten them.")),
+    making(root.cell, send),
+    element("p", {}, pageLink("/snapshots", {}, "All snapshots")),
+  ];
+}
+
+function line(label, says, href) {
+  return element("p", {},
+    element("button", { type: "button", onclick: (event) => copy(String(href()), event.target) }, label),
+    element("span", { class: "cn-muted" }, says));
+}
+
+// A live page as it is at this moment, by the server's clock; a frozen one as it stands.
+function frozen({ here, now, span }, drawnAt) {
+  if (!span) return { ...here, refresh: "0" };
+  const { range, ...rest } = here, to = Math.floor((now + performance.now() - drawnAt) / 1000) * 1000;
+  return { ...rest, from: new Date(to - span).toISOString(), to: new Date(to).toISOString(), refresh: "0" };
+}
+
+function making(page, send) {
+  const { share } = page, { making: made, lives } = share, under = made?.stage === "making";
+  const life = element("select", { "aria-label": "Kept for", "data-focus": "share-life", disabled: under },
+    ...lives.map((name) => element("option", { value: name }, LIVES[name] ?? name)));
+  const wanted = () => {
+    const { pathname, search } = address(share.here);
+    send({ life: life.value, link: pathname + search, title: title(page) });
+  };
+  return element("div", {},
+    element("p", {}, element("label", {}, "Kept for ", life), " ",
+      element("button", { type: "button", "data-focus": "share-make", disabled: under, onclick: wanted }, "Make a snapshot")),
+    element("div", { role: "status" }, made ? told(made) : null));
+}
+
+function told(made) {
+  if (made.stage === "making") return element("p", {}, `${made.done} of ${made.total} answered …`, " ", element("progress", { max: made.total, value: made.done }));
+  if (made.stage === "failed") return element("p", { class: "cn-failure" }, made.problem);
+  return [
+    element("p", {}, "Made", made.missing.length ? ", but not all could be had" : "", `. Kept until ${day(made.expires_at)}.`),
+    ...made.missing.slice(0, 5).map((text) => element("p", { class: "cn-failure" }, text)),
+    ...ways(made.link, made.id, made.bytes),
+  ];
+}
+
+function ofSnapshot({ snapshot }) {
+  const id = new URLSearchParams(location.search).get("snapshot");
+  if (snapshot.bundle) return [element("p", {}, "This is a bundle: share the file itself.")];
+  return ways(null, id);
+}
+
+function ways(link, id, bytes) {
+  const href = () => new URL(link ?? location.href, location.origin);
+  return [element("p", {},
+    element("button", { type: "button", "data-focus": "share-copy", onclick: (event) => copy(String(href()), event.target) }, "Copy link"),
+    link ? element("a", { href: link, target: "_blank", rel: "noopener" }, "Open it") : null),
+  element("p", {}, element("a", { href: `/bundle.zip?snapshot=${encodeURIComponent(id)}`, download: "" }, "Download it as a bundle"),
+    element("span", { class: "cn-muted" }, ` ${bytes ? `${Math.max(1, Math.round(bytes / 1000)).toLocaleString("en-US")} kB; ` : ""}opens where nothing can be reached`))];
+}
+
+// What the page is about: its own name, and of one thing that thing's. A page of one's own says in `data-title` what it is.
+function title({ menu, here }) {
+  const own = document.querySelector("[data-title]")?.dataset.title, params = new URLSearchParams(location.search);
+  const page = menu.find(([path]) => path === here)?.[1], of = params.get("name") ?? params.get("id");
+  return own || [page, of].filter(Boolean).join(" · ");
+}
+
+const day = (ms) => clock(ms, zone(), true).slice(0, 10);

@@ -1,0 +1,125 @@
+"""What sharing a page takes: its links, a snapshot of what it shows, and, on a snapshot, what that is."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from cells import show
+from cells.controls import fields
+from cells.making import Making, Wanted
+from cells.page_view import View, link_params
+from data_sources import ask
+from data_sources.errors import SourceError
+from data_sources.fields import one
+from data_sources.sealed import Sealed
+from identity import of_headers
+from workspace.snapshots import LIVES, MOST_LINK, MOST_TITLE
+
+TICK_SECONDS = 0.5
+LINK = re.compile(r"/[a-z_]*(\?[^\s#\\]*)?", re.ASCII)  # a page of ours, with its parameters
+
+
+def state(view: View) -> dict[str, Any]:
+    """For cells/browser/share.js. `now` and `span` (both ms): a frozen link is of the moment in which it is copied."""
+    span = view.scope.range.span
+    making: Making | None = st.session_state.get("cn_making")
+    st.session_state["cn_making_shown"] = making and progress(making)
+    return {
+        "here": link_params(view),
+        "now": time.time() * 1000,
+        "span": span and span.total_seconds() * 1000,
+        "lives": list(LIVES),
+        "making": making and making_payload(making),
+        "snapshot": snapshot_payload(view),
+    }
+
+
+def making_payload(making: Making) -> dict[str, Any]:
+    kept = making.snapshot
+    return {
+        "stage": making.stage,
+        "done": making.done,
+        "total": making.total,
+        "problem": making.problem,
+        "missing": making.missing,
+        "id": kept and kept.id,
+        "link": kept and with_snapshot(kept.link, kept.id),
+        "expires_at": kept and kept.expires_at.timestamp() * 1000,
+        "bytes": kept and kept.bytes,
+    }
+
+
+def snapshot_payload(view: View) -> dict[str, Any] | None:
+    """What the page is answered from; `problem` when that is not there. None: it is live."""
+    try:
+        sealed = ask.desk().sealed(view.scope)
+    except SourceError as error:
+        return {"problem": f"{error.what}. {error.hint}."}
+    if sealed is None:
+        return None
+    window = sealed.window(view.scope)
+    return {
+        "problem": "",
+        "title": sealed.title,
+        "link": with_snapshot(sealed.link, view.scope.snapshot),
+        "made_by": sealed.made_by,
+        "made_at": sealed.made_at.timestamp() * 1000,
+        "from": window.start.timestamp() * 1000,
+        "to": window.end.timestamp() * 1000,
+        "bundle": ask.desk().bundle is not None,
+    }
+
+
+def with_snapshot(link: str, id: str) -> str:
+    return f"{link}{'&' if '?' in link else '?'}snapshot={id}" if id else link
+
+
+def hear() -> None:
+    """A snapshot of what this page has asked is wanted."""
+    said = st.session_state.get("cn_controls", {}).get("share")
+    if not isinstance(said, dict) or said.get("life") not in LIVES or one(fields(), "snapshot"):
+        return
+    link, title = str(said.get("link", "")), str(said.get("title", ""))[:MOST_TITLE]
+    under_way: Making | None = st.session_state.get("cn_making")
+    if is_link(link) and not (under_way and under_way.stage == "making"):
+        person = of_headers(st.context.headers)
+        notebook = st.session_state.get("cn_notebook_text", "")
+        wanted = Wanted(tuple(show.asked()), title, link, person.name, LIVES[said["life"]], notebook)
+        st.session_state["cn_making"] = Making(wanted)
+
+
+def is_link(text: str) -> bool:
+    """Whether it leads to a page of ours and nowhere else."""
+    return len(text) <= MOST_LINK and LINK.fullmatch(text) is not None and not urlsplit(text).netloc
+
+
+def follow() -> None:
+    """While a snapshot is made, its progress is shown: the page is drawn again when there is more than it shows."""
+    making: Making | None = st.session_state.get("cn_making")
+    shown = st.session_state.get("cn_making_shown")
+    if making is None or shown is None or shown[0] != "making":
+        return
+
+    def panel() -> None:
+        if progress(making) != shown:
+            st.rerun(scope="app")
+
+    st.fragment(panel, run_every=TICK_SECONDS)()
+
+
+def progress(making: Making) -> tuple[str, int]:
+    return making.stage, making.done
+
+
+def notebook_of(view: View) -> str:
+    """The text of the notebook that this snapshot was made of; "" when it was made of another page."""
+    try:
+        sealed: Sealed | None = ask.desk().sealed(view.scope)
+    except SourceError:
+        return ""
+    return sealed.notebook if sealed else ""
