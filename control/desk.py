@@ -155,6 +155,8 @@ class Desk:
         more += [
             f"Several workers go by the name {name}: all are told" for name in sorted(facts.twins & {*draft.workers})
         ]
+        if chosen and facts.unrecorded:
+            more.append(f"Only workers that answer now are known: {facts.unrecorded}")
         draft = replace(draft, warnings=(*draft.warnings, *more, *notes))
         return self._pending.add(person, draft, facts.name, runs)
 

@@ -21,6 +21,7 @@ from data_sources.history.answers import recorded_tasks
 from data_sources.history.task_run import TaskRun
 from data_sources.query import Depths, Inspect, Query, Workers
 from data_sources.scope import Scope
+from data_sources.workers.worker_rows import COLUMNS as WORKER_COLUMNS
 
 MOST_WORKERS = 1_000
 WAIT_SECONDS = 8.0
@@ -28,6 +29,7 @@ NOW = timedelta(seconds=0.1)
 LOOK_AGAIN_SECONDS = 0.1
 
 Row = Mapping[str, Any]  # unknown is None
+UNKNOWN = dict.fromkeys(WORKER_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,16 @@ class Facts:
 
     @cached_property
     def workers(self) -> dict[str, Row]:
-        """All that are not gone, by name, as recorded last (data_sources/workers/worker_rows.py)."""
-        rows = self._recorded(Workers())
-        return {row["worker"]: row for row in rows if row["verdict"] != "gone"}
+        """All that are not gone, by name, as recorded last (data_sources/workers/worker_rows.py).
+
+        While nothing is recorded: those that answer now, of whom no more is known than their names.
+        """
+        return {row["worker"]: row for row in self._roll[0] if row["verdict"] != "gone"}
+
+    @property
+    def unrecorded(self) -> str:
+        """Why no more is known of the workers than that they answer; empty where it is."""
+        return self._roll[1]
 
     @property
     def answering(self) -> tuple[str, ...]:
@@ -55,7 +64,7 @@ class Facts:
     @property
     def twins(self) -> set[str]:
         """Names that several workers go by: an order reaches all of them."""
-        rows = [row["worker"] for row in self._recorded(Workers()) if row["silent_since"] is None]
+        rows = [row["worker"] for row in self._roll[0] if row["silent_since"] is None]
         return {name for name in rows if rows.count(name) > 1}
 
     @cached_property
@@ -91,7 +100,9 @@ class Facts:
         if len(names) > MOST_WORKERS:
             raise BadParameter("worker", f"names more than {MOST_WORKERS:,} workers")
         if strangers := [name for name in names if name not in self.workers]:
-            raise BadParameter("worker", f"there is no worker “{strangers[0][:80]}”")
+            stranger = f"“{strangers[0][:80]}”"
+            unheard = f"{stranger} does not answer, and what was known of it is not recorded now: {self.unrecorded}"
+            raise BadParameter("worker", unheard if self.unrecorded else f"there is no worker {stranger}")
         return tuple(dict.fromkeys(names))
 
     def everyone(self) -> tuple[str, ...]:
@@ -128,6 +139,17 @@ class Facts:
         if answer.pending:
             raise SourceUnreachable(answer.origin or "Celery", f"gave no answer within {WAIT_SECONDS:g} s")
         return answer
+
+    @cached_property
+    def _roll(self) -> tuple[list[Row], str]:
+        """A row a worker, and why there is nothing in it but its name."""
+        try:
+            return self._recorded(Workers()), ""
+        except SourceUnreachable as error:
+            there = [row["worker"] for row in rows_of(self._now(Inspect("stats")).frame)]
+            if not there:
+                raise SourceUnreachable(error.source, f"{error.what}, and no worker answers now", error.hint) from error
+            return [{**UNKNOWN, "worker": name} for name in there], str(error)
 
     def _recorded(self, query: Query) -> list[Row]:
         """As the recorder knew it last."""

@@ -22,6 +22,7 @@ from data_sources.brokers.queue_depths import COLUMNS as QUEUE_COLUMNS
 from data_sources.brokers.xray import Sample, Sampled
 from data_sources.config import Access, Broker, Cluster, Settings
 from data_sources.errors import QueryRejected
+from data_sources.failure import Failure
 from data_sources.history.rows import ONE_TASK_COLUMNS, task_frame
 from data_sources.now_frames import depth_frame, worker_frame
 from data_sources.query import Depths, Inspect, Query, Workers
@@ -62,6 +63,7 @@ class Stage:
     sent: list[Order] = field(default_factory=list)
     audit: object = None
     failure: Exception | None = None
+    silence: Failure | None = None  # of the recorder
     uptimes: dict[str, tuple[int, float]] = field(default_factory=dict)  # as told first, and when
     broker: Broker = field(default_factory=lambda: Cluster().broker)
     looks: list[tuple[str, str, int]] = field(default_factory=list)  # cluster, queue and how many messages were seen
@@ -97,13 +99,13 @@ class Stage:
         answer = Answer(worker_frame(()), query, measured_at=datetime.now(UTC), origin="Celery")
         match query:
             case Workers():
-                return replace(answer, frame=worker_frame(self.workers))
+                return replace(answer, frame=worker_frame(self.workers), failure=self.silence)
             case Depths():
-                return replace(answer, frame=depth_frame(self.queues))
+                return replace(answer, frame=depth_frame(self.queues), failure=self.silence)
             case Inspect(method=method, workers=workers):
                 said = [
                     Said(name, method, self._says(name, method))
-                    for name in workers
+                    for name in workers or self.says
                     if method in self.says.get(name, {})
                 ]
                 return replace(answer, frame=inspect_frame(method, snapshot(said)))

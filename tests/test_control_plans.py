@@ -239,6 +239,24 @@ def test_a_shutdown_tells_what_runs_and_which_queue_loses_its_last_worker(desk: 
     assert made.warnings[0] == "Nobody will take from mail: how many tasks wait there is not known"
 
 
+def test_while_nothing_is_recorded_plans_are_made_of_who_answers_now(desk: Desk, four: Stage) -> None:
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    four.silence = Failure("unreachable", "Recorder", "has written nothing since noon", "", noon, noon)
+    del four.says[B]
+    made = plan(desk, PoolGrow(1), A, C)
+    assert made.lines == (Line(A, "2 processes", "3 processes"), Line(C, "2 processes", "3 processes"))
+    assert "Only workers that answer now are known: Recorder: has written nothing since noon" in made.warnings
+    assert plan(desk, Shutdown(), A).lines == (Line(A, "what it runs is not known", "answers no more"),)
+    assert plan(desk, Revoke(("abc",))).workers == (A, C, D)
+    with pytest.raises(BadParameter, match=r"celery@b” does not answer, and .* nothing since noon"):
+        plan(desk, PoolGrow(1), B)
+    with pytest.raises(SourceUnreachable, match="nothing since noon"):
+        plan(desk, Purge("mail"))
+    four.says.clear()
+    with pytest.raises(SourceUnreachable, match="nothing since noon, and no worker answers now"):
+        plan(desk, PoolGrow(1), A)
+
+
 def test_a_purge_counts_what_is_deleted_and_says_what_stays(desk: Desk, four: Stage) -> None:
     four.add_queue("celeryev.x", 3, internal=True)
     four.add_queue("dark", None)
