@@ -35,8 +35,10 @@ export function closesForm({ name, heard, trouble, problem, now }) {
 
 export function drawForm(root, place) {
   const { cell } = root, form = forms.get(cell.name);
-  place.hidden = !form?.open;
-  if (!form?.open) return;
+  if (!form?.open) {
+    place.replaceChildren();
+    return;
+  }
   const given = JSON.stringify([cell.type, cell.value]);
   if (!form.node || (!form.typed && form.given !== given && !form.node.contains(document.activeElement))) build(root, form, given);
   else if (form.stale && form.given !== given) Object.assign(form, { given }); // what is typed is what was taken
