@@ -33,7 +33,7 @@ class Editor:
     """`id`: of the saved one that it shows or changes, opened at `revision`; `draft`: of what is kept of the changes.
 
     `problem` is what went wrong with the whole, or with the form of the cell `blamed`. `fresh`: the number of the
-    message that added a cell, its name, and whether its form opens.
+    message that added a cell, its name, and whether its form opens. `sealed`: it is of a snapshot, and only read.
     """
 
     edited: Edited
@@ -46,6 +46,7 @@ class Editor:
     problem: str = ""
     blamed: str = ""
     fresh: tuple[int, str, bool] | None = None
+    sealed: bool = False
     saved_text: str = field(default="", repr=False)
 
     @property
@@ -65,6 +66,8 @@ class Editor:
 
     def obey(self, message: Mapping[str, Any], span: Range, who: str) -> None:
         """A message of the browser, whatever it says. `span`: the page's range, which is kept with the notebook."""
+        if self.sealed:
+            return
         self.problem = self.blamed = ""
         name = str(message.get("cell", ""))
         try:

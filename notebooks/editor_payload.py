@@ -38,6 +38,7 @@ def head_payload(
     return {
         "heard": heard,
         "title": notebook.title,
+        "sealed": editor.sealed,
         "cells": len(notebook.cells),
         "status": status(editor),
         "kept_at": ms(editor.kept_at) if editor.kept_at else None,
@@ -74,6 +75,8 @@ def head_payload(
 
 
 def status(editor: Editor) -> str:
+    if editor.sealed:
+        return "As it was when the snapshot was made"
     if not editor.changed:
         by = f" by {editor.author}" if editor.author else ""
         return f"Revision {editor.revision}{by}" if editor.id else "New"
@@ -97,6 +100,7 @@ def bar_payload(editor: Editor, at: int, trouble: str, heard: int) -> dict[str, 
     return {
         "heard": heard,
         "name": cell.name,
+        "sealed": editor.sealed,
         "handle": "" if isinstance(cell, Prose | Threshold) else cell.name,
         "after": cells[at - 1].name if at else "",
         "first": at == 0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -12,23 +13,26 @@ from cells import cell as page
 from cells import component, controls
 from cells.cell_payload import cell_payload
 from cells.page_view import View
+from cells.share import notebook_of
 from cells.show import answers_to, live, show
+from cells.show import asked as asked_here
 from data_sources import ask
 from data_sources.answer import Answer
 from data_sources.errors import BadParameter
 from data_sources.fields import Fields
 from data_sources.query import Depths, Query, Workers
-from data_sources.scope import Scope
+from data_sources.scope import Scope, iso
 from data_sources.task_query import TaskNames
 from identity import of_headers
-from notebooks import needs, run
+from notebooks import file, needs, run
 from notebooks.editor import MOST_MESSAGES, WAYS, Editor, open_notebook
 from notebooks.editor_payload import bar_payload, end_payload, head_payload, threshold_payload, variables_payload
+from notebooks.edits import Edited
 from notebooks.error import NotebookError
 from notebooks.notebook import Ask, Cell, Notebook, Sql, Threshold
 from notebooks.taken import asked
 from notebooks.threshold import judged
-from notebooks.variables import Values, choices, chosen, query
+from notebooks.variables import PREFIX, Values, choices, chosen, query
 from workspace import notebooks
 from workspace.opened import opened
 
@@ -44,6 +48,8 @@ def editor_here() -> Editor:
 
     Raises NotebookError, BadParameter and SourceError.
     """
+    if sealed := notebook_of(controls.current()):
+        return Editor(Edited(file.read(sealed)), sealed=True)
     editors: dict[str, Editor] = st.session_state.setdefault("cn_editors", {})
     fields = controls.fields()
     here = place(fields)
@@ -74,6 +80,7 @@ def go_on(editor: Editor) -> None:
 
 def show_notebook(editor: Editor) -> None:
     view = controls.current()
+    st.session_state["cn_notebook_text"] = editor.text(view.scope.range)  # for a snapshot of this page
     values, trouble = values_of(editor.now)
     show_head(editor, view, values)
     show_variables(editor.now, values, trouble)
@@ -83,7 +90,8 @@ def show_notebook(editor: Editor) -> None:
             component.notebook("bar", key=f"cn_bar_{cell.name}", data=bar_payload(editor, at, trouble, heard()))
             if not cell.collapsed:
                 shows()
-    component.notebook("bar", key="cn_bar", data=end_payload(editor.now))
+    if not editor.sealed:
+        component.notebook("bar", key="cn_bar", data=end_payload(editor.now))
 
 
 def values_of(notebook: Notebook) -> tuple[Values, str]:
@@ -183,12 +191,29 @@ def derived(notebook: Notebook, cell: Sql | Threshold, of: str, values: Values, 
         answer = answers["derived"]
         if isinstance(cell, Sql):
             data = cell_payload(drawn(cell, answer), [[answer]], view)
+            data["rows"][0]["csv"] = [{"label": cell.name, "href": file_address(cell.name, view)}]
             component.draw("cell", key=f"cn_{cell.name}", data={**data, "takes": False})
         else:
             data = threshold_payload(cell, judged(cell, answer), answer.pending)
             component.notebook("threshold", key=f"cn_{cell.name}", data=data)
 
-    return partial(live, live_queries, draw, view, derive)
+    def shows() -> None:
+        asked_here().extend(pinned.values())
+        live(live_queries, draw, view, derive)
+
+    return shows
+
+
+def file_address(name: str, view: View) -> str:
+    """Of a cell that no source answers: the notebook is named, and within it the cell."""
+    own = [(key, value) for key, values in controls.fields().items() if is_own(key) for value in values]
+    window = ask.desk().window(view.scope)
+    when = [("from", iso(window.start)), ("to", iso(window.end)), ("cluster", view.scope.cluster)]
+    return f"/export.csv?{urlencode([*own, ('cell', name), *when])}"
+
+
+def is_own(key: str) -> bool:
+    return key in (*WAYS, "revision", "snapshot") or key.startswith(PREFIX)
 
 
 def drawn(cell: Sql, answer: Answer) -> page.Cell:

@@ -16,6 +16,13 @@ export function drawBar(root) {
     redraw(insert, JSON.stringify(cell), () => allKinds(cell));
     return;
   }
+  for (const part of [insert, tools, editor]) part.hidden = cell.sealed;
+  if (cell.sealed) drawBody(root, body);
+  else drawParts(root);
+}
+
+function drawParts(root) {
+  const { cell } = root, [insert, tools, editor, body] = root.children;
   closesForm(cell);
   redraw(insert, cell.after, () => addMenu(cell.after));
   if (!tools.querySelector("details[open]")) redraw(tools, JSON.stringify([cell, isOpen(cell.name)]), () => drawTools(root));
@@ -23,8 +30,13 @@ export function drawBar(root) {
   root.redraw = () => drawBar(root);
   drawForm(root, editor);
   welcome(root);
+  drawBody(root, body);
+}
+
+function drawBody({ cell }, body) {
   redraw(body, JSON.stringify([cell.prose, cell.collapsed, cell.trouble]), () => [
     cell.trouble ? element("p", { class: "cn-failure", role: "status" }, cell.trouble) : null,
+    cell.sealed && cell.collapsed ? element("p", { class: "cn-muted" }, `${cell.title} is collapsed`) : null,
     cell.prose && !cell.collapsed ? Object.assign(element("div", { class: "cn-prose", "data-piece": "prose" }, ...proseNodes(cell.prose)), { cell: { tree: cell.prose } }) : null,
   ]);
 }

@@ -19,6 +19,8 @@ export function drawHead(root, send) {
   if (!root.children.length) root.append(titleBox(), element("p", { class: "cn-keeping cn-muted", role: "status" }), element("div", { class: "cn-notebook-buttons" }), element("div"));
   const [box, kept, row, problems] = root.children;
   if (document.activeElement !== box) box.value = title;
+  box.readOnly = root.cell.sealed;
+  root.dataset.title = title;
   root.dataset.link = JSON.stringify(shared(root.cell));
   tellKept(root, kept);
   if (!row.querySelector("details[open]")) redraw(row, JSON.stringify([root.cell, zone()]), () => controls(root));
@@ -46,6 +48,7 @@ function tellKept(root, line) {
 function controls(root) {
   const { cell } = root;
   const button = (label, what, off, attributes = {}) => element("button", { type: "button", "data-focus": label, disabled: off, onclick: () => say(what), ...attributes }, label);
+  if (cell.sealed) return [panel("File", () => file(root.cell)), pageLink("/notebooks", { class: "cn-button" }, "All notebooks")];
   return [
     button("Save", { do: "save" }, !cell.changed, { class: cell.changed ? "cn-go" : "", title: "Makes a revision that others find under Notebooks" }),
     button("Undo", { do: "undo" }, !cell.past, { title: "Ctrl+Z" }),
@@ -114,6 +117,7 @@ function revisions(cell) {
   return [element("ul", { class: "cn-revisions" }, ...cell.revisions.map(({ number, author, at }) => element("li", {},
     number === cell.revision ? element("strong", {}, `Revision ${number}`) : pageLink(`/notebook?id=${cell.id}&revision=${number}`, {}, `Revision ${number}`),
     element("span", { class: "cn-muted" }, ` ${clock(at, zone(), true)}${author ? ` by ${author}` : ""}`)))),
+  element("p", {}, element("button", { type: "button", onclick: () => say({ do: "copy" }) }, "Save as a new notebook")),
   element("p", { class: "cn-muted" }, "To go back to one, open it and save it.")];
 }
 

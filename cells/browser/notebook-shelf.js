@@ -20,7 +20,7 @@ export function drawShelf(root, send) {
   redraw(root, JSON.stringify([cell, zone(), recentDrafts()]), () => [
     element("header", { class: "cn-headline" }, element("h1", {}, "Notebooks"),
       element("p", {}, "A question, the numbers that answer it, and what must hold from now on. Saved here, sent as a link, kept as a file.")),
-    element("p", { class: "cn-shelf-buttons" }, pageLink("/notebook", { class: "cn-button cn-go" }, "New notebook"), opener(root)),
+    element("p", { class: "cn-shelf-buttons" }, pageLink("/notebook", { class: "cn-button cn-go" }, "New notebook"), opener(root), pageLink("/snapshots", { class: "cn-button" }, "Snapshots")),
     element("p", { class: "cn-failure", role: "alert", hidden: !cell.problem }, cell.problem),
     cell.deleted ? element("p", { class: "cn-undo", role: "status" }, `“${cell.deleted.title}” is deleted. `,
       element("button", { type: "button", onclick: () => say({ do: "restore", id: cell.deleted.id, draft: cell.deleted.draft }) }, "Undo")) : null,
