@@ -22,6 +22,7 @@ from charts.theme import DARK_OF
 from data_sources import ask
 from data_sources.answer import Answer
 from data_sources.audit_query import Audit
+from data_sources.derived_query import Derived
 from data_sources.query import Query
 from data_sources.scope import Window
 from data_sources.task_query import Tasks
@@ -132,7 +133,7 @@ def row_payload(row: Row, answers: list[Answer], view: View) -> dict[str, Any]:
         "csv": [
             {
                 "label": file_label(answer.query),
-                "href": file_link("csv", answer, view.scope),
+                "href": "" if isinstance(answer.query, Derived) else file_link("csv", answer, view.scope),
                 "more": isinstance(answer.next, Tasks),  # rows that are not on this page
             }
             for answer in {answer.query: answer for answer in answers if not answer.pending}.values()
@@ -168,13 +169,15 @@ def absences(row: Row, answers: Sequence[Answer]) -> list[str]:
 
 
 def failure_payload(label: str, answer: Answer) -> dict[str, Any]:
+    """What happened and what to do; of the recorder, which all cells miss, that it is silent: the page says why once."""
     failure = answer.failure
     assert failure
+    silent = failure.source == SOURCE_NAMES["recorder"]
     return {
         "label": label,
         "source": failure.source,
-        "what": failure.what,
-        "hint": failure.hint.rstrip("."),
+        "what": "is silent" if silent else failure.what,
+        "hint": "" if silent else failure.hint.rstrip("."),
         "since": ms(failure.since),
         "retry_at": ms(failure.retry_at) if failure.retry_at else None,
         "measured_at": ms(answer.measured_at) if answer.measured_at else None,

@@ -389,7 +389,7 @@ def test_many_slow_exports_leave_the_server_free_for_others(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_query_can_be_exported(port: int, desk: Desk, kind: str) -> None:
-    q = {"promql": "up", "inspect": METHODS[0], "signal": "depth", "history": "depth"}.get(kind, "")
+    q = {"inspect": METHODS[0], "signal": "depth", "history": "depth", "label_values": "name"}.get(kind, "up")
     of_one_task = dict.fromkeys(("task", "family", "runs", "compared", "held"), "&id=4f1c")
     more = {"signal": "&by=queue", "history": "&by=queue", "xray": "&queue=mail", **of_one_task}.get(kind, "")
 

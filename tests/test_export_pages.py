@@ -19,7 +19,7 @@ from data_sources.history.place import place
 from data_sources.microseconds import moment
 from data_sources.scope import Range
 from data_sources.task_query import TaskFilter, Tasks
-from routes import export, export_pages
+from routes import export_pages, export_request
 from tests.decided import END_US, START_US, Decided, write
 from tests.exports import Exports, exports_of
 from tests.watching import unwatched
@@ -38,7 +38,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory, tasks: list[Decided]) -> I
     desk = unwatched({"HISTORY_URL": f"sqlite:///{tmp_path_factory.mktemp('history')}"})
     tasks += write(place(desk.settings.history_url, desk.settings.clusters[0]))
     with exports_of(desk) as exports, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "MAX_ROWS", PAGE)
+        patch.setattr(export_request, "MAX_ROWS", PAGE)
         yield exports
 
 

@@ -6,7 +6,7 @@ import { save } from "./export-image.js";
 import { amount } from "./format.js";
 
 export function exportChoices(root) {
-  const { rows, figure } = root.cell, files = rows.flatMap((row) => row.csv);
+  const { rows, figure } = root.cell, files = rows.flatMap((row) => row.csv).map((file) => file.href ? file : { ...file, href: ofNotebook(root.cell) });
   return [
     ...files.map((file) => element("p", { class: "cn-file" }, element("span", {}, file.label),
       fileLink(file.href, "csv", "CSV"), fileLink(file.href, "json", "JSON"),
@@ -14,6 +14,15 @@ export function exportChoices(root) {
     ...files.filter((file) => file.more).map(allRows),
     figure ? element("p", { class: "cn-file" }, element("span", {}, "This picture"), pictureButton(root, "png"), pictureButton(root, "svg")) : null,
   ].filter(Boolean);
+}
+
+// What is worked out in a notebook is asked for as a cell of that notebook.
+function ofNotebook({ name, links }) {
+  const params = new URLSearchParams(location.search);
+  for (const time of ["range", "from", "to"]) params.delete(time);
+  for (const [key, value] of Object.entries(links.frozen)) params.set(key, value);
+  params.set("cell", name);
+  return `/export.csv?${params}`;
 }
 
 const addressed = (href, kind) => href.replace("/export.csv", `/export.${kind}`);

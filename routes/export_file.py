@@ -1,0 +1,96 @@
+"""An answer as a response: a file, or what went wrong."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode
+
+import orjson
+import pandas as pd
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from data_sources.answer import Answer
+from data_sources.derived_query import Derived
+from data_sources.errors import BadParameter
+from data_sources.query import PromQL, Signal
+from data_sources.range_frame import wide_frame
+from exports.about import about, file_link, file_name, next_params
+from exports.csv_text import csv_chunks
+from exports.json_text import json_chunks
+from exports.plain_values import plain
+from routes.export_pages import pages_after
+from routes.export_request import Export
+
+WAIT_SECONDS = 10.0  # for an answer
+
+
+def file_of(answer: Answer, asked: Export, kind: str, method: str) -> Response:
+    """`kind`: csv, json or meta.json."""
+    if problem := problem_with(answer):
+        return problem
+    head = about(answer, asked.scope, asked.shape, asked.whole) | {"ignored": asked.ignored}
+    name = file_name(answer, asked.scope)
+    headers = headers_of(f"{name}.{kind}", kind, asked, answer)
+    if kind == "meta.json":
+        text = orjson.dumps(plain({"file": f"{name}.csv", **head}), option=orjson.OPT_INDENT_2)
+        return Response(text, headers=headers, media_type="application/json")
+    try:
+        frame = wide(answer.frame) if asked.shape == "wide" else answer.frame
+    except BadParameter as error:
+        return refused(error.name, error.message)
+    more = pages_after(answer, asked.scope, asked.progress) if asked.whole else ()
+    of_a_notebook = isinstance(answer.query, Derived)
+    nan_is_data = answer.window is not None if of_a_notebook else isinstance(answer.query, PromQL | Signal)
+    if kind == "csv":
+        chunks, media_type = csv_chunks(frame, nan_is_data=nan_is_data, more=more), "text/csv"
+    else:
+        chunks, media_type = json_chunks(head, frame, nan_is_data=nan_is_data, more=more), "application/json"
+    return StreamingResponse(() if method == "HEAD" else chunks, headers=headers, media_type=media_type)
+
+
+def headers_of(name: str, kind: str, asked: Export, answer: Answer) -> dict[str, str]:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    links = []
+    if answer.next and not asked.whole:
+        links.append(f'</export.{kind}?{urlencode(next_params(answer.next, asked.scope))}>; rel="next"')
+    if kind == "csv" and not isinstance(answer.query, Derived):
+        as_asked = {"shape": asked.shape} | ({"rows": "all"} if asked.whole else {})
+        links.append(f'<{file_link("meta.json", answer, asked.scope, **as_asked)}>; rel="describedby"')
+    if links:
+        headers["Link"] = ", ".join(links)
+    if asked.ignored:
+        names = (re.sub(r"[^\w.-]", "?", name, flags=re.ASCII) for name in asked.ignored)
+        headers["X-Ignored-Parameters"] = ", ".join(names)[:1000]
+    return headers
+
+
+def problem_with(answer: Answer) -> JSONResponse | None:
+    """The error response for an answer that is none; a stale one is none either."""
+    failure = answer.failure
+    if failure and failure.parameter:
+        return refused(failure.parameter, ". ".join(filter(None, (failure.what, failure.hint))))
+    if failure:
+        return failed(source=failure.source, kind=failure.kind, what=failure.what, hint=failure.hint)
+    if answer.pending:
+        what = f"gave no answer within {WAIT_SECONDS:.0f} s"
+        return failed(source=answer.origin, kind="unreachable", what=what, hint="Try again.")
+    return None
+
+
+def refused(parameter: str, message: str) -> JSONResponse:
+    return JSONResponse({"error": {"parameter": parameter, "message": message}}, 400)
+
+
+def failed(**error: str) -> JSONResponse:
+    return JSONResponse({"error": error}, 502)
+
+
+def wide(tidy: pd.DataFrame) -> pd.DataFrame:
+    """One column a series, a hole NA. A wide frame has NaN for it, as for a value that is NaN: where one of the same
+    points, all of them 1, has NaN, there is a hole."""
+    values, points = wide_frame(tidy), wide_frame(tidy.assign(value=1.0))
+    columns = {
+        name: pd.arrays.FloatingArray(values[name].to_numpy(), points[name].isna().to_numpy())
+        for name in values.columns[1:]
+    }
+    return pd.DataFrame({"time": values["time"], **columns})
