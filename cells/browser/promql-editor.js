@@ -94,7 +94,7 @@ const PAIRS = { "(": ")", "{": "}", "[": "]" };
 // A bracket brings its partner, where nothing follows that it could belong to; who types that one too goes past it.
 function pair(editor, event) {
   const { field } = editor, { selectionStart: from, selectionEnd: to, value } = field;
-  if (from !== to || !/^[\s)}\],]*$/.test(value.slice(to, to + 1))) return;
+  if (from !== to || !/^[\s)}[\],]*$/.test(value.slice(to, to + 1))) return;
   event.preventDefault();
   write(editor, from, to, event.key + PAIRS[event.key]);
   field.setSelectionRange(from + 1, from + 1);
