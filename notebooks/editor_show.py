@@ -36,6 +36,7 @@ from notebooks.variables import PREFIX, Values, choices, chosen, query
 from workspace import notebooks
 from workspace.opened import opened
 
+MOST_EDITORS = 20  # in a session, each with its undo
 KNOWN: dict[str, tuple[Query, str]] = {
     "queue": (Depths(), "queue"),
     "worker": (Workers(), "worker"),
@@ -71,11 +72,17 @@ def place(params: Fields) -> str:
 
 
 def go_on(editor: Editor) -> None:
-    """Under the address that it has by now."""
-    address = editor.address
-    if place({name: (value,) for name, value in address.items() if value}) != place(controls.fields()):
-        controls.set_params(address)
-        st.session_state["cn_editors"][place(controls.fields())] = editor
+    """Under the address that it has by now. What could not be kept has none, and stays where it is."""
+    fields = controls.fields()
+    here, there = place(fields), place({name: (value,) for name, value in editor.address.items() if value})
+    if here == there or not (editor.draft or editor.id or "draft" in fields):
+        return
+    editors: dict[str, Editor] = st.session_state["cn_editors"]
+    editors.pop(here, None)  # whoever opens that again finds it as it was
+    editors[there] = editor
+    while len(editors) > MOST_EDITORS:
+        editors.pop(next(iter(editors)))
+    controls.set_params(editor.address)
 
 
 def show_notebook(editor: Editor) -> None:
