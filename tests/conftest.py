@@ -9,15 +9,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from data_sources.config import Secret
 from data_sources.history.reader import HistoryReader
 from demo.servers import PostgreSQL, RabbitMQ, Redis
 from tests.past import Past, postgres_past, sqlite_past
 
-settings.register_profile("notebook", deadline=None)  # other work on the machine slows single examples
-settings.load_profile("notebook")
+# No test fails by chance: the examples are the same in each run, and none is timed, as other work slows it. With
+# RELIABILITY, as `make reliability` runs them, they are many and always others.
+settings.register_profile(
+    "notebook",
+    deadline=None,
+    max_examples=50,
+    derandomize=True,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.function_scoped_fixture,
+    ],
+)
+settings.register_profile("long", settings.get_profile("notebook"), max_examples=1_000, derandomize=False)
+settings.load_profile("long" if os.environ.get("RELIABILITY") else "notebook")
 
 
 @pytest.fixture

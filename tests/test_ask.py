@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -23,6 +23,7 @@ import recorder.sampler
 from data_sources.answer import Answer
 from data_sources.ask import Desk
 from data_sources.blank import blank_frame
+from data_sources.promql_query import Explained, Formatted, LabelNames, LabelValues, Library, Metrics
 from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
 from data_sources.scope import Range, Scope
 from data_sources.task_query import Facets, Family, Task, TaskFilter, Tasks
@@ -347,6 +348,12 @@ def test_a_question_that_cannot_be_asked_names_what_is_wrong_with_it(
         Inspect("active"),
         Signal("depth", "queue"),
         PromQL("up"),
+        Metrics(),
+        LabelNames("up"),
+        LabelValues("job"),
+        Formatted("up"),
+        Explained("sum(up)"),
+        Library(),
         Tasks(),
         Facets(),
         Task("1"),
@@ -363,6 +370,9 @@ def test_a_refused_answer_has_its_promised_columns_too(shop: Shop, query: Query)
 names = st.text(max_size=8)
 queries = st.one_of(
     st.builds(PromQL, names, st.booleans()),
+    *(st.builds(kind, names) for kind in (Formatted, Explained, LabelNames)),
+    st.builds(LabelValues, names, names),
+    *(st.just(kind()) for kind in (Metrics, Library)),
     st.builds(Inspect, st.sampled_from(METHODS) | names, st.tuples(names) | st.just(())),
     st.builds(Workers, st.tuples(names) | st.just(())),
     st.builds(Depths, st.tuples(names) | st.just(())),
@@ -401,7 +411,7 @@ def deserted() -> Iterator[Desk]:
 
 
 @given(queries, scopes)
-@hypothesis_settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=200)
 def test_asking_never_raises(deserted: Desk, query: Query, scope: Scope) -> None:
     answer = deserted.ask(query, scope)
     assert answer.frame.empty or isinstance(query, Sources)

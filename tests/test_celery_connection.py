@@ -61,7 +61,7 @@ def test_an_answer_that_drips(scheme: str) -> None:
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 def test_a_web_server_on_the_port(scheme: str) -> None:
     with impostor(say(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")) as port:
-        error = failure(Broker.from_url(f"{scheme}://ann:{CANARY}@127.0.0.1:{port}/0"))
+        error = failure(Broker.from_url(f"{scheme}://ann:{CANARY}@127.0.0.1:{port}/0"), 2.0)
     assert isinstance(error, SourceUnreachable)
 
 

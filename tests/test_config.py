@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data_sources.config import Broker, Cluster, HttpEndpoint, Secret, SecretMapping
@@ -416,7 +416,6 @@ environments = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)  # other work on the machine slows single examples
 @given(environments)
 def test_wherever_a_secret_stands_and_however_it_is_written_nothing_shows_it(
     places: dict[str, tuple[str, str, str, bool]],
@@ -437,7 +436,6 @@ def test_wherever_a_secret_stands_and_however_it_is_written_nothing_shows_it(
     assert CANARY.lower() not in shown.lower()
 
 
-@settings(deadline=None)  # other work on the machine slows single examples
 @given(st.dictionaries(st.sampled_from(sorted(CLUSTER | ABOVE)).map(str.upper), awkward))
 def test_any_environment_gives_settings_or_a_named_error(environ: dict[str, str]) -> None:
     wrong = None

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -348,7 +348,6 @@ names = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.sampled_from(list(KINDS)), st.dictionaries(names | st.text(max_size=8), values, max_size=5))
 def test_whatever_a_body_holds_is_an_order_or_a_bad_parameter(kind: str, body: dict[str, Any]) -> None:
     with suppress(BadParameter):

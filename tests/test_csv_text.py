@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exports.csv_text import BATCH_ROWS, csv_chunks
@@ -168,7 +168,6 @@ def assert_harmless(cells: Iterable[str], originals: Iterable[str]) -> None:
         assert cell in (original, f"'{original}")
 
 
-@settings(deadline=None)  # other work on the machine slows single examples
 @given(rows, texts)
 def test_whatever_is_exported_reads_back_and_runs_nothing(
     rows: list[tuple[str, str, float, int, list[str]]], name: str

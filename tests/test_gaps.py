@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import data_sources.microseconds
@@ -121,7 +121,6 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_happens_each_gap_is_written_and_is_as_long_as_it_was(
     clock: Clock, steps: list[tuple[str, str, float]]
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -32,7 +32,7 @@ CONTRACT = (
     "id name state worker queue sent received started finished wait runtime retries exception".split()  # noqa: SIM905
 )
 DAY = 86_400
-quick = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=15)
 
 
 names = st.sampled_from([None, "shop.mail", "shop.report", "shop.über"])

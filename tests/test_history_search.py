@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_sources.history.answers import of_tasks_answer, tasks_answer
@@ -75,7 +75,7 @@ def expected(found: list[dict[str, Any]], node: Node) -> set[str]:
     return matching & only if only else matching
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(found=tasks, node=searches)
 def test_what_is_found_is_what_is_meant(
     past: Past, reader: HistoryReader, found: list[dict[str, Any]], node: Node

@@ -124,7 +124,7 @@ def hostile(method: str) -> st.SearchStrategy[Any]:
     return st.lists(entries | JSON, max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data(), st.sampled_from(METHODS))
 def test_whatever_a_worker_says_the_columns_hold(data: st.DataObject, method: str) -> None:
     frame = inspect_frame(method, snapshot(("a@h", method, data.draw(hostile(method)))))

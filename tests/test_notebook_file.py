@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from data_sources.scope import Range
 from notebooks.error import NotebookError
@@ -183,7 +183,6 @@ def test_a_notebook_is_written_in_one_way() -> None:
     assert write(VALUE) == FILE
 
 
-@settings(deadline=None)
 @given(notebooks)
 def test_what_is_written_reads_the_same_and_is_written_the_same(notebook: Notebook) -> None:
     text = write(notebook)

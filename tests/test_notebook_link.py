@@ -7,7 +7,7 @@ from base64 import urlsafe_b64encode
 from urllib.parse import quote
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 
 from data_sources.scope import Range
 from notebooks import link
@@ -37,7 +37,6 @@ def test_links_that_were_made_open() -> None:
     assert link.read_cell(CELL_A) == NOW
 
 
-@settings(deadline=None)
 @given(notebook_values.notebooks)
 def test_a_notebook_survives_its_link(notebook: Notebook) -> None:
     try:
@@ -49,7 +48,6 @@ def test_a_notebook_survives_its_link(notebook: Notebook) -> None:
     assert link.read(text) == notebook
 
 
-@settings(deadline=None)
 @given(notebook_values.cells)
 def test_a_cell_survives_its_link(cell: Cell) -> None:
     assert link.read_cell(link.write_cell(cell)) == cell

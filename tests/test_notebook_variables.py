@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlencode
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data_sources.answer import Answer
@@ -166,7 +166,6 @@ def test_in_promql_a_value_is_escaped_and_several_are_an_alternation() -> None:
     assert query(layer("explain", ("q", 'x{a=~"$one"}')), {"one": ()}) == Explained('x{a=~".*"}')
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=12) | st.just(HOSTILE))
 def test_no_value_leaves_its_string(value: str) -> None:
     asked = promql('sum(x{a="$v",b="before $v after"}) or y', v=(value,))
@@ -179,7 +178,6 @@ def test_no_value_leaves_its_string(value: str) -> None:
     assert str(parsed(asked).rhs) == "y{}"
 
 
-@settings(deadline=None)
 @given(queries.filter(lambda query: query.kind in SOURCES and all(shown(value) for _, value in query.to_params())))
 def test_a_text_made_literal_means_itself(asked: Query) -> None:
     source, *params = asked.to_params()

@@ -284,13 +284,13 @@ def test_a_rate_spans_four_scrapes_and_a_step(
 characters = st.characters(exclude_categories=["Cs"])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(characters, max_size=20))
 def test_prometheus_reads_a_quoted_text_as_it_was(prometheus: PrometheusClient, text: str) -> None:
     assert list(prometheus.query(quote(text), NOW).frame["value"]) == [text]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(characters, min_size=1, max_size=20), st.text(characters, min_size=1, max_size=20))
 def test_a_regular_expression_of_names_matches_those_and_no_other(
     prometheus: PrometheusClient, text: str, other: str

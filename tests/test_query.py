@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlencode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data_sources.audit_query import Audit
@@ -105,7 +105,6 @@ hostile = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(queries)
 def test_a_query_survives_its_url(query: Query) -> None:
     params = query.to_params()
@@ -114,7 +113,6 @@ def test_a_query_survives_its_url(query: Query) -> None:
     assert from_fields(parse_qs(urlencode(params), keep_blank_values=True)) == query
 
 
-@settings(deadline=None)
 @given(hostile, st.sampled_from(list(KINDS)))
 def test_any_fields_give_a_query_or_a_refusal_that_names_one_of_them(fields: dict[str, list[str]], source: str) -> None:
     query, refused = None, ""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data_sources.brokers.queue_depths import DepthReading, depth_rows, is_internal, total
@@ -91,7 +91,6 @@ def test_an_exclusive_queue_is_one_clients_alone() -> None:
     assert is_internal("6a1b-a-reply-queue", exclusive=True)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=())), unique=True, max_size=5))
 def test_any_name_fits_into_the_frame(names: list[str]) -> None:
     assert len(depth_frame(depth_rows(names, ready=range(len(names))))) == len(names)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import redis
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kombu import Exchange, Queue
 from kombu.transport.virtual.exchange import TopicExchange
@@ -484,14 +484,12 @@ def test_sentinels_lead_to_the_master_though_one_of_them_is_dead(tmp_path: Path)
 # ---- The formats
 
 
-@settings(deadline=None)
 @given(st.text(), st.text(max_size=80), st.text(max_size=80))  # within the tail, however escaped
 def test_the_address_at_the_end_of_an_entry_is_the_one_kombu_wrote(body: str, exchange: str, routing_key: str) -> None:
     entry = unacked_entry(exchange, routing_key, body).encode()
     assert redis_unacked.address(entry) == (exchange.encode(), routing_key.encode())
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_no_entry_is_too_strange_to_be_read(entry: bytes) -> None:
     redis_unacked.address(entry)
@@ -501,7 +499,6 @@ def test_no_entry_is_too_strange_to_be_read(entry: bytes) -> None:
 WORDS = st.lists(st.sampled_from(["a", "b", "", "a-b", "*", "#"]), min_size=1, max_size=5).map(".".join)
 
 
-@settings(deadline=None)
 @given(WORDS, WORDS)
 def test_topics_match_as_they_do_in_kombu(binding: str, routing_key: str) -> None:
     kombu = TopicExchange(None)

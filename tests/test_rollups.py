@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_sources import schema
@@ -123,7 +123,7 @@ class Crash(Exception):
     pass
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(st.lists(moments, max_size=12))
 def test_roll_ups_equal_rows_at_every_moment(store: Store, history: list[Any]) -> None:
     empty(store)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data_sources.errors import BadParameter
@@ -105,13 +105,11 @@ def test_what_is_no_time_is_refused_by_name(text: str) -> None:
         parse_time(text, "from")
 
 
-@settings(deadline=None)
 @given(spans)
 def test_a_duration_reads_back_as_it_was_written(span: timedelta) -> None:
     assert parse_duration(format_duration(span), "range") == span
 
 
-@settings(deadline=None)
 @given(moments, st.integers(-14 * 60, 14 * 60))
 def test_a_time_reads_back_as_it_was_written_in_any_zone(moment: datetime, minutes: int) -> None:
     assert parse_time(iso(moment), "from") == moment
@@ -123,7 +121,6 @@ ranges = spans.map(lambda span: Range(span=span)) | st.tuples(moments, spans).ma
 )
 
 
-@settings(deadline=None)
 @given(ranges)
 def test_a_range_survives_its_url(range: Range) -> None:
     query_string = urlencode(range.to_params())
@@ -131,7 +128,6 @@ def test_a_range_survives_its_url(range: Range) -> None:
     assert Range.from_params(dict(parse_qsl(query_string))) == range
 
 
-@settings(deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(("range", "from", "to", "step"), hostile)))
 def test_any_text_gives_a_range_that_can_be_asked_for_or_a_refusal_by_name(params: dict[str, str]) -> None:
     refused = None
@@ -147,7 +143,6 @@ def test_any_text_gives_a_range_that_can_be_asked_for_or_a_refusal_by_name(param
     assert refused in (None, "range", "from", "to", "step")
 
 
-@settings(deadline=None)
 @given(ranges, st.none() | milliseconds(1, timedelta(days=30)), milliseconds(1000, timedelta(hours=2)))
 def test_a_window_lies_on_its_step_within_the_limits(range: Range, step: timedelta | None, scrape: timedelta) -> None:
     try:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_sources import arrow_frame, bounded_zip, sealed_file
@@ -138,7 +138,7 @@ def same(one: Answer, other: Answer) -> None:
             assert one.frame[name].isna().tolist() == other.frame[name].isna().tolist()
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=30)
 @given(sealeds)
 def test_what_was_sealed_comes_back_as_it_was(sealed: Sealed) -> None:
     body = sealed_file.write(sealed)
@@ -152,7 +152,7 @@ def test_what_was_sealed_comes_back_as_it_was(sealed: Sealed) -> None:
     assert sealed_file.write(read) == body
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(frames(dict(zip(VALUES, VALUES, strict=True))))
 def test_a_frame_keeps_every_dtype(frame: pd.DataFrame) -> None:
     back = arrow_frame.from_bytes(arrow_frame.to_bytes(frame))
@@ -371,7 +371,7 @@ def test_a_frame_of_an_older_version_has_the_columns_of_today() -> None:
         sealed_file.read(sealed_file.write(replace(page, entries=(replace(page.entries[2], answer=without_flags),))))
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(st.data())
 def test_any_change_of_the_bytes_is_refused_or_gives_answers(data: st.DataObject) -> None:
     of_frame = data.draw(st.booleans())

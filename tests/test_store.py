@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -128,7 +128,7 @@ def test_what_is_no_longer_known_of_a_task_is_forgotten(store: Store) -> None:
     assert (known["a"].eta_us, known["b"]) == (None, changed[1])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(records, max_size=25, unique_by=lambda record: record.id))
 def test_what_is_written_is_known(store: Store, written: list[TaskRecord]) -> None:
     written = [structs.replace(record, id=f"{record.id}{uuid4()}") for record in written]  # of an example of its own

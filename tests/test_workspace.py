@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -126,7 +126,7 @@ def test_the_audit_holds_no_secret_and_no_endless_text(opened: Workspace) -> Non
     assert masked.detail == "a\ufffdb"
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(words=ANY_TEXT, value=st.recursive(st.none() | st.integers() | st.floats() | ANY_TEXT, st.lists))
 def test_any_act_can_be_recorded_and_read_back(opened: Workspace, words: str, value: object) -> None:
     number = record(opened, act(who=words, target=words, arguments={words: value}))
