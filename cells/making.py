@@ -46,6 +46,7 @@ class Making:
     """
 
     def __init__(self, wanted: Wanted) -> None:
+        self.link = wanted.link
         self.stage, self.problem = "making", ""
         self.done, self.total = 0, len(wanted.asked)
         self.missing: list[str] = []
@@ -74,7 +75,7 @@ class Making:
             )
             self.stage = "made"
         except SourceError as error:
-            self._fail(". ".join(filter(None, (error.what.capitalize(), error.hint))) + ".")
+            self._fail(". ".join(filter(None, (f"The workspace {error.what}", error.hint))) + ".")
         except BrokenSeal as error:
             self._fail(f"It {error}. Choose a shorter range.")
         except Exception:

@@ -25,6 +25,7 @@ from data_sources.audit_query import Audit
 from data_sources.derived_query import Derived
 from data_sources.query import Query
 from data_sources.scope import Window
+from data_sources.sealed import MISSING, SOURCE
 from data_sources.task_query import Tasks
 from exports.about import file_link
 from headlines.headline import Headline
@@ -189,13 +190,23 @@ def file_label(query: Query) -> str:
     return f"{params.get('q', params['source'])[:60]}"
 
 
+NOT_KEPT = Headline(("This page is not in the snapshot, or not all of it",), (MISSING[1],), "plain")
+
+
+def is_missing(answer: Answer) -> bool:
+    """Whether it was asked of a snapshot that does not hold it."""
+    return answer.failure is not None and answer.failure.source == SOURCE
+
+
 def headline_payload(
     tell: Callable[[Mapping[str, Answer]], Headline], answers: Mapping[str, Answer], sources: Answer
 ) -> dict[str, Any]:
-    pending = any(answer.pending for answer in answers.values())
+    told = None
+    if not any(answer.pending for answer in answers.values()):
+        told = NOT_KEPT if any(map(is_missing, answers.values())) else tell(answers)
     rows = sources.frame.astype(object).where(sources.frame.notna(), None).to_dict("records")
     return {
-        "headline": None if pending else tell(answers).to_dict(),
+        "headline": told and told.to_dict(),
         "sources": [
             {
                 **row,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any
-from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -17,11 +15,11 @@ from data_sources import ask
 from data_sources.errors import SourceError
 from data_sources.fields import one
 from data_sources.sealed import Sealed
+from data_sources.sealed_file import LINK
 from identity import of_headers
 from workspace.snapshots import LIVES, MOST_LINK, MOST_TITLE
 
 TICK_SECONDS = 0.5
-LINK = re.compile(r"/[a-z_]*(\?[^\s#\\]*)?", re.ASCII)  # a page of ours, with its parameters
 
 
 def state(view: View) -> dict[str, Any]:
@@ -29,6 +27,7 @@ def state(view: View) -> dict[str, Any]:
     span = view.scope.range.span
     making: Making | None = st.session_state.get("cn_making")
     st.session_state["cn_making_shown"] = making and progress(making)
+    st.session_state.pop("cn_notebook_text", None)  # a notebook's page says it anew in each run
     return {
         "here": link_params(view),
         "now": time.time() * 1000,
@@ -42,6 +41,7 @@ def state(view: View) -> dict[str, Any]:
 def making_payload(making: Making) -> dict[str, Any]:
     kept = making.snapshot
     return {
+        "of": making.link,
         "stage": making.stage,
         "done": making.done,
         "total": making.total,
@@ -59,7 +59,7 @@ def snapshot_payload(view: View) -> dict[str, Any] | None:
     try:
         sealed = ask.desk().sealed(view.scope)
     except SourceError as error:
-        return {"problem": f"{error.what}. {error.hint}."}
+        return {"problem": f"{error.what[:1].upper()}{error.what[1:]}. {error.hint}."}
     if sealed is None:
         return None
     window = sealed.window(view.scope)
@@ -95,7 +95,7 @@ def hear() -> None:
 
 def is_link(text: str) -> bool:
     """Whether it leads to a page of ours and nowhere else."""
-    return len(text) <= MOST_LINK and LINK.fullmatch(text) is not None and not urlsplit(text).netloc
+    return len(text) <= MOST_LINK and LINK.fullmatch(text) is not None
 
 
 def follow() -> None:

@@ -303,11 +303,11 @@ class PostgreSQL(Process):
 class Dashboard(Process):
     """`streamlit run dashboard.py`, configured by `env`; takes 8501 or the next free port, as Streamlit does.
 
-    Its history is in `folder`, unless `env` names another place.
+    Its history is in `folder`, unless `env` names another place. `arguments` are dashboard.py's own.
     """
 
-    def __init__(self, folder: Path, env: Mapping[str, str], root: Path = ROOT) -> None:
-        command = [sys.executable, "-m", "streamlit", "run", "dashboard.py"]
+    def __init__(self, folder: Path, env: Mapping[str, str], root: Path = ROOT, arguments: Sequence[str] = ()) -> None:
+        command = [sys.executable, "-m", "streamlit", "run", "dashboard.py", "--", *arguments]
         history = {"HISTORY_URL": f"sqlite://{folder.absolute() / 'history'}"}
         super().__init__("dashboard", command, folder, {**history, **env}, root)
         self.wait_until(lambda: bool(listening_ports(self.pid)))

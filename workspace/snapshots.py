@@ -9,6 +9,7 @@ from sqlalchemy import delete, insert, select
 
 from data_sources.errors import QueryRejected
 from data_sources.microseconds import MICROSECOND, moment, now_us
+from data_sources.sealed import SOURCE as SNAPSHOT
 from workspace import keeping
 from workspace.keeping import MOST_NAME, MOST_TITLE, Quota, forget_deleted, new_id, plain
 from workspace.schema import snapshots
@@ -75,7 +76,7 @@ def snapshot(workspace: Workspace, id: str) -> Snapshot:
     """All but its answers. Raises QueryRejected when there is none, or none any more, and SourceUnreachable."""
     for one in listed(workspace, id=id):
         return one
-    raise QueryRejected(SOURCE, "there is no such snapshot", "It may have expired, or have been deleted", "snapshot")
+    raise QueryRejected(SNAPSHOT, "there is no such snapshot", "It may have expired, or have been deleted", "snapshot")
 
 
 def body(workspace: Workspace, id: str) -> bytes:

@@ -45,9 +45,11 @@ function sharePanel(root) {
   const body = root.shareBody ??= element("div", { class: "cn-panel" });
   const fill = () => import("./share.js").then(({ shareChoices }) =>
     replace(body, shareChoices(root, root.drawnAt, root.makeSnapshot).flat().filter(Boolean)));
-  root.share ??= element("details", { class: "cn-custom cn-share", ontoggle: ({ target }) => target.open && root.fillShare() },
+  root.share ??= element("details", { class: "cn-share", ontoggle: ({ target }) => target.open && root.fillShare() },
     element("summary", { "data-focus": "share" }, "Share"), body);
   root.fillShare = fill;
+  if (root.sharedAt !== location.pathname) root.share.open = false; // it is of another page by now
+  root.sharedAt = location.pathname;
   if (root.share.open) fill();
   return root.share;
 }

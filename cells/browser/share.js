@@ -35,7 +35,8 @@ function frozen({ here, now, span }, drawnAt) {
 }
 
 function making(page, send) {
-  const { share } = page, { making: made, lives } = share, under = made?.stage === "making";
+  const { share } = page, { making: last, lives } = share, under = last?.stage === "making";
+  const made = last && new URL(last.of, location.origin).pathname === location.pathname ? last : null; // of this page
   const life = element("select", { "aria-label": "Kept for", "data-focus": "share-life", disabled: under },
     ...lives.map((name) => element("option", { value: name }, LIVES[name] ?? name)));
   const wanted = () => {
