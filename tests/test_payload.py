@@ -38,7 +38,7 @@ from data_sources.blank import blank_frame
 from data_sources.brokers.queue_depths import depth_rows
 from data_sources.failure import Failure
 from data_sources.note import Note
-from data_sources.now_frames import depth_frame
+from data_sources.now_frames import SOURCE_COLUMNS, depth_frame, source_frame
 from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
 from data_sources.query import from_fields as query_from_fields
 from data_sources.range_frame import tidy_frame
@@ -46,6 +46,7 @@ from data_sources.schedule_query import ScheduledLoad
 from data_sources.scope import Range, Scope, Window, parse_duration
 from demo.servers import free_port
 from exports.about import file_link
+from headlines.headline import Headline
 from headlines.overview import overview
 from tests.watching import Clock, unwatched
 
@@ -227,6 +228,18 @@ def test_a_failure_stands_beside_the_last_good_answer_and_names_the_layer_that_f
         {**wrong, "label": "waiting", "retry_at": at + 5000, "measured_at": at},
         {**wrong, "label": "waiting, all", "retry_at": at + 5000, "measured_at": None},
     ]
+
+
+def test_that_the_recorder_is_silent_is_said_shortly_by_each_cell_and_wholly_by_the_page() -> None:
+    silence = Failure(
+        "unreachable", "Recorder", "process 7 has written nothing since noon", "Its log says why", NOW, NOW
+    )
+    (told,) = sent(plot_payload(CELL, [[over_time([1, 2]).failed(silence)] * 2], LIVE))["rows"]
+    assert {(one["source"], one["what"], one["hint"]) for one in told["failures"]} == {("Recorder", "is silent", "")}
+    row = {**dict.fromkeys(SOURCE_COLUMNS), "source": "recorder", "state": "failing", "what": silence.what}
+    sources = replace(nothing(Sources()), frame=source_frame([row]), measured_at=NOW)
+    (strip,) = sent(headline_payload(lambda _: Headline(()), {}, sources))["sources"]
+    assert strip["what"] == silence.what
 
 
 def test_nothing_found_says_so_and_nothing_known_does_not() -> None:

@@ -11,7 +11,7 @@ export function draw({ data, parentElement }) {
   if (!root.children.length) root.append(element("div"), element("div"));
   const [states, words] = root.children;
   root.again ??= () => {
-    redraw(states, JSON.stringify([root.cell.sources, zone()]), () => strip(root.cell.sources));
+    redraw(states, JSON.stringify([root.cell.sources, zone()]), () => [strip(root.cell.sources), silence(root.cell.sources)]);
     redraw(words, JSON.stringify([root.cell.headline, zone()]), () => told(root.cell.headline));
   };
   document.addEventListener("cn-zone", root.again);
@@ -20,6 +20,13 @@ export function draw({ data, parentElement }) {
 }
 
 const strip = (sources) => element("ul", { class: "cn-sources", "aria-label": "Sources" }, ...sources.map(source));
+
+// Without the recorder all cells fail: why is said here, once.
+function silence(sources) {
+  const recorder = sources.find(({ source, what }) => source === "recorder" && what);
+  return recorder ? element("p", { class: "cn-failure", role: "status" }, `${recorder.label}: ${recorder.what}. ${recorder.hint}. `,
+    element("span", { class: "cn-muted" }, `Since ${clock(recorder.since, zone())}`)) : null;
+}
 
 function told(headline) {
   if (!headline) return element("div", { class: "cn-headline cn-pending" });

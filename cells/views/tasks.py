@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -74,18 +74,24 @@ NOTHING_FOUND = (
     "No task matches in this time. Take a filter away, or choose a longer range.",
     'A search looks for words anywhere; field:value, "phrases", AND, OR, NOT and parentheses make it exact.',
 )
+OF_NO_QUEUE = (
+    "No task from this queue is recorded in this time. Choose a longer range.",
+    "Only clients with task_send_sent_event tell the queue of a task.",
+)
+OF_NO_WORKER = ("No task of this worker is recorded in this time. Choose a longer range.",)
 NOTHING_FAILED = ("No task failed in the last 7 days, as far as is recorded.",)
 
 
 def names(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
-    """`beside["throughput"]`: ended per second by name, for the sparkline. Each number leads to its tasks."""
+    """`beside["throughput"]`: ended per second by name, for the sparkline, if any. Each number leads to its tasks."""
     filter, sparks = filter_of(beside["rows"]), sparklines(beside.get("throughput"))
-    rows = [name_row(row, filter, sparks.get(row["name"] or "")) for row in records(frame)]
-    return Table(NAMES, rows, nothing(filter), left_out=len(frame) - len(rows))
+    columns = tuple(column for column in NAMES if "throughput" in beside or column.name != "trend")
+    rows = [name_row(columns, {**row, "trend": sparks.get(row["name"] or "")}, filter) for row in records(frame)]
+    return Table(columns, rows, nothing(filter), left_out=len(frame) - len(rows))
 
 
-def name_row(row: Mapping[str, Any], filter: TaskFilter, spark: list[float | None] | None) -> list[Any]:
-    values = {column.name: row.get(column.name) for column in NAMES} | {"trend": spark}
+def name_row(columns: Sequence[Column], row: Mapping[str, Any], filter: TaskFilter) -> list[Any]:
+    values = {column.name: row.get(column.name) for column in columns}
     if row["name"] is None:
         return [*values.values()]
     own = replace(filter, names=(row["name"],))
@@ -94,7 +100,12 @@ def name_row(row: Mapping[str, Any], filter: TaskFilter, spark: list[float | Non
         "name": leading(own),
         "count": leading(own),
         "failures": leading(replace(own, states=("FAILURE",))),
-        **{column.name: slowest[measure] for column in NAMES for measure in slowest if column.name.startswith(measure)},
+        **{
+            column.name: slowest[measure]
+            for column in columns
+            for measure in slowest
+            if column.name.startswith(measure)
+        },
     }
     return [with_link(value, links.get(column)) for column, value in values.items()]
 
@@ -141,7 +152,12 @@ def filter_of(answer: Answer) -> TaskFilter:
 
 
 def nothing(filter: TaskFilter) -> tuple[str, ...]:
-    return NOTHING_RECORDED if filter == TaskFilter() else NOTHING_FOUND
+    """Why a list is empty; of all tasks of one queue or worker there is no filter to take away."""
+    if filter == TaskFilter():
+        return NOTHING_RECORDED
+    if filter == TaskFilter(queues=filter.queues):
+        return OF_NO_QUEUE
+    return OF_NO_WORKER if filter == TaskFilter(workers=filter.workers) else NOTHING_FOUND
 
 
 def leading(filter: TaskFilter, time: Params | None = None, sort: str = "") -> str:
