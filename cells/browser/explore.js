@@ -14,11 +14,7 @@ export function draw({ data, parentElement, setTriggerValue }) {
   root.cell = data;
   root.send = (message) => setTriggerValue("say", message);
   if (!root.rows) build(root);
-  const served = JSON.stringify([data.queries.map(({ text, on }) => [text, on]), data.instant, data.chart, data.explain]);
-  if (root.served !== served) {
-    root.served = served;
-    keepTo(root, data.queries);
-  }
+  if (!insists(root)) keepTo(root, data);
   show(root);
   return () => {};
 }
@@ -33,15 +29,30 @@ function build(root) {
   root.rows = [];
   root.bar = element("div", { class: "cn-explore-bar" });
   root.list = element("div", { class: "cn-explore-queries" });
-  root.below = element("div", { class: "cn-explore-below" });
   root.starters = element("div");
-  root.append(root.list, root.bar, root.below, root.starters);
+  root.append(root.list, root.bar, root.starters);
 }
 
 // --- the rows ---------------------------------------------------------------------------------------------------
 
-// As the URL has them. Where that is what stands here already, nothing is touched: somebody may be typing.
-function keepTo(root, queries) {
+// What the URL says counts. A refresh that was under way while it changed may have told the server of the address before:
+// then it is told again, once, and nothing here is touched.
+function insists(root) {
+  const { queries, instant, chart, explain } = root.cell, search = new URLSearchParams(location.search);
+  const said = { q: search.getAll("q").filter((text) => text.trim()), off: search.getAll("off"), instant: search.getAll("instant").filter((one) => one === "1"),
+    chart: [search.get("chart") || CHARTS[0][0]], explain: search.getAll("explain").filter(Boolean) };
+  const served = { q: queries.map(({ text }) => text), off: queries.filter(({ on }) => !on).map(({ letter }) => letter), instant: instant ? ["1"] : [], chart: [chart], explain: explain ? [explain] : [] };
+  const behind = JSON.stringify(said) !== JSON.stringify(served), again = root.insisted === location.search;
+  root.insisted = behind ? location.search : null;
+  if (behind && !again) root.send(said);
+  return behind && !again; // a second time it is what the server makes of it
+}
+
+// The rows as they are served. Where that is what stands here already, nothing is touched: somebody may be typing.
+function keepTo(root, { queries, instant, chart, explain }) {
+  const served = JSON.stringify([queries.map(({ text, on }) => [text, on]), instant, chart, explain]);
+  if (root.served === served) return;
+  root.served = served;
   while (root.rows.length > Math.max(queries.length, 1)) drop(root, root.rows.length - 1);
   queries.forEach(({ text, on }, at) => {
     const row = root.rows[at] ?? add(root, "");
