@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from data_sources.audit_query import Audit
 from data_sources.derived_query import Derived
+from data_sources.promql_query import Formatted
 from data_sources.query import Depths, History, Inspect, PromQL, Query, Workers
 from data_sources.queue_query import Leftovers, Xray
 from data_sources.schedule_query import Schedule
@@ -31,7 +32,7 @@ SAMPLED = {
 
 def by_hand(query: Query, transport: str) -> str:
     match query:
-        case PromQL() | Derived():
+        case PromQL() | Formatted() | Derived():
             return query.text
         case Workers():
             return "\n".join(f"celery inspect {method}" for method in ("ping", "stats", "active", "active_queues"))
