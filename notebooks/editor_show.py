@@ -61,7 +61,8 @@ def editor_here() -> Editor:
             st.rerun()
     editor = editors[here]
     if brought := st.session_state.pop("cn_taken", None):
-        editor.take(*brought, controls.current().scope.range, of_headers(st.context.headers).name)
+        title, cells = brought
+        editor.take(title, cells, controls.current().scope.range, of_headers(st.context.headers).name)
         go_on(editor)
     return editor
 

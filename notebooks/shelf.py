@@ -112,6 +112,7 @@ def on_it() -> dict[str, Any]:
 
 
 def example_payload(name: str, notebook: Notebook) -> dict[str, Any]:
-    first = next((cell.text for cell in notebook.cells if isinstance(cell, Prose)), "")
-    line = next((line for line in first.splitlines() if line.strip() and not line.startswith("#")), "")
-    return {"name": name, "title": notebook.title, "line": line[:160], "cells": len(notebook.cells)}
+    texts = [cell.text for cell in notebook.cells if isinstance(cell, Prose)]
+    paragraphs = [" ".join(part.split()) for text in texts for part in text.split("\n\n") if not part.startswith("#")]
+    line = paragraphs[0].partition(". ")[0] if paragraphs else ""
+    return {"name": name, "title": notebook.title, "line": line.rstrip(".:"), "cells": len(notebook.cells)}
