@@ -33,6 +33,35 @@ settings.register_profile("long", settings.get_profile("notebook"), max_examples
 settings.load_profile("long" if os.environ.get("RELIABILITY") else "notebook")
 
 
+LONG = (
+    "test_worker_verdicts",
+    "faults/test_sources",
+    "test_celery_control",
+    "test_flower_control",
+    "test_recorder_faults",
+    "test_recorder",
+    "faults/test_viewers",
+    "test_reliability",
+    "browser/test_control",
+    "test_flower",
+    "test_sign_in",
+    "test_demo",
+    "test_celery_inspect",
+    "test_control_cluster",
+    "faults/test_lifetime",
+    "test_rabbitmq_broker",
+    "test_truth",
+    "test_ask",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first, so that none is alone at the end while other processes have no more."""
+    here = Path(__file__).parent
+    places = {(here / f"{name}.py"): place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
+
+
 @pytest.fixture
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
     """A Redis of one's own: it starts in a tenth of a second."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -380,11 +381,16 @@ def test_others_read_while_a_round_is_taken_in(clock: Clock) -> None:
                 return
 
     readers = [threading.Thread(target=reader) for _ in range(2)]
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(usual / 100)  # so that they meet often
+    try:
+        for thread in readers:
+            thread.start()
+        for round_ in range(40):
+            clock.round(*(said(f"w{round_}-{n}@a") for n in range(30)))
+    finally:
+        ended.set()
+        sys.setswitchinterval(usual)
     for thread in readers:
-        thread.start()
-    for round_ in range(100):
-        clock.round(*(said(f"w{round_}-{n}@a") for n in range(30)))
-    ended.set()
-    for thread in readers:
-        thread.join(10)
+        thread.join()
     assert errors == []
