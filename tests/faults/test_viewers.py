@@ -13,7 +13,7 @@ from tests.faults.conftest import OpenSite, Shop
 from tests.faults.site import Site
 
 SLOT_SECONDS = 5.0  # the sampler's round, and what askers of one question share; from 0:00:00 on
-SLOTS = 4
+SLOTS = 3
 MANY = 50
 
 
