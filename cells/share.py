@@ -17,7 +17,8 @@ from data_sources.fields import one
 from data_sources.sealed import Sealed
 from data_sources.sealed_file import LINK
 from identity import of_headers
-from workspace.snapshots import LIVES, MOST_LINK, MOST_TITLE
+from workspace.keeping import MOST_TITLE
+from workspace.snapshots import LIVES, MOST_LINK
 
 TICK_SECONDS = 0.5
 

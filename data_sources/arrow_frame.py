@@ -91,7 +91,7 @@ def from_bytes(body: bytes) -> pd.DataFrame:
 
 
 def kind_of(field: pa.Field) -> str:
-    kind = (field.metadata or {}).get(DTYPE, b"").decode()
+    kind: str = (field.metadata or {}).get(DTYPE, b"").decode()
     if kind not in TYPES or TYPES[kind] != field.type:
         raise BrokenFrame(f"has a column of type {field.type}, which none of ours has")
     return kind

@@ -25,7 +25,7 @@ def entries(asked: Sequence[tuple[Query, Scope]], told: Told, seconds: float = D
     places = {scope: place_of(scope) for _, scope in questions}
     for query, scope in questions:  # all are under way before any waiting
         desk.ask(query, scope)
-    found = []
+    found: list[Entry] = []
     for query, scope in questions:
         told(len(found), len(questions))
         answer = desk.ask(query, scope, max(0.0, ends - time.monotonic()))
