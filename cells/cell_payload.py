@@ -46,7 +46,7 @@ def laid_out(cell: Cell, answers: Mapping[str, Answer]) -> Table | Facts | Pictu
         if cell.kind == "table":
             return TABLES.get(what, [*answers.values()], lambda: lays_out(rows.frame, answers))
         return lays_out(rows.frame, answers)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except Exception:
         log.exception("view %s cannot read %s", cell.view, type(rows.query).__name__)
         return VIEWS["table"][""](rows.frame, answers)
 
