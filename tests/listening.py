@@ -16,6 +16,7 @@ from data_sources.events.celery_events import Heard, decode
 from data_sources.events.event_stream import EventStream
 from data_sources.events.event_streams import open_events
 from data_sources.history.task_record import TaskRecord, merge
+from demo.servers import PATIENCE_SECONDS
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def listening(url: str, **settings: Any) -> Iterator[EventStream]:
         yield stream
 
 
-def hear_until(stream: EventStream, done: Callable[[Heard], bool], timeout_seconds: float = 30) -> Heard:
+def hear_until(stream: EventStream, done: Callable[[Heard], bool], timeout_seconds: float = PATIENCE_SECONDS) -> Heard:
     """Everything heard until it is `done`."""
     everything = Heard()
     ends = time.monotonic() + timeout_seconds
@@ -75,6 +76,6 @@ def assert_closing_ends_a_read(url: str) -> None:
     reader.start()
     time.sleep(0.1)  # most often it reads by now; it must end either way
     stream.close()
-    reader.join(10)
+    reader.join(60)
     assert not reader.is_alive()
     assert [type(error) for error in errors] == [SourceUnreachable]

@@ -19,7 +19,7 @@ from data_sources.events import amqp_events
 from data_sources.events.celery_events import decode
 from data_sources.events.event_stream import EventStream, Message
 from data_sources.events.event_streams import open_events
-from demo.servers import RabbitMQ
+from demo.servers import PATIENCE_SECONDS, RabbitMQ
 from tests.fault_proxy import FaultProxy, forward
 from tests.impostor import Behaviour, close, hang, impostor, say
 from tests.listening import assert_closing_ends_a_read, hear_until, listening
@@ -40,7 +40,7 @@ def stream(rabbitmq: RabbitMQ, exchange: str) -> Iterator[EventStream]:
 
 def read_all(stream: EventStream, count: int) -> list[Message]:
     messages: list[Message] = []
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + PATIENCE_SECONDS
     while len(messages) < count:
         assert time.monotonic() < ends, messages[:3]
         messages += stream.read(0.5)

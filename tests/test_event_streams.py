@@ -33,7 +33,7 @@ def one_of_each(url: str, folder: Path, prefix: str = "") -> dict[str, TaskRecor
         celery_worker("tests.event_app", "events@test", folder, arguments, environment, ROOT) as worker,
         Celery(broker=url, set_as_current=False, broker_transport_options=options, task_send_sent_event=True) as app,
     ):
-        beats = hear_until(stream, lambda heard: any(beat.kind == "online" for beat in heard.workers), 60).workers
+        beats = hear_until(stream, lambda heard: any(beat.kind == "online" for beat in heard.workers)).workers
         assert {(beat.worker, beat.sw_ident) for beat in beats} == {("events@test", "py-celery")}
         app.control.revoke(ids["revoked"])
         app.send_task("shop.add", (1, 2), task_id=ids["add"])
@@ -69,15 +69,15 @@ def test_what_is_heard_of_tasks_is_what_happened(tasks: dict[str, TaskRecord]) -
     now_us = time.time_ns() // 1000
     for task in tasks.values():
         assert task.sent_us is not None
-        assert now_us - 60 * SECOND < task.sent_us < now_us
+        assert now_us - 900 * SECOND < task.sent_us < now_us
 
     add, fail, retry = tasks["add"], tasks["fail"], tasks["retry"]
     assert (add.name, add.args, add.kwargs, add.result, add.retries) == ("shop.add", "(1, 2)", "{}", "3", 0)
     for task in (add, fail, retry):
         assert task.wait_us is not None
         assert task.runtime_us is not None
-        assert 0 <= task.wait_us < 30 * SECOND
-        assert 0 <= task.runtime_us < 30 * SECOND
+        assert 0 <= task.wait_us < 900 * SECOND
+        assert 0 <= task.runtime_us < 900 * SECOND
     assert (fail.exception, fail.kwargs) == ("KeyError('sku')", "{'password': '********'}")
     assert "Traceback" in (fail.traceback or "")
     assert (retry.retries, retry.exception) == (1, None)

@@ -131,7 +131,7 @@ def test_several_threads_read_at_once(history_url: Secret) -> None:
     where, seen = place(history_url, Cluster()), []
     with closing(Store.open(where)):
         engine = where.open_readonly()
-        together = threading.Barrier(4, timeout=30)
+        together = threading.Barrier(4, timeout=120)
 
         def read() -> None:
             with engine.connect() as connection:

@@ -18,7 +18,7 @@ from data_sources.events import redis_events
 from data_sources.events.celery_events import decode
 from data_sources.events.event_stream import EventStream, Message
 from data_sources.events.event_streams import open_events
-from demo.servers import Redis, accepts, free_port, redis_program, wait_until
+from demo.servers import PATIENCE_SECONDS, Redis, accepts, free_port, redis_program, wait_until
 from tests.fault_proxy import FaultProxy, forward
 from tests.impostor import Behaviour, close, hang, impostor, say
 from tests.listening import assert_closing_ends_a_read, hear_until, listening
@@ -30,7 +30,7 @@ CHANNEL = "/0.celeryev/worker.heartbeat"
 
 def read_all(stream: EventStream, count: int) -> list[Message]:
     messages: list[Message] = []
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + PATIENCE_SECONDS
     while len(messages) < count:
         assert time.monotonic() < ends, messages[:3]
         messages += stream.read(0.5)
@@ -39,7 +39,7 @@ def read_all(stream: EventStream, count: int) -> list[Message]:
 
 def lost(stream: EventStream) -> SourceUnreachable:
     """The error that reading ends in, whatever is still heard before."""
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < ends:
         try:
             stream.read(0.5)
