@@ -31,7 +31,7 @@ from notebooks.file import MAX_BYTES, read, write
 from notebooks.notebook import Ask, Notebook, Prose
 from notebooks.outcome import CANNOT_TELL, FAILS, FINE, Report
 from notebooks.output import say, write_csv, write_file, write_html
-from notebooks.run import DEADLINE_SECONDS, run
+from notebooks.run import DEADLINE_SECONDS, Run, held
 from notebooks.taken import asked
 
 log = logging.getLogger(__name__)
@@ -93,11 +93,11 @@ def run_file(options: argparse.Namespace) -> int:
     fields = var_fields(options.var)
     ask.start(settings.load())
     try:
-        scope = Scope(cluster_of(options.cluster), span)
-        values = variables.chosen(notebook.variables, fields, scope.cluster)
+        cluster = cluster_of(options.cluster)
+        values = variables.chosen(notebook.variables, fields, cluster)
+        scope = held(Scope(cluster, span), deadline)
         report = Report(notebook, scope)
-        report.begin()
-        results = run(notebook, values, scope, deadline, report.tell)
+        results = report.told(Run(notebook, values, scope, deadline).results())
         if options.csv:
             write_csv(options.csv, results, scope)
         if options.html:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from data_sources import ask
 from data_sources.answer import Answer
@@ -27,15 +27,20 @@ class Report:
         self._names = [cell.name for cell in notebook.cells if not isinstance(cell, Prose)]
         self._told = 0
 
-    def begin(self) -> None:
+    def told(self, results: Iterable[Result]) -> list[Result]:
+        """All of them, each told as it comes."""
         window = ask.desk().window(self._scope)
         stretch = f"{iso(window.start)} to {iso(window.end)}, every {format_duration(window.step)}"
         say(f"{self._title} · {self._scope.cluster} · {stretch}", sys.stdout)
         self._show_progress()
+        seen = []
+        for result in results:
+            seen.append(result)
+            if not isinstance(result.cell, Prose):
+                self._tell(result)
+        return seen
 
-    def tell(self, result: Result) -> None:
-        if isinstance(result.cell, Prose):
-            return
+    def _tell(self, result: Result) -> None:
         self._told += 1
         state, words = state_of(result)
         say(f"{result.cell.name:{max(map(len, self._names))}}  {state:8}  {words}", sys.stdout)

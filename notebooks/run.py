@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -39,35 +39,52 @@ class Result:
     verdict: Verdict | None = None
 
 
-def run(
-    notebook: Notebook,
-    values: Values,
-    scope: Scope,
-    deadline_seconds: float = DEADLINE_SECONDS,
-    tell: Callable[[Result], None] | None = None,
-) -> tuple[Result, ...]:
-    """Every cell's answers, in the notebook's order. Each has its own deadline, and `tell` is told of each at once."""
-    ask.ask(Sources(), scope, deadline_seconds)  # what there is decides who is asked
-    for cell in notebook.cells:
-        if isinstance(cell, Ask):
-            answers_to(cell, values, scope, 0.0)  # all are under way before any waiting
-    results = []
-    for cell in notebook.cells:
-        results.append(result(notebook, cell, values, scope, deadline_seconds))
-        if tell:
-            tell(results[-1])
-    return tuple(results)
+def held(scope: Scope, wait_seconds: float) -> Scope:
+    """`scope` from now on: its range stands still, so that all cells are of one stretch."""
+    ask.ask(Sources(), scope, wait_seconds)  # what there is decides who is asked, and how finely
+    window = ask.desk().window(scope)
+    return replace(scope, range=Range(start=window.start, end=window.end), step=window.step)
 
 
-def result(notebook: Notebook, cell: Cell, values: Values, scope: Scope, wait_seconds: float) -> Result:
-    match cell:
-        case Ask():
-            return Result(cell, answers_to(cell, values, scope, wait_seconds))
-        case Sql():
-            return Result(cell, ((answer(notebook, cell.name, values, scope, wait_seconds),),))
-        case Threshold():
-            return Result(cell, verdict=judged(cell, answer(notebook, cell.name, values, scope, wait_seconds)))
-    return Result(cell)
+class Run:
+    """One run of a notebook: each question is asked once, and all that reads it reads the same rows."""
+
+    def __init__(self, notebook: Notebook, values: Values, scope: Scope, deadline_seconds: float) -> None:
+        self._notebook, self._values, self._scope = notebook, values, scope
+        self._deadline_seconds = deadline_seconds  # of each cell
+        self._known: dict[str, Answers] = {}
+
+    def results(self) -> Iterator[Result]:
+        """In the notebook's order, each as soon as it is there."""
+        for cell in self._notebook.cells:
+            if isinstance(cell, Ask):
+                answers_to(cell, self._values, self._scope, 0.0)  # all are under way before any waiting
+        for cell in self._notebook.cells:
+            yield self.result(cell)
+
+    def result(self, cell: Cell) -> Result:
+        match cell:
+            case Ask():
+                return Result(cell, self._answers(cell))
+            case Sql():
+                return Result(cell, ((self.answer(cell.name),),))
+            case Threshold():
+                return Result(cell, verdict=judged(cell, self.answer(cell.name)))
+        return Result(cell)
+
+    def answer(self, name: str) -> Answer:
+        """As `derived`, with all that it is made of asked."""
+        try:
+            questions = needs.questions(self._notebook, name)
+        except NotebookError as error:
+            return refusal(name, error.message)
+        first = {cell.name: self._answers(cell)[0][0] for cell in questions}
+        return derived(self._notebook, name, first, self._values, self._scope, self._deadline_seconds)
+
+    def _answers(self, cell: Ask) -> Answers:
+        if cell.name not in self._known:
+            self._known[cell.name] = answers_to(cell, self._values, self._scope, self._deadline_seconds)
+        return self._known[cell.name]
 
 
 def answers_to(cell: Ask, values: Values, scope: Scope, wait_seconds: float) -> Answers:
@@ -83,19 +100,6 @@ def answers_to(cell: Ask, values: Values, scope: Scope, wait_seconds: float) -> 
     if not wait_seconds:
         return begun
     return tuple(tuple(ask.ask(query, scope, max(0.0, ends - time.monotonic())) for query in row) for row in rows)
-
-
-def answer(notebook: Notebook, name: str, values: Values, scope: Scope, wait_seconds: float) -> Answer:
-    """As `derived`, with all that it is made of asked within that time."""
-    ends = time.monotonic() + wait_seconds
-    try:
-        questions = needs.questions(notebook, name)
-    except NotebookError as error:
-        return refusal(name, error.message)
-    for cell in questions:
-        answers_to(cell, values, scope, 0.0)
-    first = {cell.name: answers_to(cell, values, scope, max(0.0, ends - time.monotonic()))[0][0] for cell in questions}
-    return derived(notebook, name, first, values, scope, max(0.0, ends - time.monotonic()))
 
 
 def derived(
@@ -141,7 +145,7 @@ def range_of(notebook: Notebook, name: str, scope: Scope) -> Range:
 
 
 def scope_of(cell: Ask, scope: Scope) -> Scope:
-    return replace(scope, range=cell.range) if cell.range else scope
+    return replace(scope, range=cell.range, step=None) if cell.range else scope
 
 
 def parameters(variables: Sequence[Variable], values: Values) -> Parameters:

@@ -110,7 +110,7 @@ def selected(blank: Answer, text: str, tables: Sequence[Table], parameters: Para
 
 def with_what_is_true_of(tables: Sequence[Table], answer: Answer) -> Answer:
     """`answer` with the notes of its tables, and the failure of one of them beside it."""
-    notes = [note for table in tables for note in table.answer.notes if note.kind != "absent"]
+    notes = [note for table in tables for note in table.answer.notes]
     answer = replace(answer, notes=tuple(dict.fromkeys((*answer.notes, *notes))))
     failed = next(((table.answer.failure, table.name) for table in tables if table.answer.failure), None)
     if failed and failed[0] and not answer.failure and answer.measured_at:

@@ -94,7 +94,7 @@ async def answered(request: Request, make: Callable[[Asked], Response]) -> Respo
 
 
 def whole_file(asked: Asked) -> Response:
-    results = run.run(asked.notebook, asked.values, asked.scope, CELL_SECONDS)
+    results = [*run.Run(asked.notebook, asked.values, asked.scope, CELL_SECONDS).results()]
     made_at = datetime.now(UTC)
     shown = pieces(results, asked.values, View(asked.scope, None, ()))
     body = html(asked.notebook.title, shown, made_at, address=desk.desk().settings.public_url or "")
@@ -103,7 +103,7 @@ def whole_file(asked: Asked) -> Response:
 
 
 def file_of_cell(kind: str, method: str, asked: Asked) -> Response:
-    answer = run.answer(asked.notebook, asked.cell, asked.values, asked.scope, CELL_SECONDS)
+    answer = run.Run(asked.notebook, asked.values, asked.scope, CELL_SECONDS).answer(asked.cell)
     return file_of(answer, Export(answer.query, asked.scope, "tidy", False, "", ()), kind, method)
 
 
