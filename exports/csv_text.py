@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from exports.plain_values import TEXT, is_unknown, iso_text, name_of, plain
 
 BATCH_ROWS = 50_000
+SHARED = 4  # rows a time, from which on it is kept as text
 
 # A text that begins so is a formula to a spreadsheet (OWASP, CSV injection), in full-width characters too.
 FORMULA = "^[=+\\-@\\t\\r\\n＝＋－＠]"
@@ -37,7 +38,7 @@ def csv_chunks(frame: pd.DataFrame, *, nan_is_data: bool = False, more: Iterable
     """
     if frame.columns.empty:
         return
-    yield csv_lines([inert(pa.array([plain(str(name))], TEXT)) for name in frame.columns])
+    yield csv_lines([quoted(inert(pa.array([plain(str(name))], TEXT))) for name in frame.columns])
     for each in chain((frame,), more):
         columns = [arrow_column(each.iloc[:, place], nan_is_data) for place in range(each.shape[1])]
         for start in range(0, len(each), BATCH_ROWS):
@@ -45,10 +46,9 @@ def csv_chunks(frame: pd.DataFrame, *, nan_is_data: bool = False, more: Iterable
 
 
 def csv_lines(columns: Sequence[pa.Array]) -> bytes:
-    """Columns of text as lines. Arrow keeps the texts of a column end to end: a column of lines is the CSV itself."""
+    """Columns of cells as lines. Arrow keeps the texts of a column end to end: a column of lines is the CSV itself."""
     unknown = "" if len(columns) > 1 else '""'  # an empty line would be no row
-    cells = [quoted(column) for column in columns]
-    rows = pc.binary_join_element_wise(*cells, text(","), null_handling="replace", null_replacement=unknown)
+    rows = pc.binary_join_element_wise(*columns, text(","), null_handling="replace", null_replacement=unknown)
     rows = pc.binary_join_element_wise(rows, text("\n"), text(""))
     return bytes(rows.buffers()[2][: pc.sum(pc.binary_length(rows)).as_py()])
 
@@ -70,7 +70,9 @@ def inert(cells: pa.Array) -> pa.Array:
 
 
 def arrow_column(series: pd.Series, nan_is_data: bool) -> pa.Array:
-    """A column with nulls for the unknown; categories and objects as finished text, dictionary-encoded."""
+    """A column with nulls for the unknown; what comes many times (categories, objects, the times of series) as finished
+    cells, dictionary-encoded.
+    """
     if isinstance(series.dtype, pd.CategoricalDtype):
         codes = series.cat.codes.to_numpy()
         names = column_text(arrow_column(pd.Series(series.cat.categories), nan_is_data))
@@ -78,13 +80,23 @@ def arrow_column(series: pd.Series, nan_is_data: bool) -> pa.Array:
     if series.dtype.kind == "m":
         return pa.array(series.dt.total_seconds(), from_pandas=True)
     if series.dtype == object:
-        return object_text(series).dictionary_encode()
+        encoded = object_text(series).dictionary_encode()
+        return pa.DictionaryArray.from_arrays(encoded.indices, quoted(encoded.dictionary))
     array = pa.array(series, from_pandas=not (nan_is_data and series.dtype.kind == "f"))
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    return shared_times(array) if pa.types.is_timestamp(array.type) else array
+
+
+def shared_times(times: pa.Array) -> pa.Array:
+    """Times, written once each where many rows have the same."""
+    encoded = times.dictionary_encode()
+    if SHARED * len(encoded.dictionary) > len(times):
+        return times
+    return pa.DictionaryArray.from_arrays(encoded.indices, iso_text(encoded.dictionary))
 
 
 def column_text(array: pa.Array) -> pa.Array:
-    """The cells of a column as text, not yet quoted."""
+    """The cells of a column as they stand in the file."""
     kind = array.type
     if pa.types.is_dictionary(kind):
         return array.dictionary_decode()  # finished by arrow_column
@@ -93,10 +105,10 @@ def column_text(array: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(kind):
         return iso_text(array)
     if pa.types.is_nested(kind):
-        return object_text(array.to_pylist())
+        return quoted(object_text(array.to_pylist()))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return inert(array.cast(TEXT))
-    return array.cast(TEXT)
+        return quoted(inert(array.cast(TEXT)))
+    return array.cast(TEXT) if pa.types.is_primitive(kind) else quoted(array.cast(TEXT))
 
 
 def float_text(array: pa.Array) -> pa.Array:

@@ -26,7 +26,7 @@ from data_sources.task_query import Cursor, TaskFilter, Tasks
 from data_sources.version import VERSION
 from demo.servers import accepts, free_port, wait_until
 from identity import HEADER, NOBODY, Person, to_header
-from routes import export, health
+from routes import export, export_file, health
 from tests.deadline import within
 from tests.steered import ANN, VIEWER
 
@@ -351,7 +351,7 @@ def test_a_file_that_cannot_be_finished_is_cut_off_and_never_ends_as_if_it_were_
         yield b"time,value\n"
         raise MemoryError
 
-    monkeypatch.setattr(export, f"{kind}_chunks", breaks)
+    monkeypatch.setattr(export_file, f"{kind}_chunks", breaks)
 
     with pytest.raises(http.client.IncompleteRead):
         get(port, f"/export.{kind}?source=promql&q=up")

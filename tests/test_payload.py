@@ -106,7 +106,7 @@ inspects = st.builds(Inspect, st.sampled_from([m for m in METHODS if m != "query
 )
 measured = st.sampled_from([(name, by) for name, splits in SIGNALS.items() for by in splits])
 queries = st.one_of(
-    st.builds(PromQL, names.filter(str.strip), st.booleans()),
+    st.builds(PromQL, names.filter(str.strip)),
     inspects,
     st.builds(Workers, some),
     st.builds(Depths, some),
