@@ -163,8 +163,8 @@ def test_parts_stand_under_each_other_and_say_what_is_lost() -> None:
     table = views.explained(frame, {"rows": answered(Explained("sum(up)"), frame)})
     assert json.loads(json.dumps(table.rows)) == [
         ["sum(up)", 1, "", [["job", "warn", "Gone from here on"]], [], 2.0, 5],
-        ["└ up", 3, "why", [], ["job"], None, None],
-        ["\u00a0\u00a0└ time()", None, "", [], None, None, None],
+        ["└\u00a0up", 3, "why", [], ["job"], None, None],
+        ["\u00a0\u00a0└\u00a0time()", None, "", [], None, None, None],
     ]
 
 

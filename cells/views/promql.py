@@ -71,7 +71,7 @@ def explained(frame: pd.DataFrame, _answers: Mapping[str, Answer]) -> Table:
 
 def indented(depth: int, text: str) -> str:
     """Under what it is part of; the spaces stay where lines break."""
-    return "\u00a0\u00a0" * (depth - 1) + "└ " + text if depth else text
+    return "\u00a0\u00a0" * (depth - 1) + "└\u00a0" + text if depth else text
 
 
 def library(frame: pd.DataFrame, _answers: Mapping[str, Answer]) -> Table:
