@@ -234,3 +234,12 @@ def test_a_text_no_database_takes_is_kept_as_far_as_it_can_be(opened: Workspace)
 
     assert notebooks.read(opened, one.id).text == "a\ufffdb\ufffdc 🦉"
     assert (one.title, one.author) == ("\ufffd" * 200, "x" * 200)
+
+
+@pytest.mark.parametrize("id", ["a\ud800", "a\0b", "../../etc/passwd", "'; DROP TABLE drafts"])
+def test_an_id_that_no_database_could_hold_is_one_of_nothing(opened: Workspace, id: str) -> None:
+    ways: list[Callable[[Workspace, str], object]] = [notebooks.read, drafts.read_draft, snapshots.body]
+    for way in [*ways, drafts.restore_draft]:
+        with pytest.raises(QueryRejected, match="there is no") as refused:
+            way(opened, id)
+        str(refused.value).encode()

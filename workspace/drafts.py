@@ -107,7 +107,8 @@ def restore_draft(workspace: Workspace, id: str) -> None:
 
 
 def found(connection: Connection, id: str) -> RowMapping:
-    row = connection.execute(select(drafts).where(drafts.c.id == id, drafts.c.deleted_us.is_(None))).mappings().first()
+    asked = select(drafts).where(drafts.c.id == plain(id), drafts.c.deleted_us.is_(None))
+    row = connection.execute(asked).mappings().first()
     if row is None:
         raise missing(drafts, id)
     return row

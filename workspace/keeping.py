@@ -67,13 +67,15 @@ def restore(workspace: Workspace, table: Table, id: str) -> None:
 
 def mark(workspace: Workspace, table: Table, id: str, **values: object) -> None:
     with workspace.write() as connection:
-        if connection.execute(update(table).where(table.c.id == id).values(values)).rowcount == 0:
+        if connection.execute(update(table).where(table.c.id == plain(id)).values(values)).rowcount == 0:
             raise missing(table, id)
 
 
 def missing(table: Table, id: str) -> QueryRejected:
     what = table.name.removesuffix("s")
-    return QueryRejected(SOURCE, f"there is no {what} “{id[:40]}”", "It may have been deleted, or have expired", "id")
+    return QueryRejected(
+        SOURCE, f"there is no {what} “{plain(id)[:40]}”", "It may have been deleted, or have expired", "id"
+    )
 
 
 def forget_deleted(connection: Connection, table: Table) -> None:

@@ -133,7 +133,7 @@ def read(workspace: Workspace, id: str, revision: int | None = None) -> Opened:
 def history(workspace: Workspace, id: str) -> list[Revision]:
     """The revisions that are kept of it, newest first. Raises SourceUnreachable."""
     columns = revisions.c.number, revisions.c.author, revisions.c.at_us
-    asked = select(*columns).where(revisions.c.notebook == id).order_by(revisions.c.number.desc())
+    asked = select(*columns).where(revisions.c.notebook == plain(id)).order_by(revisions.c.number.desc())
     with workspace.read() as connection:
         rows = connection.execute(asked).all()
     return [Revision(number=number, author=author, at=moment(at_us)) for number, author, at_us in rows]
@@ -160,7 +160,7 @@ def restore_notebook(workspace: Workspace, id: str) -> None:
 
 
 def found(connection: Connection, id: str) -> RowMapping:
-    asked = select(notebooks).where(notebooks.c.id == id, notebooks.c.deleted_us.is_(None))
+    asked = select(notebooks).where(notebooks.c.id == plain(id), notebooks.c.deleted_us.is_(None))
     row = connection.execute(asked).mappings().first()
     if row is None:
         raise missing(notebooks, id)

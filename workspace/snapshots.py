@@ -93,7 +93,7 @@ def listed(workspace: Workspace, *, deleted: bool = False, id: str | None = None
     columns = [column for column in snapshots.c if column is not snapshots.c.body]
     asked = select(*columns).where(gone, snapshots.c.expires_us > now_us()).order_by(snapshots.c.changed_us.desc())
     if id is not None:
-        asked = asked.where(snapshots.c.id == id)
+        asked = asked.where(snapshots.c.id == plain(id))
     names = ("id", "title", "made_by", "link", "answers", "bytes", "deleted_by")
     with workspace.read() as connection:
         rows = connection.execute(asked).mappings().all()
