@@ -10,7 +10,6 @@ from cells.payload import ms
 from charts.rows import KINDS
 from data_sources.answer import Answer
 from data_sources.query import METHODS, SIGNALS
-from data_sources.task_query import SORTS
 from notebooks import link
 from notebooks.editor import Editor
 from notebooks.edits import measured
@@ -69,7 +68,6 @@ def head_payload(
             "signals": SIGNALS,
             "methods": METHODS,
             "views": VIEWS,
-            "sorts": SORTS,
         },
     }
 

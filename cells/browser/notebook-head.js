@@ -2,7 +2,7 @@
 
 import { copy, element, redraw } from "./dom.js";
 import { clock, zone } from "./format.js";
-import { pageLink } from "./links.js";
+import { address, pageLink } from "./links.js";
 import { learn } from "./notebook-known.js";
 import { listens, say } from "./notebook-say.js";
 import { variablesForm } from "./notebook-variables.js";
@@ -77,16 +77,7 @@ function panel(label, build) {
 }
 
 function links(cell) {
-  const address = (own, time) => {
-    const url = new URL(location.href);
-    for (const [name, value] of Object.entries({ from: null, to: null, range: null, zoom: null, ...own, ...time })) {
-      if (value === null) url.searchParams.delete(name);
-      else url.searchParams.set(name, value);
-    }
-    url.hash = "";
-    return url.href;
-  };
-  const row = (label, line, own, time) => element("p", {}, element("button", { type: "button", onclick: (event) => copy(address(own, time), event.target) }, label), element("span", { class: "cn-muted" }, line));
+  const row = (label, line, own, time) => element("p", {}, element("button", { type: "button", onclick: (event) => copy(String(address({ zoom: null, ...own, ...time })), event.target) }, label), element("span", { class: "cn-muted" }, line));
   const whole = { draft: null, id: null, add: null, revision: null, example: null, text: cell.whole };
   const saved = { draft: null, text: null, add: null, example: null, id: cell.id, revision: null };
   const { live, frozen } = cell.links;
