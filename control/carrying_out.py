@@ -73,7 +73,8 @@ def looked(order: LookInside, facts: Facts) -> Reply:
     began, at = time.monotonic(), datetime.now(UTC)
     sample = rabbitmq_xray.look(facts.cluster, order, GIVE_SECONDS)
     facts.desk.keep_look(facts.name, order.queue, Look(sample, at, timedelta(seconds=time.monotonic() - began)))
-    return Reply(order.queue, "done", f"{many(len(sample.messages), 'message')} seen and put back")
+    told = f"{many(len(sample.messages), 'message')} seen and put back; “What is inside” (source=xray) shows them"
+    return Reply(order.queue, "done", told)
 
 
 def unheard(plan: Plan, heard: Sequence[Reply], why: str) -> list[Reply]:

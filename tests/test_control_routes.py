@@ -49,6 +49,7 @@ ACCESS = Access(
     ),
 )
 A, B = "celery@mail-1", "celery@mail-2"
+SEEN = "20 messages seen and put back; “What is inside” (source=xray) shows them"
 GROW = {"dry_run": True, "workers": [A], "n": 2}
 
 
@@ -149,7 +150,7 @@ def test_what_is_seen_by_a_look_is_kept_for_its_queue_and_not_told_in_the_reply(
     status, outcome = api.call("/api/control/look_inside", {"nonce": plan["nonce"]})
     assert (status, outcome["replies"]) == (
         200,
-        [{"about": "mail", "outcome": "done", "text": "20 messages seen and put back"}],
+        [{"about": "mail", "outcome": "done", "text": SEEN}],
     )
     assert stage.looks == [("default", "mail", 20)]
     assert [one.action for one in entries(api.desk.workspace)] == ["look_inside", "look_inside"]

@@ -67,7 +67,7 @@ def pool(answers: Answers) -> tuple[Offer, ...]:
         ),
         plain(EnableEvents, "Events on", "Let it tell of its tasks"),
         plain(DisableEvents, "Events off", "Let it tell nothing of its tasks"),
-        plain(PoolRestart, "Restart pool", "Replace its processes", destroys=True),
+        plain(PoolRestart, "Restart pool", "Restart its pool: replace its processes", destroys=True),
         plain(Shutdown, "Shut down", "Shut down", destroys=True),
     )
 
@@ -127,14 +127,14 @@ def consumers(answers: Answers) -> tuple[Offer, ...]:
         plain(
             AddConsumer,
             "Add consumer",
-            "Take tasks from another queue too",
+            "Add a consumer: take tasks from another queue too",
             Field("queue", "Queue", options=every, help="One that does not exist is made."),
             line=UNTIL_RESTART,
         ),
         plain(
             CancelConsumer,
             "Cancel consumer",
-            "Take no more tasks from a queue",
+            "Cancel a consumer: take no more tasks from a queue",
             Field("queue", "Queue", kind, options=taken),
             line=UNTIL_RESTART,
         ),
@@ -169,7 +169,7 @@ def queue(name: str, answers: Answers) -> tuple[Offer, ...]:
             refused="" if own else "No worker that is known takes from it.",
         ),
         *looks(answers["depths"], given, about),
-        plain(Purge, "Purge", "Delete all that waits in it", given=given, about=about, destroys=True),
+        plain(Purge, "Purge", "Purge it: delete all that waits", given=given, about=about, destroys=True),
     )
 
 
@@ -179,7 +179,11 @@ def looks(depths: Answer, given: tuple[tuple[str, str], ...], about: Objects) ->
         return ()
     most = Field("n", "Messages", "number", str(FEW), help=f"The first so many, {MOST_MESSAGES} at most.")
     line = "They are taken out and put back at once. RabbitMQ marks them as redelivered."
-    return (plain(LookInside, "Look inside", "See what waits in it", most, given=given, about=about, line=line),)
+    return (
+        plain(
+            LookInside, "Look inside", "Look inside: see what waits in it", most, given=given, about=about, line=line
+        ),
+    )
 
 
 def slots(label: str) -> Field:

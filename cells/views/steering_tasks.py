@@ -29,11 +29,11 @@ def task(id: str, answers: Answers) -> tuple[Offer, ...]:
     if run and run.ended:
         return (retry(run, answers), form_of(run.name or ""))
     return (
-        plain(Revoke, "Revoke", "Do not run it", given=given, about=about),
+        plain(Revoke, "Revoke", "Revoke it: it is not run", given=given, about=about),
         plain(
             Revoke,
             "Terminate",
-            "End it while it runs",
+            "Terminate it: end it while it runs",
             Field("signal", "Signal to its process", "choice", SIGNALS[0], options(SIGNALS)),
             name="terminate",
             given=(*given, ("terminate", "1")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,12 @@ class Shop:
     dashboard: Dashboard
     app: Celery
     workers: dict[str, Process]
+    start: Callable[[str], Process]
+
+    def restart(self, worker: str) -> None:
+        self.workers[worker].stop()
+        self.workers[worker] = self.start(worker)
+        wait_until(lambda: bool(self.app.control.inspect([worker], timeout=2).ping()), "the worker that was restarted")
 
     def says(self, method: str, worker: str) -> Any:
         """What a worker answers to an inspect method, in celery's shape."""
@@ -46,10 +52,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with Redis(folder / "redis") as redis:
         env = {"CELERY_BROKER_URL": redis.url, "PYTHONPATH": str(ROOT)}
         queues = {ONE: "mail,celery", TWO: "mail,celery", LAST: "last"}
-        workers = {
-            name: celery_worker("tests.event_app", name, folder, ["-c", "1", "-E", "-Q", queue], env, ROOT)
-            for name, queue in queues.items()
-        }
+
+        def start(name: str) -> Process:
+            return celery_worker("tests.event_app", name, folder, ["-c", "1", "-E", "-Q", queues[name]], env, ROOT)
+
+        workers = {name: start(name) for name in queues}
         access = {"CELERY_NOTEBOOK_LOCAL_OPERATOR": "1"}
         try:
             with (
@@ -58,7 +65,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             ):
                 app.conf.task_send_sent_event = True
                 wait_until(lambda: len(app.control.inspect(timeout=1).ping() or {}) == len(workers), "the workers")
-                yield Shop(dashboard, app, workers)
+                yield Shop(dashboard, app, workers, start)
         finally:
             for worker in workers.values():
                 worker.stop()
@@ -264,6 +271,36 @@ def test_a_phone_shows_all_of_the_dialog(desk: Desk) -> None:
     desk.dialog.get_by_role("button", name="Leave").click()
     expect(desk.dialog).to_have_count(0)
     expect(desk.page.locator(".cn-menu")).to_contain_text(re.compile("Audit"))
+
+
+def test_a_worker_that_was_restarted_makes_its_plan_stale_and_gets_again_what_it_lost(desk: Desk, shop: Shop) -> None:
+    desk.open("/worker", refresh="0", name=LAST)  # who asks a worker that is down does not ask it again at once
+    desk.press("Rate limit")
+    desk.dialog.get_by_label("Task", exact=True).fill("shop.add")
+    desk.dialog.get_by_label("At most").fill("7/m")
+    desk.look()
+    desk.act(f"Limit shop.add to 7/m on {LAST}")
+    expect(desk.told()).to_contain_text("done")
+    desk.page.keyboard.press("Escape")
+    desk.press("Grow")
+    desk.look()
+    expect(desk.dialog.locator(".cn-changes")).to_contain_text("2 processes")
+
+    shop.restart(LAST)
+
+    desk.act(f"Add 1 slot to {LAST}")
+    expect(desk.dialog).to_contain_text("since this was planned")
+    desk.dialog.get_by_role("button", name="Look at it anew").click()
+    expect(desk.dialog.locator(".cn-changes")).to_contain_text("2 processes")
+    desk.page.keyboard.press("Escape")
+    assert len(shop.says("stats", LAST)["pool"]["processes"]) == 1
+
+    expect(desk.page.locator(".cn-told")).to_contain_text("lost at its restart")
+    assert "7/m" not in limit_of(shop, LAST)
+    desk.press("Apply again")
+    desk.act(f"Apply 1 change again to {LAST}")
+    expect(desk.told()).to_contain_text("done")
+    assert "7/m" in limit_of(shop, LAST)
 
 
 def test_a_worker_ends_only_by_its_typed_name_and_never_by_enter(desk: Desk, shop: Shop) -> None:
