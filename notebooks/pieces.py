@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +15,18 @@ from notebooks.notebook import Ask, Prose, Sql, Threshold
 from notebooks.prose import tree
 from notebooks.run import Result, scope_of
 from notebooks.taken import asked, drawn
+from notebooks.variable import Variable
 from notebooks.variables import Values
 
 
 def pieces(results: Iterable[Result], values: Values, view: View) -> list[dict[str, Any]]:
     """In the notebook's order; `values` and the scope of `view` are those that it ran with."""
     return [piece(result, values, view) | {"collapsed": result.cell.collapsed} for result in results]
+
+
+def chosen_words(variables: Sequence[Variable], values: Values) -> str:
+    """The line under a file's title: what its prose speaks of."""
+    return " · ".join(f"{one.title or one.name}: {', '.join(values[one.name]) or 'all'}" for one in variables)
 
 
 def piece(result: Result, values: Values, view: View) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from notebooks.editor import WAYS, open_notebook
 from notebooks.error import NotebookError
 from notebooks.html_file import empty, html
 from notebooks.notebook import Notebook, Prose
-from notebooks.pieces import pieces
+from notebooks.pieces import chosen_words, pieces
 from notebooks.variables import Values, chosen
 from routes.export_file import failed, file_of, refused
 from routes.export_request import Export, cluster_of
@@ -97,7 +97,8 @@ def whole_file(asked: Asked) -> Response:
     results = [*run.Run(asked.notebook, asked.values, asked.scope, CELL_SECONDS).results()]
     made_at = datetime.now(UTC)
     shown = pieces(results, asked.values, View(asked.scope, None, ()))
-    body = html(asked.notebook.title, shown, made_at, address=desk.desk().settings.public_url or "")
+    line, address = chosen_words(asked.notebook.variables, asked.values), desk.desk().settings.public_url or ""
+    body = html(asked.notebook.title, shown, made_at, line=line, address=address)
     name = re.sub(r"[^a-z0-9]+", "-", asked.notebook.title.lower(), flags=re.ASCII).strip("-")[:60] or "notebook"
     return as_file(body, f"{name}-{made_at:%Y%m%dT%H%M%SZ}.html")
 

@@ -1,6 +1,7 @@
 // Sharing a page: links that follow the present or keep a stretch of time, and snapshots that keep the answers.
 
 import { copy, element } from "./dom.js";
+import { savePage } from "./export-page.js";
 import { clock, zone } from "./format.js";
 import { address, pageLink } from "./links.js";
 
@@ -9,16 +10,32 @@ const LIVES = { "7d": "7 days", "30d": "30 days", "1y": "a year" };
 // `root.cell` is what controls.js draws; `drawnAt`: when, by performance.now().
 export function shareChoices(root, drawnAt, send) {
   const { share } = root.cell;
-  if (share.snapshot && !share.snapshot.problem) return ofSnapshot(share);
+  if (share.snapshot && !share.snapshot.problem) return [...ofSnapshot(share), asFile(root.cell)];
   return [
     share.span ? line("Copy live link", "follows the present", () => address(share.here)) : null,
     line("Copy frozen link", "keeps this stretch of time", () => address(frozen(share, drawnAt))),
+    asFile(root.cell),
     element("hr"),
     element("p", {}, element("strong", {}, "Snapshot"), " ", element("span", { class: "cn-muted" },
       "keeps the answers themselves. Its link opens when the sources have long forgotten them.")),
     making(root.cell, send),
     element("p", {}, pageLink("/snapshots", {}, "All snapshots")),
   ];
+}
+
+// What is on the screen now, in a file that opens anywhere.
+function asFile(page) {
+  const said = element("span", { class: "cn-muted", role: "status" }, "one file, plots live, no network; prints well");
+  const button = element("button", { type: "button", "data-focus": "share-html", onclick: async () => {
+    button.disabled = true;
+    try {
+      await savePage(title(page));
+    } catch {
+      said.textContent = "could not be made; try again";
+    }
+    button.disabled = false;
+  } }, "Download as HTML");
+  return element("p", {}, button, said);
 }
 
 function line(label, says, href) {
