@@ -141,7 +141,7 @@ def filled(layer: Layer, values: Values) -> Iterator[tuple[str, str]]:
         elif whole and not whole[1]:
             yield from ((name, value) for value in look_up(name, whole, values) if value)
         else:
-            yield name, ANY.sub(lambda match, name=name: single(name, match, values), text)
+            yield name, ANY.sub(partial(single, name, values), text)
 
 
 def look_up(name: str, match: re.Match[str], values: Values) -> tuple[str, ...]:
@@ -151,7 +151,7 @@ def look_up(name: str, match: re.Match[str], values: Values) -> tuple[str, ...]:
     return values[variable]
 
 
-def single(name: str, match: re.Match[str], values: Values) -> str:
+def single(name: str, values: Values, match: re.Match[str]) -> str:
     """The one value of a variable that stands amid a text."""
     if match[1]:
         return "$"
@@ -167,9 +167,13 @@ def promql(name: str, text: str, values: Values) -> str:
     matches = False  # whether the string that comes next is a regular expression
     for token in TOKENS.finditer(text):
         fill = partial(FILLS.get(token.lastgroup or "", bare), name, values, matches)
-        written.append(ANY.sub(lambda match, fill=fill: "$" if match[1] else fill(match), token[0]))
+        written.append(ANY.sub(partial(put, fill), token[0]))
         matches = token.lastgroup == "match" or (matches and token.lastgroup in ("space", "comment"))
     return "".join(written)
+
+
+def put(fill: Callable[[re.Match[str]], str], match: re.Match[str]) -> str:
+    return "$" if match[1] else fill(match)
 
 
 def in_string(name: str, values: Values, matches: bool, match: re.Match[str]) -> str:
@@ -177,14 +181,14 @@ def in_string(name: str, values: Values, matches: bool, match: re.Match[str]) ->
     if match.string[match.start() - 1] == "\\":
         raise BadParameter(name, f"has a \\ before {match[0]}, which would change what the value means")
     if not matches:
-        return quote(single(name, match, values))[1:-1]
+        return quote(single(name, values, match))[1:-1]
     found = look_up(name, match, values)
     return any_of(found)[1:-1] if len(found) == 1 else f"(?:{any_of(found)[1:-1]})" if found else ".*"
 
 
 def bare(name: str, values: Values, matches: bool, match: re.Match[str]) -> str:
     """What stands for a variable outside of quotes."""
-    value = single(name, match, values)
+    value = single(name, values, match)
     if not BARE.fullmatch(value):
         said = f'takes a number or a duration for {match[0]}; names stand in quotes: "{match[0]}"'
         raise BadParameter(name, said)

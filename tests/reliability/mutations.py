@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,7 +148,7 @@ def links(workspace: Workspace) -> list[str]:
     draft = drafts.keep_draft(workspace, text, title="Why", owner="ana", identified=False)
     frozen = {"from": "2026-03-01T10:00:00+00:00", "to": "2026-03-01T11:00:00+00:00"}
     asked = [layer.params for cell in whole.cells if isinstance(cell, Ask) for row in cell.rows for layer in row.layers]
-    given = [
+    given: list[Mapping[str, object]] = [
         *({"text": link.write(notebook), **shared} for notebook in short()),
         *({"add": link.write_cell(cell), **frozen} for cell in whole.cells),
         *({"example": name, **shared} for name in examples()),
