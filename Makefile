@@ -25,7 +25,7 @@ check: .venv/for-check ## lint, formatting, types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
 
-reliability: .venv/for-test ## kill, flood and cut off the recorder for a quarter of an hour, and print what was counted
+reliability: .venv/for-test ## kill, flood and cut off the recorder, break notebooks and links, and print what was counted
 	@$(BIN)/python -m tests.reliability
 
 bench: .venv/for-bench ## measure against the peers, into benchmarks/results.json
