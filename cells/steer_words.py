@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cells.steer_offer import Objects
+from control.limits import time_words
 from control.planning import Again
 from control.sending import Retry
+from control.words import many, who
 from data_sources.workers.look_inside import LookInside
 from data_sources.workers.orders import (
     AddConsumer,
@@ -29,44 +31,44 @@ from data_sources.workers.send_task import SendTask
 
 def sentence(order: Order, workers: Sequence[str], tasks: int | None = None) -> str:
     """What the button says that does it: `Shut down celery@mail-2`. `tasks`: how many it concerns, where known."""
-    who = whom(workers)
+    whom = who(workers)
     match order:
         case Shutdown():
-            return f"Shut down {who}"
+            return f"Shut down {whom}"
         case PoolRestart():
-            return f"Restart the pool of {who}"
+            return f"Restart the pool of {whom}"
         case PoolGrow(n=n):
-            return f"Add {counted(n, 'slot')} to {who}"
+            return f"Add {many(n, 'slot')} to {whom}"
         case PoolShrink(n=n):
-            return f"Take {counted(n, 'slot')} from {who}"
+            return f"Take {many(n, 'slot')} from {whom}"
         case Autoscale(max=most, min=least):
-            return f"Scale {who} between {least} and {most} slots"
+            return f"Scale {whom} between {least} and {most} slots"
         case AddConsumer(queue=queue):
-            return f"Let {who} consume {queue}"
+            return f"Let {whom} consume {queue}"
         case CancelConsumer(queue=queue):
-            return f"Stop {who} consuming {queue}"
+            return f"Stop {whom} consuming {queue}"
         case EnableEvents():
-            return f"Switch task events on at {who}"
+            return f"Switch task events on at {whom}"
         case DisableEvents():
-            return f"Switch task events off at {who}"
+            return f"Switch task events off at {whom}"
         case RateLimit(task=task, rate=rate):
             lifted = rate.partition("/")[0].strip("0.") == ""
-            return f"Lift the rate limit of {task} on {who}" if lifted else f"Limit {task} to {rate} on {who}"
+            return f"Lift the rate limit of {task} on {whom}" if lifted else f"Limit {task} to {rate} on {whom}"
         case TimeLimit(task=task, soft=soft, hard=hard):
-            return f"Set the time limits of {task} on {who}: {limits(soft, hard)}"
+            return f"Set the time limits of {task} on {whom}: {time_words(soft, hard)}"
         case Revoke(ids=ids, terminate=terminate):
             return f"{'Terminate' if terminate else 'Revoke'} {some_tasks(ids)}"
         case Retry(ids=ids):
-            return f"Retry {some_tasks(ids) if tasks is None else counted(tasks, 'task')}"
+            return f"Retry {some_tasks(ids) if tasks is None else many(tasks, 'task')}"
         case Again(orders=orders):
-            return f"Apply {counted(len(orders), 'change')} again to {who}"
+            return f"Apply {many(len(orders), 'change')} again to {whom}"
         case LookInside(queue=queue, n=n):
-            return f"Look at {counted(n if tasks is None else tasks, 'message')} of {queue}"
+            return f"Look at {many(n if tasks is None else tasks, 'message')} of {queue}"
         case Purge(queue=queue):
-            return f"Purge {queue}: delete {'all messages' if tasks is None else counted(tasks, 'message')}"
+            return f"Purge {queue}: delete {'all messages' if tasks is None else many(tasks, 'message')}"
         case SendTask(name=name, queue=queue, retry_of=before):
             return f"{'Retry' if before else 'Run'} {name} on {queue}"
-    return f"{order.kind} {who}"
+    return f"{order.kind} {whom}"
 
 
 def objects(order: Order, workers: Sequence[str]) -> Objects:
@@ -90,18 +92,5 @@ def named(kind: str, names: Sequence[str]) -> Objects:
     return ((kind, tuple(names)),) if names else ()
 
 
-def whom(workers: Sequence[str]) -> str:
-    return workers[0] if len(workers) == 1 else counted(len(workers), "worker")
-
-
 def some_tasks(ids: Sequence[str]) -> str:
-    return f"task {ids[0]}" if len(ids) == 1 else counted(len(ids), "task")
-
-
-def limits(soft: float | None, hard: float | None) -> str:
-    told = [f"{name} {seconds:g} s" for name, seconds in (("soft", soft), ("hard", hard)) if seconds]
-    return ", ".join(told) or "none"
-
-
-def counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return f"task {ids[0]}" if len(ids) == 1 else many(len(ids), "task")

@@ -7,7 +7,7 @@ from typing import Any
 
 from control.plan import Draft, Plan
 from control.planning import grouped
-from control.words import many
+from control.words import many, who
 from data_sources.failure import Failure
 from data_sources.workers.celery_control import Reply
 from data_sources.workers.orders import Order
@@ -22,7 +22,7 @@ REFUSED, FAILED, UNCONFIRMED = "refused", "failed", "unconfirmed"
 
 def record_denied(workspace: Workspace, person: Person, cluster: str, kind: str, workers: Sequence[str]) -> None:
     """Raises SourceError."""
-    record(workspace, act(person, cluster, kind, named(workers), {"workers": list(workers[:100])}, DENIED))
+    record(workspace, act(person, cluster, kind, who(workers), {"workers": list(workers[:100])}, DENIED))
 
 
 def record_asked(workspace: Workspace, person: Person, plan: Plan) -> int:
@@ -84,12 +84,8 @@ def outcomes(replies: Sequence[Reply]) -> list[str]:
 def target(draft: Draft) -> str:
     """What it is about: a worker, a queue or a task by name, or how many."""
     if draft.workers and draft.order.kind != "revoke":
-        return named(draft.workers)
+        return who(draft.workers)
     return draft.lines[0].about if len(draft.lines) == 1 else many(len(draft.lines), "task")
-
-
-def named(workers: Sequence[str]) -> str:
-    return workers[0] if len(workers) == 1 else many(len(workers), "worker")
 
 
 def fields_of(order: Order) -> dict[str, list[str]]:

@@ -17,6 +17,11 @@ def many(count: int, what: str) -> str:
     return f"{count:,} {what if count == 1 else plural}"
 
 
+def who(workers: Sequence[str]) -> str:
+    """The one by its name, or how many."""
+    return workers[0] if len(workers) == 1 else many(len(workers), "worker")
+
+
 def wait_words(ready: int | None) -> str:
     """Of a queue."""
     return "how many wait is not known" if ready is None else f"{many(ready, 'message')} wait"

@@ -63,7 +63,7 @@ ONE: Sequence[tuple[Order, str]] = (
     (RateLimit("shop.add", "0.5/s"), "Limit shop.add to 0.5/s on celery@mail"),
     (RateLimit("shop.add", "0"), "Lift the rate limit of shop.add on celery@mail"),
     (TimeLimit("shop.add", 20.0, None), "Set the time limits of shop.add on celery@mail: soft 20 s"),
-    (TimeLimit("shop.add", None, None), "Set the time limits of shop.add on celery@mail: none"),
+    (TimeLimit("shop.add", None, None), "Set the time limits of shop.add on celery@mail: no limit"),
     (Revoke(("7",)), "Revoke task 7"),
     (Revoke(("7", "8")), "Revoke 2 tasks"),
     (Revoke(("7",), terminate=True), "Terminate task 7"),

@@ -24,6 +24,7 @@ from data_sources.workers.orders import (
     CancelConsumer,
     DisableEvents,
     EnableEvents,
+    Order,
     PoolGrow,
     PoolRestart,
     PoolShrink,
@@ -147,26 +148,26 @@ def queue(name: str, answers: Answers) -> tuple[Offer, ...]:
     own = [row["worker"] for row in rows if name in (row["queues"] or ())]
     others = [row["worker"] for row in rows if row["worker"] not in own]
     about, given = named("queue", [name]), (("queue", name),)
+
+    def of(order: type[Order], label: str, title: str, workers: Sequence[str], why_not: str) -> Offer:
+        refused = "" if workers else why_not
+        fields = several(workers)
+        return plain(order, label, title, fields, given=given, about=about, line=UNTIL_RESTART, refused=refused)
+
     return (
-        plain(
+        of(
             AddConsumer,
             "Add consumers",
             "Let workers take tasks from it",
-            several(others),
-            given=given,
-            about=about,
-            line=UNTIL_RESTART,
-            refused="" if others else "Every worker that is known takes from it already.",
+            others,
+            "Every worker that is known takes from it already.",
         ),
-        plain(
+        of(
             CancelConsumer,
             "Cancel consumers",
             "Let workers take no more tasks from it",
-            several(own),
-            given=given,
-            about=about,
-            line=UNTIL_RESTART,
-            refused="" if own else "No worker that is known takes from it.",
+            own,
+            "No worker that is known takes from it.",
         ),
         *looks(answers["depths"], given, about),
         plain(Purge, "Purge", "Purge it: delete all that waits", given=given, about=about, destroys=True),
