@@ -240,7 +240,7 @@ def test_a_busy_worker_is_asked_once_until_it_has_answered(redis_cluster: Redis,
         send_task(redis_cluster, "solo", tmp_path / "done")
         wait_until(lambda: client.llen("solo") == 0, "the task to be taken")
         # it may have answered the first questions of a round before the task came to it
-        ask_until(lambda: inspector.snapshot(SAMPLED, deadline_seconds=1.0), lambda taken: told(taken) == BUSY)
+        ask_until(lambda: inspector.snapshot(SAMPLED, deadline_seconds=3.0), lambda taken: told(taken) == BUSY)
         for _ in range(5):
             assert told(inspector.snapshot(SAMPLED)) == BUSY
         assert inspector.snapshot(["stats"], workers=["solo@test"]).owing == {"solo@test"}
@@ -264,7 +264,7 @@ def test_a_worker_that_was_busy_is_late_and_not_lost(rabbitmq_cluster: RabbitMQ,
         assert inspector.snapshot(SAMPLED).answered == EVERYONE
         send_task(rabbitmq_cluster, "solo", tmp_path / "done")
         # it may have answered the first questions of a round before the task came to it
-        ask_until(lambda: inspector.snapshot(SAMPLED, deadline_seconds=1.0), lambda taken: told(taken) == BUSY)
+        ask_until(lambda: inspector.snapshot(SAMPLED, deadline_seconds=3.0), lambda taken: told(taken) == BUSY)
         (tmp_path / "done").touch()
         ask_until(lambda: inspector.snapshot(SAMPLED, deadline_seconds=1.0), lambda taken: "solo@test" in taken.late)
         assert inspector.snapshot(SAMPLED).answered == EVERYONE

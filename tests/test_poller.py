@@ -101,9 +101,10 @@ def test_a_failure_stands_beside_the_last_good_value_since_the_first_of_its_row(
 def test_it_asks_on_its_clock_and_the_time_an_answer_takes_is_part_of_it() -> None:
     times: list[float] = []
 
-    def slow() -> None:
+    def slow() -> int:
         times.append(time.monotonic())
         time.sleep(0.3)
+        return len(times)
 
     def gaps() -> list[float]:
         return [b - a for a, b in itertools.pairwise(times)]
