@@ -9,6 +9,7 @@ import re
 import urllib.parse
 import urllib.request
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -168,3 +169,20 @@ def test_a_phone_shows_it_without_scrolling_sideways(visit: Visit, site: Site) -
 
     assert visit.page.evaluate("() => document.documentElement.scrollWidth") <= 390
     assert visit.page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+
+
+def test_the_page_comes_as_one_file_that_shows_the_same(visit: Visit, site: Site, tmp_path: Path) -> None:
+    open_page(visit.page, f"{site.url}/?{PAST}")
+    shown = ["<img src=x onerror=window.__xss=1>", "app.__main__.send", "failed", "shop-1"]
+    expect(visit.page.locator("#cockpit .cn-legend")).to_have_text(shown)
+    visit.page.locator(".cn-share > summary").click()
+    with visit.page.expect_download() as download:
+        visit.page.get_by_role("button", name="Download as HTML").click()
+    download.value.save_as(tmp_path / "page.html")
+    assert visit.errors == []
+
+    visit.page.goto((tmp_path / "page.html").as_uri())
+    expect(visit.page.locator("#cockpit .cn-legend")).to_have_text(shown)
+    expect(visit.page.locator("#cockpit .trace").first).to_be_attached()
+    expect(visit.page.locator("#workers tbody tr")).not_to_have_count(0)
+    assert visit.errors == []
