@@ -121,7 +121,7 @@ class Stage:
         if "uptime" not in said:
             return said
         now = time.monotonic()
-        uptime, since = self.uptimes.get(name, (None, now))
+        uptime, since = self.uptimes.get(name, (-1, now))
         if uptime != said["uptime"]:
             self.uptimes[name] = said["uptime"], now
             return said

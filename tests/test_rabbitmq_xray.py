@@ -6,11 +6,13 @@ import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from kombu import Connection
 
+from control.desk import Desk
 from data_sources.brokers import rabbitmq_xray
 from data_sources.brokers.looks import KEPT, MOST_LOOKS, Look, Looks
 from data_sources.brokers.publish import Publisher
@@ -19,13 +21,19 @@ from data_sources.brokers.xray import MIX_COLUMNS, Sample, message_frame
 from data_sources.brokers.xray_answer import look_answer, of_what
 from data_sources.config import Broker, Cluster, HttpEndpoint
 from data_sources.errors import NotConfirmed, QueryRejected
+from data_sources.query import Depths
 from data_sources.queue_query import Xray
+from data_sources.scope import Scope
 from data_sources.workers.look_inside import LookInside
 from data_sources.workers.send_task import SendTask
 from demo.servers import RabbitMQ, wait_until
 from tests.brokers import new_vhost
 from tests.messages import send
+from tests.steered import ANN
+from tests.watching import watching
 from tests.wiretap import wiretap
+from workspace.audit import entries
+from workspace.store import SqliteHome, Workspace
 
 
 @pytest.fixture
@@ -191,6 +199,32 @@ def test_what_was_seen_stands_for_all_until_it_is_old(cluster: Cluster, url: str
     assert (answer.measured_at, answer.totals["ready"]) == (now, 3)
     looks.keep("mail", Look(Sample((), 0, ()), now - KEPT, timedelta(0)))
     assert look_answer(Xray("mail"), cluster, looks, control=True).notes[0].kind == "absent"
+
+
+def test_an_operators_look_is_planned_done_written_down_and_seen_by_all(
+    rabbitmq: RabbitMQ, url: str, channel: Any, tmp_path: Path
+) -> None:
+    declare(channel, "mail")
+    fill(url, "mail", "a", "b", "b")
+    env = {
+        "CELERY_BROKER_URL": url,
+        "RABBITMQ_MANAGEMENT_URL": str(rabbitmq.management_url),
+        "CELERY_NOTEBOOK_LOCAL_OPERATOR": "1",
+    }
+    with watching(env) as watched, closing(Workspace(SqliteHome(tmp_path / "workspace.db"))) as kept:
+        desk = Desk(watched, kept)
+        wait_until(lambda: "mail" in set(watched.ask(Depths(), Scope()).frame["queue"]), "the queue to be known")
+        plan = desk.plan(ANN, LookInside("mail"), "default")
+        assert [note.kind for note in watched.ask(Xray("mail"), Scope()).notes] == ["absent", "absent"]
+        outcome = desk.act(ANN, plan.nonce)
+        seen = watched.ask(Xray("mail", "task"), Scope())
+        told = [(entry.action, entry.target, entry.outcome) for entry in entries(kept)]
+    assert [(reply.worker, reply.outcome) for reply in outcome.replies] == [("mail", "done")]
+    assert (outcome.failure, outcome.undo) == (None, None)
+    assert seen.frame[["task", "messages"]].to_numpy().tolist() == [["b", 2], ["a", 1]]
+    assert told == [("look_inside", "mail", "done"), ("look_inside", "mail", "asked")]
+    wait_until(lambda: ready(channel, "mail") == 3, "the messages to be back")
+    assert all_of(channel, "mail") == [("a", True), ("b", True), ("b", True)]
 
 
 def test_only_the_last_looks_are_kept() -> None:
