@@ -40,7 +40,8 @@ from data_sources.task_query import TaskFilter
 from data_sources.workers.orders import Order
 from data_sources.workers.task_arguments import MOST_BYTES, parsed
 from identity import Person, of_headers
-from routes.export import export_json, failed, refused
+from routes.export import export_json
+from routes.export_file import failed, refused
 
 LANES = CapacityLimiter(8)  # threads that wait for workers
 ORDERS = (*KINDS, Again.kind)

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from data_sources import ask as desk
 from data_sources.errors import SourceError
 from recorder.metrics import Recorders, exposition
-from routes.export import failed
+from routes.export_file import failed
 
 WAIT_SECONDS = 9.0  # Prometheus gives up after 10
 LANES = CapacityLimiter(1)  # two servers that scrape take turns: what they are told is the same
