@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from demo.servers import Dashboard, Prometheus, Redis, celery_worker
+from demo.servers import Dashboard, Prometheus, Redis, celery_worker, wait_until
 from tests.blocks import prometheus_with, series
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +75,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         env = {"CELERY_BROKER_URL": redis.url, "PYTHONPATH": str(ROOT)}
         worker = celery_worker("tests.celery_app", "w1@shop", folder, ["--pool", "solo"], env, ROOT)
         with worker, Dashboard(folder, settings_for(redis, prometheus)) as dashboard:
+            wait_until(lambda: records(dashboard), "the recorder")  # what ended before it listens was never heard of
             yield Site(dashboard, prometheus, redis)
+
+
+def records(dashboard: Dashboard) -> bool:
+    with urllib.request.urlopen(f"{dashboard.url}/healthz", timeout=60) as reply:
+        sources = json.load(reply)["sources"]
+    return any((source["name"], source["state"]) == ("recorder", "ok") for source in sources)
 
 
 def settings_for(redis: Redis, prometheus: Prometheus) -> dict[str, str]:
