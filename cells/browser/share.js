@@ -63,7 +63,7 @@ function making(page, send) {
   return element("div", {},
     element("p", {}, element("label", {}, "Kept for ", life), " ",
       element("button", { type: "button", "data-focus": "share-make", disabled: under, onclick: wanted }, "Make a snapshot")),
-    element("div", { role: "status" }, made ? told(made) : null));
+    element("div", { class: "cn-made", role: "status" }, made ? told(made) : null));
 }
 
 function told(made) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -9,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
+from urllib.request import urlopen
 
 from playwright.sync_api import APIRequestContext, Browser, Page, expect
 
-from demo.servers import Dashboard, Prometheus, http_ok
+from demo.servers import Dashboard
 from notebooks import link
 from notebooks.notebook import Ask, Layer, Notebook, Prose, Row, Sql, Threshold
 from tests.browser.conftest import ROOT, Site, Visit, opened
@@ -35,14 +37,19 @@ FOUR_CELLS = Notebook(
 
 
 @contextmanager
-def stopped(prometheus: Prometheus, site: Site) -> Iterator[None]:
+def without_prometheus(site: Site) -> Iterator[None]:
     """It does not answer; once it does again, the dashboard knows."""
-    prometheus.signal(signal.SIGSTOP)
+    site.prometheus.signal(signal.SIGSTOP)
     try:
         yield
     finally:
-        prometheus.signal(signal.SIGCONT)
-        prometheus.wait_until(lambda: http_ok(prometheus.port, "/-/ready"))
+        site.prometheus.signal(signal.SIGCONT)
+        site.dashboard.wait_until(lambda: states(site).get("prometheus") == "ok")
+
+
+def states(site: Site) -> dict[str, str]:
+    with urlopen(f"{site.url}/healthz") as answer:
+        return {source["name"]: source["state"] for source in json.load(answer)["sources"]}
 
 
 def csv(requests: APIRequestContext, url: str, **more: str) -> bytes:
@@ -73,7 +80,7 @@ def test_a_snapshot_opens_without_its_source_and_a_bundle_without_any(
     share(page)
     frozen = copied(page, "Copy frozen link")
     page.get_by_role("button", name="Make a snapshot").click()
-    expect(page.locator(".cn-share [role=status]")).to_contain_text("Made. Kept until")
+    expect(page.locator(".cn-made")).to_contain_text("Made. Kept until")
     kept = copied(page, "Copy link")
     bundle = page.get_by_role("link", name="Download it as a bundle").get_attribute("href")
     file = requests.get(f"{site.url}{bundle}").body()
@@ -89,7 +96,7 @@ def test_a_snapshot_opens_without_its_source_and_a_bundle_without_any(
     id = kept.rpartition("snapshot=")[2]
     other = opened(browser, viewport={"width": 390, "height": 844})
     theirs = other.new_page()
-    with stopped(site.prometheus, site):
+    with without_prometheus(site):
         theirs.goto(kept)
         assert seen(theirs) == mine
         expect(theirs.locator(".cn-kept")).to_contain_text("Snapshot of Who is fast?, made 20")
@@ -120,7 +127,7 @@ def test_a_page_keeps_its_answers_and_what_is_deleted_comes_back(visit: Visit, s
     share(page)
     page.get_by_label("Kept for").select_option("1y")
     page.get_by_role("button", name="Make a snapshot").click()
-    expect(page.locator(".cn-share [role=status]")).to_contain_text("Kept until")
+    expect(page.locator(".cn-made")).to_contain_text("Kept until")
     page.get_by_role("link", name="All snapshots").click()
 
     first = page.locator(".cn-kept-list li").first
