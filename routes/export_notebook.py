@@ -94,9 +94,10 @@ async def answered(request: Request, make: Callable[[Asked], Response]) -> Respo
 
 
 def whole_file(asked: Asked) -> Response:
-    results = [*run.Run(asked.notebook, asked.values, asked.scope, CELL_SECONDS).results()]
+    scope = run.held(asked.scope, CELL_SECONDS)
+    results = [*run.Run(asked.notebook, asked.values, scope, CELL_SECONDS).results()]
     made_at = datetime.now(UTC)
-    shown = pieces(results, asked.values, View(asked.scope, None, ()))
+    shown = pieces(results, asked.values, View(scope, None, ()))
     line, address = chosen_words(asked.notebook.variables, asked.values), desk.desk().settings.public_url or ""
     body = html(asked.notebook.title, shown, made_at, line=line, address=address)
     name = re.sub(r"[^a-z0-9]+", "-", asked.notebook.title.lower(), flags=re.ASCII).strip("-")[:60] or "notebook"
