@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 
 Node = str | dict[str, Any]  # a text, or {"tag", "children"} and, of a link, "href"
@@ -36,11 +37,24 @@ TAGS = {
     "tr",
     "ul",
 }
+MOST_DEEP = 50  # a tree is walked node by node, and sent as JSON
 HEADINGS = {"h1": "h2", "h2": "h3", "h3": "h4", "h4": "h5", "h5": "h6", "h6": "h6"}  # the notebook's title is the h1
 
 
 def tree(markdown: str) -> list[Node]:
-    return nodes(SyntaxTreeNode(MARKDOWN.parse(markdown)).children)
+    """What is nested deeper than anybody writes is shown as it stands."""
+    tokens = MARKDOWN.parse(markdown)
+    if depth(tokens) > MOST_DEEP:
+        return [{"tag": "pre", "children": [markdown]}]
+    return nodes(SyntaxTreeNode(tokens).children)
+
+
+def depth(tokens: Sequence[Token]) -> int:
+    deepest = level = 0
+    for token in tokens:
+        level += token.nesting
+        deepest = max(deepest, level + depth(token.children or ()))
+    return deepest
 
 
 def nodes(parsed: Sequence[SyntaxTreeNode]) -> list[Node]:

@@ -85,3 +85,9 @@ def test_any_text_gives_known_nodes_alone(text: str) -> None:
 @pytest.mark.parametrize("part", ["[", "*a", ">", "- ", "![[]()", "`", "<", "&", "[a](", "|a", "a\n=\n"])
 def test_prose_of_the_greatest_length_costs_little(part: str) -> None:
     tree((part * 20_000)[:20_000])  # pytest's limit of time is the test
+
+
+def test_what_is_nested_deeper_than_anybody_writes_stands_as_it_is() -> None:
+    deep = "*" * 2_000 + "a" + "*" * 2_000
+
+    assert tree(deep) == [{"tag": "pre", "children": [deep]}]
