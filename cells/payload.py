@@ -170,7 +170,7 @@ def absences(row: Row, answers: Sequence[Answer]) -> list[str]:
 
 
 def failure_payload(label: str, answer: Answer) -> dict[str, Any]:
-    """What happened and what to do; of the recorder, which all cells miss, that it is silent: the page says why once."""
+    """What happened, what to do; of the recorder, which all cells miss, that it is silent: the page says why once."""
     failure = answer.failure
     assert failure
     silent = failure.source == SOURCE_NAMES["recorder"]
