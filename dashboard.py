@@ -16,9 +16,10 @@ from starlette.middleware import Middleware
 
 from cells import assets as browser
 from control import desk as steering
-from data_sources import ask, bundle, settings
+from data_sources import ask, settings
 from data_sources.access import check_listening
 from data_sources.errors import ConfigError
+from data_sources.sealed import bundle
 from identity.who import Identity
 from recorder.start import Keeper
 from routes import assets, control, export, health, metrics, oidc

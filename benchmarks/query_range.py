@@ -15,7 +15,7 @@ from prometheus_api_client import MetricRangeDataFrame
 
 from benchmarks._interleaved import interleaved
 from data_sources.config import HttpEndpoint
-from data_sources.prometheus import PrometheusClient
+from data_sources.prometheus.client import PrometheusClient
 from data_sources.range_frame import read_result
 from data_sources.scope import Window
 from tests.blocks import prometheus_with, series

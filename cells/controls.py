@@ -11,10 +11,11 @@ import streamlit as st
 
 from cells import component
 from cells.page_view import SHARED, View, read
-from data_sources import ask, bundle
+from data_sources import ask
 from data_sources.errors import BadParameter
 from data_sources.fields import MAX_NAME, MAX_NAMES, Fields, one
 from data_sources.scope import format_duration
+from data_sources.sealed import bundle
 from identity import Person
 
 ZONES = ("Europe/London", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Kolkata", "Asia/Tokyo")

@@ -16,7 +16,7 @@ from charts.theme import LETTERS
 from data_sources.answer import Answer
 from data_sources.errors import BadParameter
 from data_sources.fields import Fields
-from data_sources.promql_place import place_of_error
+from data_sources.prometheus.place import place_of_error
 from data_sources.promql_query import Library
 
 STARTERS = 3

@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from data_sources import ask, sealing
+from data_sources import ask
 from data_sources.errors import SourceError
 from data_sources.query import Query
 from data_sources.scope import Scope
-from data_sources.sealed import Sealed
-from data_sources.sealed_file import BrokenSeal, write
+from data_sources.sealed import sealing
+from data_sources.sealed.answers import Sealed
+from data_sources.sealed.file import BrokenSeal, write
 from workspace import snapshots
 from workspace.opened import opened
 from workspace.snapshots import Snapshot

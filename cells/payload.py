@@ -25,7 +25,7 @@ from data_sources.audit_query import Audit
 from data_sources.derived_query import Derived
 from data_sources.query import Query
 from data_sources.scope import Window
-from data_sources.sealed import MISSING, SOURCE
+from data_sources.sealed.answers import MISSING, SOURCE
 from data_sources.task_query import Tasks
 from exports.about import file_link
 from headlines.headline import Headline

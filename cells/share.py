@@ -14,8 +14,8 @@ from cells.page_view import View, link_params
 from data_sources import ask
 from data_sources.errors import SourceError
 from data_sources.fields import one
-from data_sources.sealed import Sealed
-from data_sources.sealed_file import LINK
+from data_sources.sealed.answers import Sealed
+from data_sources.sealed.file import LINK
 from identity import of_headers
 from workspace.keeping import MOST_TITLE
 from workspace.snapshots import LIVES, MOST_LINK

@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from data_sources import promql
 from data_sources.answer import Answer
 from data_sources.audit_query import Audit
 from data_sources.blank import blank_frame, rejected
@@ -26,14 +25,15 @@ from data_sources.history.reader import HistoryReader
 from data_sources.note import Note
 from data_sources.now import chosen, depths_answer, leftovers_answer, seconds_left, sources_answer, workers_answer
 from data_sources.poller import Reading
-from data_sources.prometheus import PrometheusFacts
+from data_sources.prometheus import promql
+from data_sources.prometheus.client import PrometheusFacts
 from data_sources.promql_query import OfPrometheus
 from data_sources.query import SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
 from data_sources.queue_query import Leftovers, Xray
 from data_sources.run_query import Held
 from data_sources.schedule_query import Schedule
 from data_sources.scope import Scope, Window
-from data_sources.sealed import ReadSealed, Sealed
+from data_sources.sealed.answers import ReadSealed, Sealed
 from data_sources.task_query import OfTasks, Task, Tasks
 from data_sources.watch import Watch
 

@@ -16,7 +16,7 @@ from data_sources.history.failures import FAILURE_COLUMNS
 from data_sources.history.names import NAME_COLUMNS
 from data_sources.history.rows import ONE_TASK_COLUMNS, task_frame
 from data_sources.now_frames import depth_frame, source_frame, worker_frame
-from data_sources.promql_answers import COLUMNS as PROMETHEUS_COLUMNS
+from data_sources.prometheus.answers import COLUMNS as PROMETHEUS_COLUMNS
 from data_sources.promql_query import OfPrometheus
 from data_sources.query import METHODS, Depths, Inspect, Query, Signal, Sources, Workers
 from data_sources.queue_query import Leftovers, Xray

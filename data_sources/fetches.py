@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from data_sources import promql
 from data_sources.answer import Answer
 from data_sources.audit_query import Audit
 from data_sources.blank import blank_frame, rejected
@@ -21,7 +20,8 @@ from data_sources.history.task_run import TaskRun
 from data_sources.latest import RecorderState
 from data_sources.note import Note, listed
 from data_sources.poller import Reading
-from data_sources.promql_answers import about_answer, values_answer
+from data_sources.prometheus import promql
+from data_sources.prometheus.answers import about_answer, values_answer
 from data_sources.promql_query import OfPrometheus
 from data_sources.query import History, Inspect, PromQL, Query
 from data_sources.queue_query import Xray

@@ -18,7 +18,7 @@ from data_sources.history.reader import HistoryReader
 from data_sources.latest import RecorderState, depths_from_json, reading, workers_from_json
 from data_sources.microseconds import moment
 from data_sources.poller import Poller, Reading
-from data_sources.prometheus import PrometheusClient, PrometheusFacts
+from data_sources.prometheus.client import PrometheusClient, PrometheusFacts
 from data_sources.workers.celery_inspect import CeleryInspector
 from data_sources.workers.worker_rows import WorkersReading
 

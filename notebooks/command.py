@@ -27,12 +27,12 @@ from data_sources.fields import Fields
 from data_sources.scope import Range, Scope, parse_duration
 from notebooks import needs, variables
 from notebooks.error import NotebookError
-from notebooks.file import MAX_BYTES, read, write
 from notebooks.notebook import Ask, Notebook, Prose
 from notebooks.outcome import CANNOT_TELL, FAILS, FINE, Report
 from notebooks.output import say, write_csv, write_file, write_html
 from notebooks.run import DEADLINE_SECONDS, Run, held
 from notebooks.taken import asked
+from notebooks.text.file import MAX_BYTES, read, write
 
 log = logging.getLogger(__name__)
 

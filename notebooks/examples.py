@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from notebooks import file
 from notebooks.error import NotebookError
 from notebooks.notebook import Notebook
+from notebooks.text import file
 
 FOLDER = Path(__file__).parent / "examples"
 

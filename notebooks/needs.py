@@ -5,7 +5,7 @@ from __future__ import annotations
 from data_sources.errors import SourceError
 from notebooks.error import NotebookError
 from notebooks.notebook import Ask, Cell, Notebook, Sql, Threshold
-from notebooks.sql import tables_read
+from notebooks.sql.answer import tables_read
 
 
 def reads(cell: Cell) -> tuple[str, ...]:

@@ -17,7 +17,6 @@ from cells.views import VIEWS
 from charts import rows
 from data_sources.errors import BadParameter
 from data_sources.scope import Range
-from notebooks.blocks import Text, blocks
 from notebooks.checks import (
     MAX_LINE,
     MAX_TITLE,
@@ -32,6 +31,7 @@ from notebooks.checks import (
 )
 from notebooks.error import NotebookError
 from notebooks.question import SOURCES, question
+from notebooks.text.blocks import Text, blocks
 from notebooks.variable import Variable
 
 VERSION = 1  # of the file's format

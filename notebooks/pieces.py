@@ -10,7 +10,7 @@ from cells import cell as page
 from cells.cell_payload import cell_payload
 from cells.page_view import View
 from data_sources.errors import BadParameter
-from notebooks.editor_payload import threshold_payload
+from notebooks.editing.payload import threshold_payload
 from notebooks.notebook import Ask, Prose, Sql, Threshold
 from notebooks.prose import tree
 from notebooks.run import Result, scope_of

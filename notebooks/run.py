@@ -19,7 +19,7 @@ from data_sources.scope import Range, Scope
 from notebooks import needs
 from notebooks.error import NotebookError
 from notebooks.notebook import Ask, Cell, Notebook, Sql, Threshold
-from notebooks.sql import Parameters, Table, sql_answer
+from notebooks.sql.answer import Parameters, Table, sql_answer
 from notebooks.taken import asked
 from notebooks.threshold import Verdict, judged
 from notebooks.variable import Variable

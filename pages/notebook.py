@@ -4,7 +4,7 @@ import streamlit as st
 
 from cells import controls
 from data_sources.errors import BadParameter, SourceError
-from notebooks.editor_show import editor_here, show_notebook
+from notebooks.editing.show import editor_here, show_notebook
 from notebooks.error import NotebookError
 
 try:

@@ -1,5 +1,5 @@
 """Notebooks: those that were saved, drafts, and examples to begin with."""
 
-from notebooks.shelf import show_shelf
+from notebooks.editing.shelf import show_shelf
 
 show_shelf()

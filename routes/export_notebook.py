@@ -27,7 +27,7 @@ from data_sources.errors import BadParameter, QueryRejected, SourceError
 from data_sources.fields import Fields, ReadFields, one
 from data_sources.scope import Range, Scope
 from notebooks import run
-from notebooks.editor import WAYS, open_notebook
+from notebooks.editing.editor import WAYS, open_notebook
 from notebooks.error import NotebookError
 from notebooks.html_file import empty, html
 from notebooks.notebook import Notebook, Prose

@@ -22,8 +22,8 @@ from data_sources.answer import Answer
 from data_sources.blank import blank_frame
 from data_sources.errors import BadParameter
 from data_sources.failure import Failure
-from data_sources.library.answer import LIBRARY_COLUMNS
-from data_sources.promql_explained import EXPLAINED_COLUMNS
+from data_sources.prometheus.explained import EXPLAINED_COLUMNS
+from data_sources.prometheus.library.answer import LIBRARY_COLUMNS
 from data_sources.promql_query import MAX_PROMQL, Explained, Library, Metrics
 from data_sources.query import PromQL
 from data_sources.range_frame import tidy_frame

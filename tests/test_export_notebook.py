@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import pytest
 
-from notebooks import link
 from notebooks.notebook import Ask, Layer, Notebook, Prose, Row
+from notebooks.text import link
 from notebooks.variable import Variable
 from tests.exports import Exports, exports_of
 from tests.watching import unwatched

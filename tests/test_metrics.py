@@ -24,8 +24,8 @@ from data_sources.failure import Failure
 from data_sources.history.task_record import TaskRecord
 from data_sources.latest import Row, depths_to_json, failure_to_json, workers_to_json
 from data_sources.microseconds import microseconds
-from data_sources.prometheus import PrometheusClient
-from data_sources.promql import signal
+from data_sources.prometheus.client import PrometheusClient
+from data_sources.prometheus.promql import signal
 from data_sources.workers.worker_rows import WorkersReading
 from demo.servers import Dashboard, Process, Prometheus, Redis, accepts, free_port, wait_until
 from recorder.metrics import LatestReader, Recorders, exposition, host_and_port, known, serve

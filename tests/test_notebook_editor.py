@@ -15,13 +15,13 @@ from cells.cell import row
 from data_sources.errors import QueryRejected
 from data_sources.query import Depths, Signal
 from data_sources.scope import Range
-from notebooks import link
-from notebooks.editor import UNTITLED, Editor, open_notebook
-from notebooks.editor_payload import bar_payload
-from notebooks.edits import Edited
+from notebooks.editing.editor import UNTITLED, Editor, open_notebook
+from notebooks.editing.edits import Edited
+from notebooks.editing.payload import bar_payload
+from notebooks.editing.shelf import Shelf
 from notebooks.error import NotebookError
 from notebooks.notebook import Notebook, Prose, Threshold
-from notebooks.shelf import Shelf
+from notebooks.text import link
 from tests.watching import unwatched
 from workspace import drafts, notebooks
 from workspace.store import SqliteHome, Workspace

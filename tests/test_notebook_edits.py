@@ -14,12 +14,12 @@ from data_sources.audit_query import Audit
 from data_sources.errors import BadParameter
 from data_sources.query import Depths, PromQL, Query, Signal
 from data_sources.task_query import TaskFilter, Tasks
-from notebooks import edits
-from notebooks.edits import MOST_STEPS, Edited, is_same
+from notebooks.editing import edits
+from notebooks.editing.edits import MOST_STEPS, Edited, is_same
+from notebooks.editing.forms import cell_of, value_of, variable_of
+from notebooks.editing.starters import STARTERS, starter
 from notebooks.error import NotebookError
-from notebooks.forms import cell_of, value_of, variable_of
 from notebooks.notebook import Ask, Cell, Notebook, Prose, Sql, Threshold
-from notebooks.starters import STARTERS, starter
 from notebooks.taken import asked, taken
 from notebooks.variable import Variable
 

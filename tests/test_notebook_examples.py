@@ -13,9 +13,9 @@ from cells.views import VIEWS
 from data_sources.answer import Answer
 from data_sources.blank import blank_frame
 from notebooks import taken
-from notebooks.file import read, read_cells, write
 from notebooks.needs import made_of
 from notebooks.notebook import Ask, Notebook, Prose, Threshold
+from notebooks.text.file import read, read_cells, write
 from notebooks.variables import chosen, named
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,8 +7,8 @@ from hypothesis import given
 
 from data_sources.scope import Range
 from notebooks.error import NotebookError
-from notebooks.file import MAX_BYTES, read, write
 from notebooks.notebook import MAX_CELLS, Ask, Layer, Notebook, Prose, Row, Sql, Threshold
+from notebooks.text.file import MAX_BYTES, read, write
 from notebooks.variable import Variable
 from tests.notebook_values import notebooks
 

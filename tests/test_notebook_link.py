@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given
 
 from data_sources.scope import Range
-from notebooks import link
 from notebooks.error import NotebookError
 from notebooks.notebook import Ask, Cell, Layer, Notebook, Prose, Row, Threshold
+from notebooks.text import link
 from notebooks.variable import Variable
 from tests import notebook_values
 

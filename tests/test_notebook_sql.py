@@ -20,11 +20,12 @@ from data_sources.failure import Failure
 from data_sources.note import Note
 from data_sources.query import PromQL
 from data_sources.scope import Range, Scope, Window
-from notebooks import needs, run, sql
+from notebooks import needs, run
 from notebooks.error import NotebookError
 from notebooks.notebook import Ask, Layer, Notebook, Prose, Row, Sql, Threshold
-from notebooks.sql_engine import Engine
-from notebooks.sql_tables import frame_of, stream_of
+from notebooks.sql import answer as sql
+from notebooks.sql.engine import Engine
+from notebooks.sql.tables import frame_of, stream_of
 from notebooks.variable import Variable
 from tests.deadline import within
 

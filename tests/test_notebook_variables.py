@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from data_sources.answer import Answer
 from data_sources.errors import BadParameter
+from data_sources.prometheus.tree import parsed
 from data_sources.promql_query import Explained, LabelValues
-from data_sources.promql_tree import parsed
 from data_sources.query import Depths, History, PromQL, Query, Signal, Workers
 from data_sources.queue_query import Xray
 from data_sources.task_query import TaskFilter, TaskNames, Tasks

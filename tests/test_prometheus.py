@@ -16,8 +16,8 @@ import pytest
 
 from data_sources.config import HttpEndpoint, Secret
 from data_sources.errors import QueryRejected, SourceUnreachable
-from data_sources.prometheus import BuildInfo, PrometheusClient
-from data_sources.promql import signal
+from data_sources.prometheus.client import BuildInfo, PrometheusClient
+from data_sources.prometheus.promql import signal
 from data_sources.scope import Window
 from demo.servers import Process, Prometheus, accepts, free_port, http_ok, program, wait_until
 from tests.blocks import prometheus_with, series

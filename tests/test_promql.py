@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_sources.config import HttpEndpoint
-from data_sources.prometheus import PrometheusClient
-from data_sources.promql import (
+from data_sources.prometheus.client import PrometheusClient
+from data_sources.prometheus.promql import (
     BUILD_INFO,
     FAMILIES,
     Family,

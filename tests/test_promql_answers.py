@@ -9,13 +9,13 @@ import pytest
 
 from data_sources.config import HttpEndpoint
 from data_sources.errors import QueryRejected, SourceError
-from data_sources.library.answer import GIVEN_BY, LIBRARY, LIBRARY_COLUMNS
-from data_sources.prometheus import BuildInfo, Metadata, PrometheusClient
-from data_sources.promql import FAMILIES
-from data_sources.promql_answers import COLUMNS, MOST_VALUES, about_answer, meaning, one_column, values_answer
-from data_sources.promql_explained import MOST_PARTS
+from data_sources.prometheus.answers import COLUMNS, MOST_VALUES, about_answer, meaning, one_column, values_answer
+from data_sources.prometheus.client import BuildInfo, Metadata, PrometheusClient
+from data_sources.prometheus.explained import MOST_PARTS
+from data_sources.prometheus.library.answer import GIVEN_BY, LIBRARY, LIBRARY_COLUMNS
+from data_sources.prometheus.promql import FAMILIES
+from data_sources.prometheus.tree import prettified
 from data_sources.promql_query import Explained, Formatted, LabelNames, LabelValues, Library, Metrics, OfPrometheus
-from data_sources.promql_tree import prettified
 from data_sources.query import PromQL
 from data_sources.scope import Window
 from tests.blocks import prometheus_with, series

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.promql_place import place_of_error
+from data_sources.prometheus.place import place_of_error
+from data_sources.prometheus.tree import MOST_WORDS, NotParsed, prettified, take_apart
 from data_sources.promql_query import MAX_PROMQL
-from data_sources.promql_tree import MOST_WORDS, NotParsed, prettified, take_apart
 
 MOST = 24
 WORDS = (

@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_sources import arrow_frame, bounded_zip, sealed_file
 from data_sources.answer import Answer
 from data_sources.blank import blank_frame
 from data_sources.failure import Failure
@@ -26,8 +25,10 @@ from data_sources.note import Note
 from data_sources.query import Depths, History, PromQL, Query, Signal, Workers
 from data_sources.range_frame import tidy_frame
 from data_sources.scope import EPOCH, Range, Scope, Window
-from data_sources.sealed import Entry, Place, Sealed, can_be_sealed
-from data_sources.sealed_file import BrokenSeal
+from data_sources.sealed import arrow_frame, bounded_zip
+from data_sources.sealed import file as sealed_file
+from data_sources.sealed.answers import Entry, Place, Sealed, can_be_sealed
+from data_sources.sealed.file import BrokenSeal
 from data_sources.task_query import Tasks
 from tests.test_query import queries
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from cells.page_view import frozen, link_params, read
 from cells.share import is_link, with_snapshot
-from data_sources import ask, bundle, sealed_file, sealing
+from data_sources import ask
 from data_sources.answer import Answer
 from data_sources.audit_query import Audit
 from data_sources.config import Access, Cluster, Secret, Settings
@@ -27,7 +27,9 @@ from data_sources.errors import ConfigError, QueryRejected
 from data_sources.failure import Failure
 from data_sources.query import Depths, PromQL, Query, Workers
 from data_sources.scope import Scope
-from data_sources.sealed import Sealed
+from data_sources.sealed import bundle, sealing
+from data_sources.sealed import file as sealed_file
+from data_sources.sealed.answers import Sealed
 from exports.about import file_link
 from routes import bundle as bundle_route
 from routes.front_page import FrontPage

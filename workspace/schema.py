@@ -75,7 +75,7 @@ drafts = kept(
 )
 drafts_by_owner = Index("drafts_by_owner", drafts.c.owner, drafts.c.changed_us)
 
-# Sealed answers of a page (see data_sources/sealed_file.py) and `link`, the page's address with its parameters.
+# Sealed answers of a page (see data_sources/sealed/file.py) and `link`, the page's address with its parameters.
 snapshots = kept(
     "snapshots",
     Column("made_by", Text, nullable=False),

@@ -8,8 +8,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from data_sources.errors import QueryRejected
-from data_sources.sealed import SOURCE, Sealed
-from data_sources.sealed_file import BrokenSeal, read
+from data_sources.sealed.answers import SOURCE, Sealed
+from data_sources.sealed.file import BrokenSeal, read
 from workspace import snapshots
 from workspace.store import Workspace
 

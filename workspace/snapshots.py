@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select
 
 from data_sources.errors import QueryRejected
 from data_sources.microseconds import MICROSECOND, moment, now_us
-from data_sources.sealed import SOURCE as SNAPSHOT
+from data_sources.sealed.answers import SOURCE as SNAPSHOT
 from workspace import keeping
 from workspace.keeping import MOST_NAME, MOST_TITLE, Quota, forget_deleted, new_id, plain
 from workspace.schema import snapshots

@@ -15,8 +15,8 @@ from urllib.request import urlopen
 from playwright.sync_api import APIRequestContext, Browser, Page, expect
 
 from demo.servers import Dashboard
-from notebooks import link
 from notebooks.notebook import Ask, Layer, Notebook, Prose, Row, Sql, Threshold
+from notebooks.text import link
 from tests.browser.conftest import ROOT, Site, Visit, opened
 from tests.browser.test_notebook import FASTEST, RATES, STILL, seen
 

@@ -21,12 +21,12 @@ from cells import page_view
 from data_sources.config import Secret, Settings
 from data_sources.errors import BadParameter, QueryRejected
 from data_sources.query import from_fields
-from notebooks import file, link
-from notebooks.editor import open_notebook
+from notebooks.editing.editor import open_notebook
 from notebooks.error import NotebookError
 from notebooks.examples import FOLDER, examples
 from notebooks.notebook import Ask, Notebook, Prose
 from notebooks.prose import tree
+from notebooks.text import file, link
 from notebooks.variables import chosen, query
 from workspace import drafts, notebooks, opened, snapshots
 from workspace.store import Workspace

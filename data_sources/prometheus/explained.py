@@ -11,8 +11,8 @@ import pandas as pd
 
 from data_sources.errors import QueryRejected, SourceError
 from data_sources.note import Note
-from data_sources.prometheus import SOURCE, PrometheusClient, PromResult
-from data_sources.promql_tree import NotParsed, Part, take_apart
+from data_sources.prometheus.client import SOURCE, PrometheusClient, PromResult
+from data_sources.prometheus.tree import NotParsed, Part, take_apart
 
 MOST_PARTS = 24
 MOST_SERIES = 50  # of a part, whose labels are looked at

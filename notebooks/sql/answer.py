@@ -18,9 +18,9 @@ from data_sources.note import Note
 from data_sources.range_frame import empty_frame
 from data_sources.scope import Range, Scope, Window
 from notebooks.notebook import Sql
-from notebooks.sql_engine import SOURCE, Engine
-from notebooks.sql_range import range_answer
-from notebooks.sql_tables import frame_of, stream_of
+from notebooks.sql.engine import SOURCE, Engine
+from notebooks.sql.range import range_answer
+from notebooks.sql.tables import frame_of, stream_of
 
 SECONDS = 10.0  # of the processor
 MOST_ROWS = 100_000

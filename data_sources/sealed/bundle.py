@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from data_sources.bounded_zip import MOST_BYTES
 from data_sources.config import Broker, Cluster, Secret, Settings
 from data_sources.errors import ConfigError
-from data_sources.sealed import Sealed
-from data_sources.sealed_file import BrokenSeal, read
+from data_sources.sealed.answers import Sealed
+from data_sources.sealed.bounded_zip import MOST_BYTES
+from data_sources.sealed.file import BrokenSeal, read
 
 ID = "bundle"  # what stands for it in a URL, where a snapshot has its id
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from data_sources.errors import QueryRejected, SourceError, SourceUnreachable
 
-PROGRAM = Path(__file__).with_name("sql_process.py")
+PROGRAM = Path(__file__).with_name("process.py")
 SOURCE = "SQL"
 # One arena and the system's allocator, so that what it takes is what it uses and not what it may come to use. Of ours
 # it is told where libraries lie; the broker's password it could otherwise read.
@@ -86,7 +86,7 @@ class Engine:
         self.idle: list[Child] = []
 
     def ask(self, request: Mapping[str, Any], tables: Sequence[bytes] = ()) -> tuple[dict[str, Any], bytes]:
-        """What notebooks.sql_process replies to `request`. Raises QueryRejected and SourceUnreachable."""
+        """What notebooks.sql.process replies to `request`. Raises QueryRejected and SourceUnreachable."""
         while True:
             kept = self.idle.pop() if self.idle else None
             child = kept or Child()

@@ -11,7 +11,7 @@ from data_sources.answer import Answer
 from data_sources.failure import Failure
 from data_sources.query import Query
 from data_sources.scope import Scope
-from data_sources.sealed import Entry, Place, can_be_sealed
+from data_sources.sealed.answers import Entry, Place, can_be_sealed
 
 DEADLINE_SECONDS = 30.0
 

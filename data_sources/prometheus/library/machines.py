@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from data_sources.library.named import Named
-from data_sources.promql import ADVICE, MEMORY, by_container
+from data_sources.prometheus.library.named import Named
+from data_sources.prometheus.promql import ADVICE, MEMORY, by_container
 
 
 def of_containers() -> list[Named]:

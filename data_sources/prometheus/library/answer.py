@@ -6,11 +6,11 @@ from datetime import datetime
 
 import pandas as pd
 
-from data_sources.library.celery import of_celery, of_flower, of_recorder
-from data_sources.library.machines import of_containers, of_hosts, of_targets
-from data_sources.library.named import Named
-from data_sources.prometheus import PrometheusClient
-from data_sources.promql import NOT_RECORDER, RECORDER, any_of
+from data_sources.prometheus.client import PrometheusClient
+from data_sources.prometheus.library.celery import of_celery, of_flower, of_recorder
+from data_sources.prometheus.library.machines import of_containers, of_hosts, of_targets
+from data_sources.prometheus.library.named import Named
+from data_sources.prometheus.promql import NOT_RECORDER, RECORDER, any_of
 
 LIBRARY: tuple[Named, ...] = (
     *of_celery("recorder"),

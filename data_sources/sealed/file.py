@@ -1,7 +1,7 @@
 """Sealed answers as one zip file, and back: a snapshot in the workspace, a bundle on a disk.
 
     manifest.json            what was asked, and of each answer all but its frame; see `Manifest`
-    answers/0001.arrow       a frame each, see data_sources/arrow_frame.py
+    answers/0001.arrow       a frame each, see data_sources/sealed/arrow_frame.py
     README.txt               for whoever finds the file
 
 A file comes from anybody. It is read in memory within bounds, nothing of it is written anywhere, and what does not fit
@@ -18,18 +18,18 @@ from datetime import datetime, timedelta
 import msgspec
 import pandas as pd
 
-from data_sources import arrow_frame
 from data_sources.answer import Answer
-from data_sources.arrow_frame import BrokenFrame
 from data_sources.blank import blank_frame
-from data_sources.bounded_zip import BrokenZip, pack, unpack
 from data_sources.errors import BadParameter
 from data_sources.failure import Failure
 from data_sources.fields import Params
 from data_sources.note import Note
 from data_sources.query import PromQL, Query, from_fields
 from data_sources.scope import EPOCH, LATEST, Range, Window
-from data_sources.sealed import Entry, Place, Sealed
+from data_sources.sealed import arrow_frame
+from data_sources.sealed.answers import Entry, Place, Sealed
+from data_sources.sealed.arrow_frame import BrokenFrame
+from data_sources.sealed.bounded_zip import BrokenZip, pack, unpack
 from data_sources.version import VERSION
 
 FORMAT = 1

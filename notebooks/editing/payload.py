@@ -10,14 +10,14 @@ from cells.payload import ms
 from charts.rows import KINDS
 from data_sources.answer import Answer
 from data_sources.query import METHODS, SIGNALS
-from notebooks import link
-from notebooks.editor import Editor
-from notebooks.edits import measured
+from notebooks.editing.editor import Editor
+from notebooks.editing.edits import measured
+from notebooks.editing.forms import TYPES, spelled, value_of
+from notebooks.editing.starters import VIEWS
 from notebooks.error import NotebookError
-from notebooks.forms import TYPES, spelled, value_of
 from notebooks.notebook import MEASURES, OPS, SQL_CHARTS, Ask, Cell, Notebook, Prose, Threshold
 from notebooks.prose import tree
-from notebooks.starters import VIEWS
+from notebooks.text import link
 from notebooks.threshold import Verdict
 from notebooks.variable import Variable
 from notebooks.variables import Values, choices_of

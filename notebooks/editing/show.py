@@ -24,13 +24,14 @@ from data_sources.query import Depths, Query, Workers
 from data_sources.scope import Scope, iso
 from data_sources.task_query import TaskNames
 from identity import of_headers
-from notebooks import file, needs, run
-from notebooks.editor import MOST_MESSAGES, WAYS, Editor, open_notebook
-from notebooks.editor_payload import bar_payload, end_payload, head_payload, threshold_payload, variables_payload
-from notebooks.edits import Edited
+from notebooks import needs, run
+from notebooks.editing.editor import MOST_MESSAGES, WAYS, Editor, open_notebook
+from notebooks.editing.edits import Edited
+from notebooks.editing.payload import bar_payload, end_payload, head_payload, threshold_payload, variables_payload
 from notebooks.error import NotebookError
 from notebooks.notebook import Ask, Cell, Notebook, Sql, Threshold
 from notebooks.taken import asked
+from notebooks.text import file
 from notebooks.threshold import judged
 from notebooks.variables import PREFIX, Values, choices, chosen, query
 from workspace import notebooks

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from data_sources.query import Depths, Inspect, PromQL, Query, Signal, Workers
 from data_sources.task_query import Tasks
-from notebooks.edits import measured, place
+from notebooks.editing.edits import measured, place
 from notebooks.error import NotebookError
 from notebooks.notebook import Ask, Cell, Layer, Notebook, Prose, Row, Sql, Threshold
 

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from data_sources import promql
 from data_sources.answer import Answer
 from data_sources.errors import QueryRejected, SourceError
-from data_sources.library.answer import LIBRARY, LIBRARY_COLUMNS, library_frame
 from data_sources.note import Note
-from data_sources.prometheus import SOURCE, Metadata, PrometheusClient
-from data_sources.promql_explained import EXPLAINED_COLUMNS, explained
+from data_sources.prometheus import promql
+from data_sources.prometheus.client import SOURCE, Metadata, PrometheusClient
+from data_sources.prometheus.explained import EXPLAINED_COLUMNS, explained
+from data_sources.prometheus.library.answer import LIBRARY, LIBRARY_COLUMNS, library_frame
+from data_sources.prometheus.tree import NotParsed, prettified
 from data_sources.promql_query import (
     Explained,
     Formatted,
@@ -23,7 +24,6 @@ from data_sources.promql_query import (
     Metrics,
     OfPrometheus,
 )
-from data_sources.promql_tree import NotParsed, prettified
 from data_sources.query import PromQL
 from data_sources.scope import Window
 

@@ -1,7 +1,7 @@
 """A notebook as a file: Markdown that reads well where it is rendered, and diffs well.
 
 TOML between two lines `+++` says what the whole is called, how far back it looks and what variables it has; prose is
-prose, and a cell is a fence (see notebooks.cell_file). Reading is strict and bounded, writing gives each notebook one
+prose, and a cell is a fence (see notebooks.text.cell). Reading is strict and bounded, writing gives each notebook one
 text: what was read is written so that it reads the same.
 """
 
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from notebooks import cell_file
-from notebooks.blocks import Fence, Text, blocks
-from notebooks.cell_file import RANGES, read_range
 from notebooks.error import NotebookError
 from notebooks.notebook import KINDS, MAX_CELLS, VERSION, Cell, Notebook, Prose, free_name
-from notebooks.toml_text import line_of, pair, read_toml
+from notebooks.text import cell as cell_file
+from notebooks.text.blocks import Fence, Text, blocks
+from notebooks.text.cell import RANGES, read_range
+from notebooks.text.toml import line_of, pair, read_toml
 from notebooks.variable import Variable
 
 MAX_BYTES = 256 * 1024

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from data_sources.library.named import Named, measured
-from data_sources.promql import FOLD, NOT_RECORDER, RECORDER, Family
+from data_sources.prometheus.library.named import Named, measured
+from data_sources.prometheus.promql import FOLD, NOT_RECORDER, RECORDER, Family
 
 
 def of_celery(family: Family) -> list[Named]:

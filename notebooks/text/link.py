@@ -9,9 +9,9 @@ import re
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-from notebooks import file
 from notebooks.error import NotebookError
 from notebooks.notebook import Cell, Notebook
+from notebooks.text import file
 
 DEFLATED = "a"
 LONGEST = 6_000  # characters; some proxies take 8,000 for the whole address

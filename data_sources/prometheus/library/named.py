@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from data_sources.promql import ADVICE, UNITS, Family, signal
+from data_sources.prometheus.promql import ADVICE, UNITS, Family, signal
 
 WINDOW = timedelta(minutes=5)
 

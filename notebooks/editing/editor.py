@@ -12,14 +12,15 @@ from data_sources import ask
 from data_sources.errors import QueryRejected, SourceError
 from data_sources.fields import Fields, one
 from data_sources.scope import Range
-from notebooks import edits, file, link
-from notebooks.edits import Edited
+from notebooks.editing import edits
+from notebooks.editing.edits import Edited
+from notebooks.editing.forms import cell_of, variable_of
+from notebooks.editing.starters import starter
 from notebooks.error import NotebookError
 from notebooks.examples import example
-from notebooks.forms import cell_of, variable_of
 from notebooks.notebook import Notebook, Threshold
-from notebooks.starters import starter
 from notebooks.taken import taken
+from notebooks.text import file, link
 from workspace import drafts, notebooks
 from workspace.opened import opened
 

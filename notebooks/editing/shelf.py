@@ -12,12 +12,12 @@ from cells import component, controls
 from cells.payload import ms
 from data_sources.errors import SourceError
 from identity import of_headers
-from notebooks import file
-from notebooks.editor import MOST_MESSAGES, Editor, is_identified, told
-from notebooks.edits import Edited
+from notebooks.editing.editor import MOST_MESSAGES, Editor, is_identified, told
+from notebooks.editing.edits import Edited
 from notebooks.error import NotebookError
 from notebooks.examples import examples
 from notebooks.notebook import Notebook, Prose
+from notebooks.text import file
 from workspace import drafts, notebooks
 from workspace.opened import opened
 

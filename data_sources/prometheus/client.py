@@ -23,7 +23,7 @@ import orjson
 from data_sources.config import HttpEndpoint
 from data_sources.errors import BadParameter, QueryRejected, SourceError, SourceUnreachable
 from data_sources.http import MAX_BYTES, HttpClient, Pairs, Reply
-from data_sources.promql import TELLING, Family, any_of, detect
+from data_sources.prometheus.promql import TELLING, Family, any_of, detect
 from data_sources.range_frame import Result, TooLarge, Undecodable, read_result
 from data_sources.scope import Window, parse_duration
 

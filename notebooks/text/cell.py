@@ -15,10 +15,10 @@ from typing import Any
 from cells.cell import LAID_OUT
 from data_sources.errors import BadParameter
 from data_sources.scope import Range
-from notebooks.blocks import Fence
 from notebooks.error import NotebookError
 from notebooks.notebook import KINDS, Ask, Cell, Layer, Prose, Row, Sql, Threshold
-from notebooks.toml_text import line_of, pair, quoted, read_toml
+from notebooks.text.blocks import Fence
+from notebooks.text.toml import line_of, pair, quoted, read_toml
 
 PAIR = re.compile(r'([a-z]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*")(?:[ \t]+|$)')
 HEAD = ("name", "title", "line", "collapsed")
@@ -181,7 +181,7 @@ def read_range(given: Mapping[str, str]) -> Range | None:
 
 
 def write_cell(cell: Cell) -> str:
-    """Without a newline at its end. Prose as it is; see notebooks.file for the line that may stand before it."""
+    """Without a newline at its end. Prose as it is; see notebooks.text.file for the line that may stand before it."""
     match cell:
         case Prose():
             return cell.text

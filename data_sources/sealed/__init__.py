@@ -1,0 +1,1 @@
+"""Answers that were kept: snapshots and bundles."""

@@ -1,0 +1,1 @@
+"""A notebook that somebody changes on its page."""

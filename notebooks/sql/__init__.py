@@ -1,0 +1,1 @@
+"""SQL over the answers of a notebook's other cells."""

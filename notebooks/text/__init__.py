@@ -1,0 +1,1 @@
+"""A notebook as text: a file, and a link."""
