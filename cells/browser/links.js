@@ -53,6 +53,7 @@ export function followLinks(send) {
   go = send;
   if (followLinks.ready) return;
   followLinks.ready = true;
+  keepHistory();
   const fresh = (event) => {
     const link = event.target.closest?.("a[data-page], a[data-change]");
     if (link) link.href = complete(leadsTo(link));
@@ -72,5 +73,27 @@ const leadsTo = ({ dataset }) => dataset.page ?? changed(JSON.parse(dataset.chan
 // As a click on a page link. `takes`: the cell of this page that is taken there, * for all.
 export function follow(to, takes = "") {
   const url = new URL(complete(to), location.origin);
+  leaving = url.pathname === location.pathname ? null : { to: url, from: null };
   go({ path: url.pathname.slice(1), params: [...url.searchParams], takes });
 }
+
+let leaving = null; // where to, and what was left once Streamlit has begun to write
+
+// Streamlit writes the next page's parameters before its path, and each as an entry of the history: the way back would
+// lead to this page with the other's parameters. So the first takes the place of this page, and the second gives it back.
+function keepHistory() {
+  const push = history.pushState.bind(history);
+  history.pushState = (state, unused, address) => {
+    const next = new URL(address ?? "", location.href);
+    if (leaving && next.pathname === location.pathname && params(next) === params(leaving.to)) {
+      leaving.from ??= location.href;
+      history.replaceState(state, unused, address);
+      return;
+    }
+    if (leaving?.from && next.pathname === leaving.to.pathname) history.replaceState(history.state, unused, leaving.from);
+    leaving = null;
+    push(state, unused, address);
+  };
+}
+
+const params = (url) => String(new URLSearchParams(url.search));

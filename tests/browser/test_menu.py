@@ -59,6 +59,24 @@ def test_the_way_back_is_the_browsers(visit: Visit, site: Site) -> None:
     page.wait_for_selector("#cockpit")
 
 
+def test_the_way_back_leads_to_the_page_as_it_was_left(visit: Visit, site: Site) -> None:
+    page = visit.page
+    page.goto(f"{site.url}/queues?range=15m&queue=celery&queue=mail")
+    before = page.url
+    page.wait_for_selector("#queues a[data-page]")
+
+    page.locator("#queues a[data-page^='/queue?']").first.click()
+    page.wait_for_url("**/queue?*")
+    page.wait_for_selector("#facts")
+    page.go_back()
+
+    page.wait_for_url(before)
+    expect(page.locator(HERE)).to_have_text("Queues")
+    page.go_forward()
+    page.wait_for_url("**/queue?*")
+    assert visit.errors == []
+
+
 def test_a_link_is_whole_for_another_tab_after_the_range_changed(visit: Visit, site: Site) -> None:
     page = open_overview(visit, site)
     page.locator("label:has(input[name=cn-range][value='24h'])").click()
