@@ -101,7 +101,7 @@ def run_file(options: argparse.Namespace) -> int:
         if options.csv:
             write_csv(options.csv, results, scope)
         if options.html:
-            write_html(options.html, notebook.title, results, values, scope)
+            write_html(options.html, notebook, results, values, scope)
         return report.end(results, options.check)
     finally:
         ask.stop()

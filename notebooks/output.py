@@ -19,7 +19,8 @@ from exports.csv_text import csv_chunks
 from exports.plain_values import plain
 from notebooks.checks import CONTROLS
 from notebooks.html_file import html
-from notebooks.pieces import pieces
+from notebooks.notebook import Notebook
+from notebooks.pieces import chosen_words, pieces
 from notebooks.run import Result
 from notebooks.variables import Values
 
@@ -32,9 +33,10 @@ def say(text: str, stream: TextIO) -> None:
     print(words if len(words) <= SHOWN else f"{words[:SHOWN]}…", file=stream, flush=True)
 
 
-def write_html(path: Path, title: str, results: Sequence[Result], values: Values, scope: Scope) -> None:
+def write_html(path: Path, notebook: Notebook, results: Sequence[Result], values: Values, scope: Scope) -> None:
     made = pieces(results, values, View(scope, None, ()))
-    write_file(path, html(title, made, datetime.now(UTC)))
+    line = chosen_words(notebook.variables, values)
+    write_file(path, html(notebook.title, made, datetime.now(UTC), line=line))
 
 
 def write_csv(folder: Path, results: Sequence[Result], scope: Scope) -> None:

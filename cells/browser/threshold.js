@@ -17,7 +17,7 @@ export function draw({ data, parentElement }) {
       element("strong", {}, data.title || data.says), " ", element("span", { class: "cn-threshold-word" }, WORDS[data.state]),
       data.value === null ? null : [": ", element("b", {}, amount(data.value, data.unit))],
       data.series ? element("span", {}, " ", element("code", {}, data.series)) : null),
-    element("p", { class: "cn-muted" }, data.title ? `${data.says}. ` : "", data.why),
+    element("p", { class: "cn-muted" }, data.why || data.says),
     data.line ? element("p", {}, data.line) : null));
   return () => {};
 }

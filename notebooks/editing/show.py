@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from cells import cell as page
 from cells import component, controls
 from cells.cell_payload import cell_payload
 from cells.page_view import View
@@ -30,7 +29,7 @@ from notebooks.editing.edits import Edited
 from notebooks.editing.payload import bar_payload, end_payload, head_payload, threshold_payload, variables_payload
 from notebooks.error import NotebookError
 from notebooks.notebook import Ask, Cell, Notebook, Sql, Threshold
-from notebooks.taken import asked
+from notebooks.taken import asked, drawn
 from notebooks.text import file
 from notebooks.threshold import judged
 from notebooks.variables import PREFIX, Values, choices, chosen, query
@@ -223,12 +222,6 @@ def file_address(name: str, view: View) -> str:
 
 def is_own(key: str) -> bool:
     return key in (*WAYS, "revision", "snapshot") or key.startswith(PREFIX)
-
-
-def drawn(cell: Sql, answer: Answer) -> page.Cell:
-    """As a page's cell. What has no time is a table, whatever chart it asks for."""
-    chart = cell.chart if answer.window or answer.pending else "table"
-    return page.Cell(cell.name, cell.title, cell.line, (page.row("", answer.query, chart),))
 
 
 def first_query(cell: Ask, values: Values) -> Query:
