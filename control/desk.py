@@ -73,10 +73,14 @@ class Desk:
     def plan_again(self, person: Person, cluster: str, worker: str) -> Plan:
         """What this worker lost when it was started anew."""
         self._check(person, Again.kind, cluster, (worker,))
-        lost = tuple(change.order for change in self.changes(cluster) if change.lost and change.worker == worker)
+        facts = self._facts(cluster)
+        runs = facts.runs(facts.chosen((worker,)))  # who has just been started may be recorded as silent
+        if not runs:
+            raise BadParameter("worker", f"“{worker[:80]}” does not answer, so it is not known what it lost")
+        lost = tuple(change.order for change in self.changes(cluster, runs) if change.lost)
         if not lost:
             raise BadParameter("worker", f"“{worker[:80]}” has lost nothing that was changed here")
-        return self._planned(person, Again(lost), self._facts(cluster), (worker,))
+        return self._planned(person, Again(lost), facts, (worker,))
 
     def retry_of(self, person: Person, cluster: str, id: str, queue: str = "") -> SendTask:
         """The order that sends a task once more, for a form; `queue`: there, and not where it came from.

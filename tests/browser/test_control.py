@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +36,9 @@ class Shop:
         self.workers[worker].stop()
         self.workers[worker] = self.start(worker)
         wait_until(lambda: bool(self.app.control.inspect([worker], timeout=2).ping()), "the worker that was restarted")
+        asked = urllib.parse.urlencode({"source": "inspect", "q": "ping", "worker": worker})
+        ping = f"{self.dashboard.url}/export.json?{asked}"
+        wait_until(lambda: worker in str(fetched(ping)["rows"]), "its answer to the dashboard")
 
     def says(self, method: str, worker: str) -> Any:
         """What a worker answers to an inspect method, in celery's shape."""
@@ -44,6 +49,11 @@ class Shop:
 
     def send(self, name: str, *args: Any, **options: Any) -> str:
         return str(self.app.send_task(name, args, queue="mail", **options).id)
+
+
+def fetched(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return json.load(answer)
 
 
 @pytest.fixture(scope="module")
