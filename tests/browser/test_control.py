@@ -33,12 +33,18 @@ class Shop:
     start: Callable[[str], Process]
 
     def restart(self, worker: str) -> None:
+        """It answers again, and is known to."""
         self.workers[worker].stop()
         self.workers[worker] = self.start(worker)
         wait_until(lambda: bool(self.app.control.inspect([worker], timeout=2).ping()), "the worker that was restarted")
-        asked = urllib.parse.urlencode({"source": "inspect", "q": "ping", "worker": worker})
-        ping = f"{self.dashboard.url}/export.json?{asked}"
-        wait_until(lambda: worker in str(fetched(ping)["rows"]), "its answer to the dashboard")
+        wait_until(lambda: "idle" in self.rows("workers", "verdict", worker), "its place in the record")
+        wait_until(lambda: bool(self.rows("inspect", "worker", worker, q="ping")), "its answer to the dashboard")
+
+    def rows(self, source: str, column: str, worker: str, **params: str) -> list[Any]:
+        """A column of the dashboard's own answer about a worker."""
+        asked = urllib.parse.urlencode({"source": source, "worker": worker, **params})
+        with urllib.request.urlopen(f"{self.dashboard.url}/export.json?{asked}", timeout=60) as answer:
+            return [row[column] for row in json.load(answer)["rows"] if row["worker"] == worker]
 
     def says(self, method: str, worker: str) -> Any:
         """What a worker answers to an inspect method, in celery's shape."""
@@ -49,11 +55,6 @@ class Shop:
 
     def send(self, name: str, *args: Any, **options: Any) -> str:
         return str(self.app.send_task(name, args, queue="mail", **options).id)
-
-
-def fetched(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=60) as answer:
-        return json.load(answer)
 
 
 @pytest.fixture(scope="module")
