@@ -365,8 +365,8 @@ def test_curl_signs_in_with_each_request(site: Dashboard, headers: Pairs) -> Non
     [
         (bearer(OPERATORS_TOKEN), 204),
         (bearer(TOKEN), 204),
-        (bearer("cnb_wrong"), 403),
-        (bearer(digest(TOKEN)), 403),
+        (bearer("cnb_wrong"), 401),
+        (bearer(digest(TOKEN)), 401),
         ([], 403),
         (basic("ann", PASSWORD), 403),  # a browser may send it by itself
         ([*bearer(TOKEN), ("Origin", "https://evil.example")], 403),
