@@ -39,7 +39,11 @@ STREAMLIT = folder_of("streamlit") / "static" / "static" / "js"
 # Streamlit's parts that draw a component, which it fetches only when the first one comes.
 COMPONENT_PARTS = ("BidiComponent", "serialization", "recordbatch", "_arrayReduce")
 # How those of ours begin that are fetched when they are wanted, or by few.
-LATER = ("explore", "export", "notebook", "plotly", "promql", "prose", "recent", "share", "steer", "take", "threshold")
+LATER = (
+    *("comparison", "family", "filters", "load", "lookup", "notice", "picture", "runtimes", "timeline"),
+    *("explore", "export", "notebook", "promql", "prose", "recent", "share", "steer", "take", "threshold"),
+    "plotly",
+)
 
 
 def modules() -> list[str]:

@@ -5,7 +5,6 @@ import { clock, duration, zone } from "./format.js";
 import { copy, element, later, redraw } from "./dom.js";
 import { address } from "./links.js";
 import { drawFacts } from "./facts.js";
-import { drawPicture, holdsNothing } from "./picture.js";
 import { drawPlot, summaryTable } from "./plot.js";
 import { drawTable } from "./table.js";
 
@@ -59,8 +58,11 @@ function drawBody(root, setTriggerValue) {
   if (data.figure) drawPlot(body, data, setTriggerValue);
   else if (data.table) drawTable(body, data);
   else if (data.facts) drawFacts(body, data);
-  else if (data.picture) drawPicture(body, data);
+  else if (data.picture) import("./picture.js").then(({ drawPicture }) => drawPicture(body, root.cell));
 }
+
+// No part of it, and nothing to say of that.
+export const holdsNothing = (shown) => Object.values(shown).every((part) => !Array.isArray(part) || !part.length);
 
 // Nothing to show, and nothing to say of it: such a cell is not there.
 function isEmpty({ pending, rows, table, facts, picture }) {

@@ -1,5 +1,6 @@
 // A picture of one task: each form has its module.
 
+import { holdsNothing } from "./cell.js";
 import { compareWith, drawComparison } from "./comparison.js";
 import { element, redraw } from "./dom.js";
 import { drawFamily } from "./family.js";
@@ -10,9 +11,6 @@ import { paragraph } from "./table.js";
 import { drawTimeline } from "./timeline.js";
 
 const forms = { timeline: drawTimeline, family: drawFamily, runtimes: drawRuntimes, comparison: drawComparison, load: drawLoad };
-
-// No part of it, and nothing to say of that.
-export const holdsNothing = (picture) => Object.values(picture).every((part) => !Array.isArray(part) || !part.length);
 
 export function drawPicture(body, { picture }) {
   redraw(body, JSON.stringify([picture, zone()]), () => [
