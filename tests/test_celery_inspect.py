@@ -116,7 +116,11 @@ def ask_until(ask: Callable[[], Snapshot], ready: Callable[[Snapshot], object]) 
             return bool(ready(taken[-1]))
         return False
 
-    wait_until(look, "the snapshot")
+    try:
+        wait_until(look, "the snapshot")
+    except TimeoutError as error:
+        error.add_note(f"in {len(taken)} rounds; the last: {', '.join(map(str, map(told, taken[-3:])))}")
+        raise
     return taken[-1]
 
 
@@ -247,7 +251,8 @@ def test_a_busy_worker_is_asked_once_until_it_has_answered(redis_cluster: Redis,
         (tmp_path / "done").touch()
         back = ask_until(lambda: inspector.snapshot(SAMPLED), lambda taken: "solo@test" in taken.late)
         assert "solo@test" not in back.owing
-        ask_until(lambda: inspector.snapshot(SAMPLED), lambda taken: taken.answered == EVERYONE)
+        # who does not answer in time is left alone for half a minute, so it is given time
+        ask_until(lambda: inspector.snapshot(SAMPLED, deadline_seconds=20.0), lambda taken: taken.answered == EVERYONE)
         client.echo("end")
         tickets: dict[str, set[str]] = {}
         while not (command := monitor.next_command()["command"]).startswith("ECHO"):
