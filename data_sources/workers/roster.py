@@ -103,10 +103,13 @@ class Roster:
         for name in asked.expected.keys() - asked.caught_up - self.excepted(asked):
             again = min(ask_again_at, now + ASK_AGAIN_AWAKE_SECONDS) if name in awake else ask_again_at
             self._owe(name, asked, now, again, sure=True)
-        unnamed = asked.unheard - len(self._debts) - len(self.excepted(asked))
+        unasked = self._debts.keys() | set(
+            asked.excused
+        )  # who paid in the midst of the round was counted, and not asked
+        unnamed = asked.unheard - len(unasked) - len(self.excepted(asked))
         if unnamed > 0:
             # The broker counted more than we know. Among the names that are bound are those, and some that were killed.
-            names = mailbox.nodes() - asked.caught_up - self._debts.keys()
+            names = mailbox.nodes() - asked.caught_up - unasked
             self.beats |= {name for name in names if name.startswith(BEAT)}
             workers = names - self.beats
             for name in workers:
