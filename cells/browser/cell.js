@@ -12,6 +12,10 @@ export function draw({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".cn-cell") ?? moved(data.name, parentElement) ?? frame(parentElement);
   root.id = data.name;
   roots.set(data.name, Object.assign(root, { path: location.pathname, leftAt: null }));
+  const home = root.parentElement;
+  root.homes ??= new Set();
+  root.homes.delete(home);
+  root.homes.add(home); // the last
   root.cell = data;
   root.again ??= () => drawBody(root, setTriggerValue);
   document.addEventListener("cn-zone", root.again);
@@ -30,6 +34,9 @@ export function draw({ data, parentElement, setTriggerValue }) {
   return () => {
     root.leftAt = performance.now();
     document.removeEventListener("cn-zone", root.again);
+    root.homes.delete(home);
+    // A place that is left may have been drawn once more after the new one, and have taken the node with it.
+    if (root.homes.size && root.parentElement === home) [...root.homes].at(-1).append(root);
   };
 }
 
