@@ -48,5 +48,5 @@ table(
     "Library",
     "Queries worth knowing, of what is here. Each opens, to be changed.",
     Library(),
-    promql.library,
+    promql.named_queries,
 )

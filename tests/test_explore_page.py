@@ -23,7 +23,7 @@ from data_sources.blank import blank_frame
 from data_sources.errors import BadParameter
 from data_sources.failure import Failure
 from data_sources.prometheus.explained import EXPLAINED_COLUMNS
-from data_sources.prometheus.library.answer import LIBRARY_COLUMNS
+from data_sources.prometheus.named_queries.answer import LIBRARY_COLUMNS
 from data_sources.promql_query import MAX_PROMQL, Explained, Library, Metrics
 from data_sources.query import PromQL
 from data_sources.range_frame import tidy_frame
@@ -170,7 +170,7 @@ def test_parts_stand_under_each_other_and_say_what_is_lost() -> None:
 
 def test_the_library_leads_to_each_query_and_keeps_apart_what_is_not_here() -> None:
     frame = named(celery=["c1", "no"])
-    table = views.library(frame, {"rows": answered(Library(), frame)})
+    table = views.named_queries(frame, {"rows": answered(Library(), frame)})
     assert table.rows == [[{"value": "c1 title", "href": "/explore?q=q_c1"}, "Conclude.", "celery", "s"]]
     assert [row[1] for row in table.apart] == ["Conclude. From some exporter."]
 

@@ -12,7 +12,7 @@ from data_sources.errors import QueryRejected, SourceError
 from data_sources.prometheus.answers import COLUMNS, MOST_VALUES, about_answer, meaning, one_column, values_answer
 from data_sources.prometheus.client import BuildInfo, Metadata, PrometheusClient
 from data_sources.prometheus.explained import MOST_PARTS
-from data_sources.prometheus.library.answer import GIVEN_BY, LIBRARY, LIBRARY_COLUMNS
+from data_sources.prometheus.named_queries.answer import GIVEN_BY, LIBRARY, LIBRARY_COLUMNS
 from data_sources.prometheus.promql import FAMILIES
 from data_sources.prometheus.tree import prettified
 from data_sources.promql_query import Explained, Formatted, LabelNames, LabelValues, Library, Metrics, OfPrometheus

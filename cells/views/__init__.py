@@ -32,7 +32,7 @@ VIEWS: dict[str, dict[str, AnyView]] = {
         **named(
             audit.entries,
             promql.explained,
-            promql.library,
+            promql.named_queries,
             promql.values,
             queue.consumers,
             queue.inside,

@@ -74,7 +74,7 @@ def indented(depth: int, text: str) -> str:
     return "\u00a0\u00a0" * (depth - 1) + "└\u00a0" + text if depth else text
 
 
-def library(frame: pd.DataFrame, _answers: Mapping[str, Answer]) -> Table:
+def named_queries(frame: pd.DataFrame, _answers: Mapping[str, Answer]) -> Table:
     """Those that find something here lead to it; apart from them the others, with what would give them."""
     rows: dict[bool, list[list[Any]]] = {True: [], False: []}
     for row in records(frame):

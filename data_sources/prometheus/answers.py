@@ -13,7 +13,7 @@ from data_sources.note import Note
 from data_sources.prometheus import promql
 from data_sources.prometheus.client import SOURCE, Metadata, PrometheusClient
 from data_sources.prometheus.explained import EXPLAINED_COLUMNS, explained
-from data_sources.prometheus.library.answer import LIBRARY, LIBRARY_COLUMNS, library_frame
+from data_sources.prometheus.named_queries.answer import LIBRARY, LIBRARY_COLUMNS, library_frame
 from data_sources.prometheus.tree import NotParsed, prettified
 from data_sources.promql_query import (
     Explained,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data_sources.prometheus.library.named import Named
+from data_sources.prometheus.named_queries.named import Named
 from data_sources.prometheus.promql import ADVICE, MEMORY, by_container
 
 

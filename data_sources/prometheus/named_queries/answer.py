@@ -7,9 +7,9 @@ from datetime import datetime
 import pandas as pd
 
 from data_sources.prometheus.client import PrometheusClient
-from data_sources.prometheus.library.celery import of_celery, of_flower, of_recorder
-from data_sources.prometheus.library.machines import of_containers, of_hosts, of_targets
-from data_sources.prometheus.library.named import Named
+from data_sources.prometheus.named_queries.celery import of_celery, of_flower, of_recorder
+from data_sources.prometheus.named_queries.machines import of_containers, of_hosts, of_targets
+from data_sources.prometheus.named_queries.named import Named
 from data_sources.prometheus.promql import NOT_RECORDER, RECORDER, any_of
 
 LIBRARY: tuple[Named, ...] = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data_sources.prometheus.library.named import Named, measured
+from data_sources.prometheus.named_queries.named import Named, measured
 from data_sources.prometheus.promql import FOLD, NOT_RECORDER, RECORDER, Family
 
 
