@@ -80,7 +80,7 @@ class Broker:
     transport: str = "redis"  # redis (also by TLS, socket or Sentinel), amqp, or another kombu transport's name
     control_exchange: str = "celery"
     event_exchange: str = "celeryev"
-    visibility_timeout: timedelta = timedelta(hours=1)
+    visibility_timeout: timedelta | None = None  # None: nobody said
     task_serializer: str = "json"
     accept_content: tuple[str, ...] = ("json",)
     ssl: Mapping[str, Any] | None = field(default=None, repr=False)  # broker_use_ssl; may hold a key's password

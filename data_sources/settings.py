@@ -182,7 +182,7 @@ def broker(given: Given) -> Broker:
         plain,
         control_exchange=given.text("celery_control_exchange") or Broker.control_exchange,
         event_exchange=given.text("celery_event_exchange") or Broker.event_exchange,
-        visibility_timeout=timeout or Broker.visibility_timeout,
+        visibility_timeout=timeout,
         task_serializer=serializer,
         accept_content=accept,
         ssl=tls_options(given, plain.transport),

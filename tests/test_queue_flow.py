@@ -14,6 +14,7 @@ from data_sources.brokers.queue_flow import QueueFlow, rises
 from data_sources.brokers.visibility import Visibility
 from data_sources.config import Broker
 from data_sources.now_frames import depth_frame
+from data_sources.settings import load
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -113,25 +114,27 @@ def conf(**options: object) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("confs", "options", "twice", "overdue"),
+    ("confs", "settings", "twice", "overdue"),
     [
         ([], {}, 2, 1),  # an hour, Celery's default
-        ([], {"visibility_timeout": 7200}, 1, 0),
+        ([], {"CELERY_VISIBILITY_TIMEOUT": "2h"}, 1, 0),
+        ([], {"CELERY_BROKER_TRANSPORT_OPTIONS": '{"visibility_timeout": 7200}'}, 1, 0),
+        ([conf(visibility_timeout=3600)], {"CELERY_VISIBILITY_TIMEOUT": "12h"}, 2, 1),  # workers know better
         ([conf(visibility_timeout=43200)], {}, 0, 0),
         ([conf(visibility_timeout=43200), conf()], {}, 2, 1),  # the shortest counts
         ([conf(visibility_timeout="********")], {}, 2, 1),
     ],
 )
 def test_what_is_due_beyond_the_shortest_visibility_timeout_runs_twice(
-    confs: list[Mapping[str, Any]], options: dict[str, object], twice: int, overdue: int
+    confs: list[Mapping[str, Any]], settings: dict[str, str], twice: int, overdue: int
 ) -> None:
-    visibility = Visibility(Broker.from_url("redis://localhost", transport_options=options))
+    visibility = Visibility(load(settings).clusters[0].broker)
     assert visibility.is_due
     visibility.heard(confs)
     assert visibility.is_due is not bool(confs)
     told = visibility.judged(reading(0, {"mail": HELD}, scheduled=3))
     assert (told.rows[0]["twice"], told.rows[0]["overdue"]) == (twice, overdue)
-    assert bool(told.notes) is (not confs and not options)
+    assert bool(told.notes) is (not confs and not settings)
     assert visibility.judged(reading(0, scheduled=None)).rows[0]["twice"] is None
 
 

@@ -25,8 +25,9 @@ class Visibility:
 
     def __init__(self, broker: Broker) -> None:
         self._is_redis = broker.transport == "redis"
-        self._seconds = seconds_of(broker.transport_options)
-        self._told = "visibility_timeout" in broker.transport_options
+        configured = broker.visibility_timeout
+        self._seconds = configured.total_seconds() if configured else DEFAULT_SECONDS
+        self._told = configured is not None
         self._ask_at = 0.0 if self._is_redis else float("inf")  # on the monotonic clock
 
     @property
@@ -50,7 +51,7 @@ class Visibility:
             return replace(reading, rows=rows)
         note = Note(
             "No worker has told its visibility timeout: an hour is taken, Celery's default; "
-            "CELERY_BROKER_TRANSPORT_OPTIONS names another",
+            "CELERY_VISIBILITY_TIMEOUT names another",
             "warning",
         )
         return replace(reading, rows=rows, notes=(*reading.notes, note))
