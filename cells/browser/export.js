@@ -6,8 +6,9 @@ import { save } from "./export-image.js";
 import { amount } from "./format.js";
 
 export function exportChoices(root) {
-  const { rows, figure } = root.cell, files = rows.flatMap((row) => row.csv).map((file) => file.href ? file : { ...file, href: ofNotebook(root.cell) });
+  const { rows, figure } = root.cell, filter = root.querySelector(".cn-body").state?.text, files = rows.flatMap((row) => row.csv).map((file) => file.href ? file : { ...file, href: ofNotebook(root.cell) });
   return [
+    filter ? element("p", { class: "cn-muted" }, `Files have all rows, also those without “${filter}”.`) : null,
     ...files.map((file) => element("p", { class: "cn-file" }, element("span", {}, file.label),
       fileLink(file.href, "csv", "CSV"), fileLink(file.href, "json", "JSON"),
       fileLink(file.href, "meta.json", "About", "Query, times, source, notes and version, to be kept beside the CSV"))),

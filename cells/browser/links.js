@@ -46,6 +46,17 @@ export function address(params, hash = "") {
   return url;
 }
 
+// What a viewer chose of one cell: its order, its filter, what it hides. No answer depends on it, so it lives in the
+// address alone, and the server is not asked.
+export const chosen = (name) => new URLSearchParams(location.search).getAll(name);
+
+export function choose(name, values) {
+  const url = new URL(location.href);
+  url.searchParams.delete(name);
+  for (const value of values) url.searchParams.append(name, value);
+  history.replaceState(history.state, "", url);
+}
+
 let go = () => {};
 
 // `send` is told the path and parameters of a page link that is followed here, not in another tab.

@@ -4,12 +4,13 @@
 import { amount, clock, offset, zone } from "./format.js";
 import { element, redraw } from "./dom.js";
 import { plotly } from "./library.js";
+import { choose, chosen } from "./links.js";
 
 const HEAD = 26; // px above each row for its label and legend, more when the legend wraps
 const ROWS = [150, 104];
 
 export function drawPlot(body, data, setTriggerValue) {
-  const plot = body.plot ??= create(body, setTriggerValue);
+  const plot = body.plot ??= create(body, data, setTriggerValue);
   const tz = zone(), dark = isDark(body);
   if (plot.figure === data.figure && plot.tz === tz && plot.dark === dark) return;
   Object.assign(plot, { figure: data.figure, tz, dark, rows: data.rows, data, spec: spec(data, dark) });
@@ -19,8 +20,8 @@ export function drawPlot(body, data, setTriggerValue) {
   });
 }
 
-function create(body, setTriggerValue) {
-  const plot = { body, setTriggerValue, hidden: new Set(), cursor: null };
+function create(body, data, setTriggerValue) {
+  const plot = { body, setTriggerValue, hidden: new Set(chosen(`${data.name}.hidden`)), cursor: null };
   plot.chart = element("div", { class: "cn-chart" });
   plot.line = element("div", { class: "cn-crosshair", hidden: true });
   plot.tip = element("div", { class: "cn-tip", hidden: true, role: "status" });
@@ -128,6 +129,7 @@ const colourOf = (trace) => trace.line?.color ?? trace.marker?.color ?? "transpa
 
 function toggle(plot, name) {
   if (!plot.hidden.delete(name)) plot.hidden.add(name);
+  choose(`${plot.data.name}.hidden`, plot.hidden);
   render(plot);
 }
 
@@ -190,15 +192,12 @@ function zoomed(plot, change) {
 
 function setZoom(plot, range) {
   plot.zoom = range;
-  const url = new URL(location.href);
-  if (range) url.searchParams.set("zoom", range.map((ms) => new Date(ms).toISOString()).join("/"));
-  else url.searchParams.delete("zoom");
-  history.replaceState(history.state, "", url);
+  choose("zoom", range ? [range.map((ms) => new Date(ms).toISOString()).join("/")] : []);
   render(plot);
 }
 
 function zoomFromUrl(data) {
-  const range = (new URLSearchParams(location.search).get("zoom") ?? "").split("/").map(Date.parse);
+  const range = (chosen("zoom")[0] ?? "").split("/").map(Date.parse);
   const inside = range.length === 2 && range.every(Number.isFinite) && range[0] < range[1];
   return inside && range[0] < data.window.end && range[1] > data.window.start ? range : null;
 }

@@ -1,17 +1,18 @@
 // A table cell: real table markup, numbers on the right.
-// Sorting is the viewer's: it lives in the URL, and a click never asks the server. But of a list that has pages: that is
-// sorted where it is read, by a link.
+// Sorting and filtering are the viewer's: they live in the URL, and never ask the server. But of a list that has pages:
+// that is sorted where it is read, by a link.
 
 import { amount, zone } from "./format.js";
 import { element, replace } from "./dom.js";
-import { changeLink } from "./links.js";
+import { changeLink, choose, chosen } from "./links.js";
 import { picksOf } from "./picks.js";
 import { bare, drawValue, numeric } from "./values.js";
 
 const FIRST = 50; // rows drawn at once; the rest a click away
+const SHORT = 12; // rows that are looked through faster than filtered
 
 export function drawTable(body, data) {
-  const state = body.state ??= { sort: sortFromUrl(data), shown: FIRST, text: "" };
+  const state = body.state ??= { sort: sortFromUrl(data), shown: FIRST, text: chosen(`${data.name}.filter`)[0] ?? "" };
   const paged = data.table.columns.some((column) => column.sort) ? data.pages : null;
   const turns = paged ?? ("before" in (data.pages ?? {}) ? data.pages : null);
   const picks = picksOf(data.name);
@@ -25,8 +26,10 @@ export function drawTable(body, data) {
     return;
   }
   const again = () => drawTable(body, data);
-  const matches = (row) => !state.text || row.some((value, place) => String(bare(value, columns[place]) ?? "").toLowerCase().includes(state.text));
+  const wanted = state.text.toLowerCase();
+  const matches = (row) => !wanted || row.some((value, place) => String(bare(value, columns[place]) ?? "").toLowerCase().includes(wanted));
   const sorted = paged ? rows : sort(rows.filter(matches), columns, state.sort);
+  const beside = sort(apart.filter(matches), columns, state.sort);
   picks?.list([...new Set(sorted.map((row) => bare(row[0], columns[0])))]);
   const first = (row, boxed) => {
     const node = drawValue(element("td"), row[0], columns[0]);
@@ -38,12 +41,12 @@ export function drawTable(body, data) {
     element("tbody", {}, ...shown.map((row) => element("tr", {}, first(row, boxed), ...columns.slice(1).map((column, place) => drawValue(element("td"), row[place + 1], column)))))));
   const scrolled = body.querySelector(".cn-scroll")?.scrollLeft ?? 0;
   replace(body, [
-    rows.length > 12 && !paged ? filter(state, again) : null,
+    !paged && (rows.length + apart.length > SHORT || wanted) ? filter(state, data, again) : null,
     table(sorted.slice(0, state.shown), Boolean(picks)),
     sorted.length > state.shown ? element("button", { type: "button", "data-focus": "more", onclick: () => { state.shown += 500; again(); } },
       `Show ${Math.min(500, sorted.length - state.shown)} more of ${sorted.length}`) : null,
-    apart.length ? element("details", { class: "cn-apart", open: state.apart, ontoggle: (event) => { state.apart = event.target.open; } },
-      element("summary", { "data-focus": "apart" }, `${data.table.apart_label} (${apart.length})`), table(sort(apart, columns, state.sort))) : null,
+    beside.length ? element("details", { class: "cn-apart", open: state.apart, ontoggle: (event) => { state.apart = event.target.open; } },
+      element("summary", { "data-focus": "apart" }, `${data.table.apart_label} (${beside.length})`), table(beside)) : null,
     turns && turning(turns),
     data.table.left_out ? element("p", { class: "cn-muted" }, `${amount(data.table.left_out, "")} more are in the CSV`) : null,
   ].filter(Boolean));
@@ -56,9 +59,13 @@ export function paragraph(text) {
   return text.startsWith("$ ") ? element("pre", {}, text.slice(2)) : element("p", {}, text);
 }
 
-function filter(state, again) {
+function filter(state, data, again) {
   const box = element("input", { type: "search", placeholder: "Filter", "aria-label": "Filter rows", class: "cn-filter", "data-focus": "filter",
-    oninput: (event) => { state.text = event.target.value.toLowerCase(); again(); } });
+    oninput: (event) => {
+      state.text = event.target.value;
+      choose(`${data.name}.filter`, state.text ? [state.text] : []);
+      again();
+    } });
   box.value = state.text;
   return box;
 }
@@ -69,7 +76,7 @@ function header(column, place, state, data, again) {
   return element("th", { "aria-sort": direction, class: numeric(column) ? "cn-number" : "" },
     element("button", { type: "button", title: column.help ?? "", "data-focus": `head-${place}`, onclick: () => {
       state.sort = sorted === column.name ? [column.name, !down] : [column.name, numeric(column)];
-      sortToUrl(data, state.sort);
+      choose(`${data.name}.sort`, [(state.sort[1] ? "-" : "") + state.sort[0]]);
       again();
     } }, column.label, direction === "none" ? "" : down ? " ↓" : " ↑"));
 }
@@ -104,12 +111,6 @@ function sort(rows, columns, order) {
 }
 
 function sortFromUrl(data) {
-  const text = new URLSearchParams(location.search).get(`${data.name}.sort`);
+  const [text] = chosen(`${data.name}.sort`);
   return text ? [text.replace(/^-/, ""), text.startsWith("-")] : null;
-}
-
-function sortToUrl(data, [name, down]) {
-  const url = new URL(location.href);
-  url.searchParams.set(`${data.name}.sort`, (down ? "-" : "") + name);
-  history.replaceState(history.state, "", url);
 }

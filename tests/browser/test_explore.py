@@ -156,6 +156,25 @@ def test_several_queries_share_one_axis_and_the_link_is_the_view(visit: Visit, s
     assert visit.errors == []
 
 
+def test_a_filter_is_in_the_link_and_its_files_say_that_they_have_all_rows(visit: Visit, site: Site) -> None:
+    page = visit.page
+    opened(page, site)
+    rows, filtered = page.locator("#library .cn-body > .cn-scroll tbody tr"), page.get_by_label("Filter rows")
+    filtered.fill("Tasks a second, by TASK")
+    expect(rows).to_have_count(1)
+
+    page.reload()
+    expect(rows).to_have_count(1)
+    expect(filtered).to_have_value("Tasks a second, by TASK")
+    page.locator("#library summary", has_text="Export").click()
+    expect(page.locator("#library .cn-foot details[open]")).to_contain_text(
+        "also those without “Tasks a second, by TASK”"
+    )
+    filtered.fill("")
+    page.wait_for_function("() => !new URL(location.href).searchParams.has('library.filter')")
+    expect(rows).not_to_have_count(1)
+
+
 @pytest.mark.parametrize("width", [390])
 def test_an_error_stands_at_its_place_and_what_is_typed_on_stays(visit: Visit, site: Site, width: int) -> None:
     page = visit.page

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import urllib.parse
 
+from playwright.sync_api import expect
+
 from demo.servers import wait_until
 from tests.browser.conftest import Site, Visit
 
@@ -26,13 +28,19 @@ def test_the_range_is_chosen_by_arrow_keys_without_losing_the_place(visit: Visit
     assert visit.page.evaluate(FOCUS) == "range-6h"
 
 
-def test_a_series_is_hidden_by_the_keyboard_and_shown_again(visit: Visit, site: Site) -> None:
+def test_a_series_is_hidden_by_the_keyboard_also_in_the_link_and_shown_again(visit: Visit, site: Site) -> None:
     open_live(visit, site)
     name = visit.page.locator("#cockpit .cn-legend").first
     name.focus()
-    for pressed in ("false", "true"):
-        visit.page.keyboard.press("Enter")
-        visit.page.wait_for_selector(f"#cockpit .cn-legend:focus[aria-pressed={pressed}]")
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_selector("#cockpit .cn-legend:focus[aria-pressed=false]")
+
+    visit.page.reload()
+    expect(name).to_have_attribute("aria-pressed", "false")
+    name.focus()
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_selector("#cockpit .cn-legend:focus[aria-pressed=true]")
+    assert "hidden" not in visit.page.url
 
 
 def test_the_file_follows_the_screen_while_its_button_is_at_hand(visit: Visit, site: Site) -> None:
