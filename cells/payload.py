@@ -118,7 +118,7 @@ def frame_payload(name: str, title: str, line: str, view: View) -> dict[str, Any
 def row_payload(row: Row, answers: list[Answer], view: View) -> dict[str, Any]:
     """One row's provenance: where from, how old, how made, what failed, what is absent, and its files."""
     measured = [answer.measured_at for answer in answers if answer.measured_at]
-    transport = ask.desk().cluster(view.scope.cluster).broker.transport
+    cluster = ask.desk().cluster(view.scope.cluster)
     notes = list(dict.fromkeys(note.text for answer in answers for note in answer.notes if note.kind != "absent"))
     notes = [sums for answer in answers if (sums := in_all(answer))] + notes
     absent, empty = absences(row, answers), bool(measured) and all(answer.frame.empty for answer in answers)
@@ -130,7 +130,7 @@ def row_payload(row: Row, answers: list[Answer], view: View) -> dict[str, Any]:
         "advice": row.advice,
         "unit": next((answer.units["value"] for answer in answers if "value" in answer.units), ""),
         "origin": list(dict.fromkeys(answer.origin for answer in answers if answer.origin and answer.measured_at)),
-        "code": list(dict.fromkeys(by_hand(answer.query, transport) for answer in answers)),
+        "code": list(dict.fromkeys(by_hand(answer.query, cluster) for answer in answers)),
         "csv": [
             {
                 "label": file_label(answer.query),

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 import data_sources.ask
 from cells.cell import Cell, over, row
-from cells.commands import by_hand
 from cells.once import Once
 from cells.page_view import View, frozen, link_params, read
 from cells.payload import (
@@ -297,27 +296,6 @@ def test_no_credential_is_in_any_payload(desk: Desk) -> None:
         assert SECRET not in json.dumps(row_payload(CELL.rows[0], [answer, answer], LIVE))
         shown = workers.workers(blank_frame(Workers()), {})
         assert SECRET not in json.dumps(table_payload("t", "t", "l", answer, shown, LIVE))
-
-
-# --- how it would be asked by hand ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("query", "command"),
-    [
-        (PromQL("up"), "up"),
-        (Inspect("active"), "celery inspect active"),
-        (Inspect("active", ("a@h", "b@h")), "celery inspect active -d a@h,b@h"),
-        (Inspect("query_task", ids=("1", "2")), "celery inspect query_task 1 2"),
-        (
-            Inspect("query_task", ("$(reboot)@h",), ("; rm -rf /",)),
-            "celery inspect query_task -d '$(reboot)@h' '; rm -rf /'",
-        ),
-        (History("busy_slots"), "celery inspect active"),
-    ],
-)
-def test_the_command_that_gives_the_same_is_safe_to_paste(query: Query, command: str) -> None:
-    assert by_hand(query, "redis") == command
 
 
 # --- one figure for all viewers ---------------------------------------------------------------------------------

@@ -87,12 +87,16 @@ def worker(queue: str) -> str | None:
 def removal(queue: str, broker: Broker) -> str | None:
     match broker.transport:
         case "redis":
-            key = f"{broker.transport_options.get('global_keyprefix', '')}{queue}"
-            command = typed("UNLINK", key)
-            return f'redis-cli -u "$CELERY_BROKER_URL" {command}' if command else None
+            return redis_command(broker, "UNLINK", queue)
         case "amqp":
             return typed("rabbitmqctl", "-p", vhost(broker), "delete_queue", queue)
     return None
+
+
+def redis_command(broker: Broker, command: str, name: str) -> str | None:
+    """On the broker's own server and database, whose URL may hold a password, and with what its keys begin with."""
+    words = typed(command, f"{broker.transport_options.get('global_keyprefix', '')}{name}")
+    return f'redis-cli -u "$CELERY_BROKER_URL" {words}' if words else None
 
 
 def typed(*words: str) -> str | None:

@@ -7,6 +7,7 @@ anybody has held unacknowledged for over an hour, at its first such wait (QoS.re
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,7 +20,9 @@ import pytest
 import redis
 from kombu import Queue
 
-from data_sources.query import KINDS, METHODS, SIGNALS
+from cells.commands import by_hand
+from data_sources.config import Broker, Cluster
+from data_sources.query import KINDS, METHODS, SIGNALS, Inspect
 from demo.servers import Process, Redis, wait_until
 from tests.faults.conftest import OpenSite, worker_of
 from tests.faults.site import ROOT
@@ -89,3 +92,13 @@ def test_celery_inspect_with_the_broker_url_alone_puts_it_back_at_once(
     assert b"No nodes replied" in said.stderr
 
     assert not is_held(broker)
+
+
+def test_the_command_that_a_panel_shows_leaves_it_where_it_is(broker: redis.Redis, redis_server: Redis) -> None:
+    ping = by_hand(Inspect("ping"), Cluster(broker=Broker.from_url(redis_server.url))).splitlines()[-1]
+    command = [sys.executable, "-m", *shlex.split(ping.replace("yourapp", "tests.celery_app")), "--timeout", "0.5"]
+    env = {**os.environ, "CELERY_BROKER_URL": redis_server.url}
+    said = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=False, timeout=180)
+    assert b"No nodes replied" in said.stderr
+
+    assert is_held(broker)
