@@ -72,19 +72,20 @@ def when_last(some: pd.DataFrame, kind: str) -> Words:
 
 
 def kept(frame: pd.DataFrame, answer: Answer) -> Headline:
-    told = frame["verdict"].value_counts()
-    on_time, unseen = int(told.get("on_time", 0)), int(told.get("never_seen", 0))
+    by = {verdict: frame[frame["verdict"] == verdict] for verdict in ("on_time", "never_seen", "unknown")}
+    on_time, unseen, unknown = (len(some) for some in by.values())
     lead = Part(count(len(frame), "entry", "entries"), href="#entries")
     if on_time == len(frame):
         said = ", all on time" if on_time > 1 else ", on time"
     elif on_time:
         said = f", {on_time} on time"
     else:
-        said = ", none seen to run yet" if unseen else ""
+        said = ", none seen to run yet" if unseen == len(frame) else "; whether kept is not known"
     rest: Words = ()
     if 0 < unseen < len(frame):
-        verb = "was" if unseen == 1 else "were"
-        rest = (*which_of(frame[frame["verdict"] == "never_seen"]), f" {verb} not seen to run yet. ")
+        rest = (*which_of(by["never_seen"]), f" {'was' if unseen == 1 else 'were'} not seen to run yet. ")
+    if on_time and unknown:
+        rest = (*rest, "Not known of ", *which_of(by["unknown"]), ". ")
     failed = int(frame["failed"].sum())
     failures: Words = (f"{count(failed, 'run', 'runs')} failed. ",) if failed else ()
     context = (*rest, *failures, *signs(frame, answer))

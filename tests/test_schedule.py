@@ -162,15 +162,41 @@ def test_without_any_task_event_nothing_is_said_of_runs(past: Past) -> None:
 
 
 def test_nothing_is_missed_before_the_first_run_or_while_nothing_was_recorded(past: Past) -> None:
-    past.put(
-        "gaps",
-        {"source": "events", "start_us": at_us(END - 1_000), "end_us": at_us(END - 700), "reason": "x", "missed": None},
-    )
+    past.put("gaps", deaf(END - 1_000, END - 700))
     past.add([one for one in minutely("t.a") if not END - 1_000 < one["last"] < END - 700])
     row = rows(asked(past, entry("a")))["a"]
     assert (row["missed"], row["verdict"]) == (0, "on_time")
     assert sum(block["kind"] == "unknown" for block in row["runs"]) == 5
     assert row["runs"][0]["due"] == at(END - 1_200).isoformat()
+
+
+def deaf(since: float, until: float | None) -> dict[str, Any]:
+    end = None if until is None else at_us(until)
+    return {"source": "events", "start_us": at_us(since), "end_us": end, "reason": "x", "missed": None}
+
+
+def test_of_a_range_in_which_nothing_was_recorded_nothing_is_praised(past: Past) -> None:
+    past.put("gaps", deaf(END - 7_200, None))
+    past.add(minutely("t.a", since=END - 9_000)[:30])
+    row = rows(asked(past, entry("a")))["a"]
+    assert (row["verdict"], row["due"], row["on_time"], row["missed"]) == ("unknown", 60, None, None)
+
+
+def test_what_was_kept_before_nothing_was_recorded_any_more_may_not_be_kept_now(past: Past) -> None:
+    past.put("gaps", deaf(END - 600, None))
+    past.add(minutely("t.a")[:10])
+    row = rows(asked(past, entry("a")))["a"]
+    assert (row["verdict"], row["on_time"], row["missed"]) == ("unknown", 10, 0)
+
+
+def test_where_nothing_was_due_in_the_range_the_time_before_it_tells(past: Past) -> None:
+    daily = Crontab("0", "2", "*", "*", "*")
+    past.add([run(1, "t.kept", 2 * 3_600 + 1), run(2, "t.begun", END - 30)])
+    told = rows(asked(past, entry("kept", daily), entry("begun", Interval(86_400))))
+    assert [(told[name]["verdict"], told[name]["due"], told[name]["missed"]) for name in ("kept", "begun")] == [
+        ("on_time", 0, 0),
+        ("unknown", 0, 0),
+    ]
 
 
 def test_a_disabled_entry_is_due_never_and_misses_nothing(past: Past) -> None:

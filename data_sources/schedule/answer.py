@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,6 @@ from data_sources.history.reader import HistoryReader
 from data_sources.now_frames import row_frame
 from data_sources.schedule.judged import JUDGED, STRIP, Block
 from data_sources.schedule.lines import Line, origin, read_lines
-from data_sources.schedule.runs import Run
 from data_sources.schedule.timetable import Entries
 from data_sources.schedule.words import in_words
 from data_sources.schedule_query import Schedule
@@ -71,7 +70,7 @@ def schedule_answer(history: HistoryReader, query: Schedule, entries: Entries, w
 def row(line: Line, window: Window, now: datetime) -> dict[str, Any]:
     entry, kept = line.entry, line.kept
     inside = [block for block in kept.blocks if block.moment >= window.start.timestamp()]
-    counts = Counter(block.kind for block in inside) if kept.counts is not None else None
+    counts = compared(inside) if kept.counts is not None else None
     last = next((block.run for block in reversed(kept.blocks) if block.run), None)
     return {
         "name": entry.name,
@@ -82,9 +81,9 @@ def row(line: Line, window: Window, now: datetime) -> dict[str, Any]:
         "next_run": moment(line.next_run(now.timestamp())),
         "overdue_since": moment(kept.overdue_since),
         "last_run": moment(line.last_run),
-        "due": None if counts is None else sum(block.due is not None for block in inside),
+        "due": None if kept.counts is None else sum(block.due is not None for block in inside),
         **{kind: None if counts is None else counts[kind] for kind in JUDGED},
-        "failed": sum(failed(block.run) for block in inside) if line.runs and line.runs.runs else None,
+        "failed": failures(line, inside) if counts is not None or any(block.run for block in inside) else None,
         "compared_from": moment(kept.blocks[0].moment) if kept.counts is not None and kept.blocks else None,
         "told_by": last.told_by if last else None,
         "runtime": line.runtime,
@@ -99,20 +98,33 @@ def row(line: Line, window: Window, now: datetime) -> dict[str, Any]:
     }
 
 
+def compared(blocks: Sequence[Block]) -> Counter[str] | None:
+    """How many there are of each kind; None: something was due, and nothing of it can be compared."""
+    counts = Counter(block.kind for block in blocks)
+    was_due = any(block.due is not None for block in blocks)
+    return None if was_due and not any(counts[kind] for kind in JUDGED) else counts
+
+
 def verdict(line: Line, counts: Mapping[str, int] | None) -> str:
+    """The worst within the range. Nobody can say that it is kept where its newest due time is not known."""
     if not line.entry.enabled:
         return "disabled"
     if line.runs is not None and line.runs.since is None:
         return "never_seen"
-    if counts is None:
-        return "unknown"
     if line.kept.overdue_since is not None:
         return "overdue"
-    return next((kind for kind in ("missed", "doubled", "late") if counts[kind]), "on_time")
+    if counts is None:
+        return "unknown"
+    newest = next((block.kind for block in reversed(line.kept.blocks) if block.due is not None), "unknown")
+    praise = "unknown" if newest == "unknown" else "on_time"
+    return next((kind for kind in ("missed", "doubled", "late") if counts[kind]), praise)
 
 
-def failed(run: Run | None) -> bool:
-    return run is not None and run.state == "FAILURE"
+def failures(line: Line, blocks: Sequence[Block]) -> int | None:
+    """None: no run is known."""
+    if line.runs is None or not line.runs.runs:
+        return None
+    return sum(block.run is not None and block.run.state == "FAILURE" for block in blocks)
 
 
 def strip_block(block: Block) -> dict[str, Any]:
