@@ -64,18 +64,23 @@ def address(page: str, **params: str | list[str]) -> str:
 View = Callable[[pd.DataFrame, Mapping[str, Answer]], Table]
 
 
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The first MOST_ROWS rows as plain values; what is missing, or a number that JSON cannot write, is None."""
+def records(frame: pd.DataFrame, infinite: Callable[[float], str | None] = lambda _: None) -> list[dict[str, Any]]:
+    """The first MOST_ROWS rows as plain values; what is missing is None, an infinite number what `infinite` says."""
     first = frame.head(MOST_ROWS)
     names = [str(name) for name in first.columns]
     columns = [
-        [None if is_missing(value) else value for value in first[name].astype(object).tolist()] for name in first
+        [infinite(value) if is_infinite(value) else None if is_missing(value) else value for value in values]
+        for values in (first[name].astype(object).tolist() for name in first)
     ]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def is_missing(value: object) -> bool:
     return value is pd.NaT or value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
+
+
+def is_infinite(value: object) -> bool:
+    return isinstance(value, float) and math.isinf(value)
 
 
 @lru_cache(maxsize=64)  # one answer is shown to many viewers

@@ -194,7 +194,10 @@ class Sql:
 
 @dataclass(frozen=True)
 class Threshold:
-    """What must hold: the measure of a column of the cell `of`, against a limit in the column's own unit."""
+    """What must hold: the measure of a column of the cell `of`, against a limit in the column's own unit.
+
+    `sparse`: where Prometheus has no series, nothing is and not nothing is known, as with a filter such as `x > 0`.
+    """
 
     name: str
     title: str
@@ -205,6 +208,7 @@ class Threshold:
     limit: float
     line: str = ""
     collapsed: bool = False
+    sparse: bool = False
 
     def __post_init__(self) -> None:
         check_head(self.name, self.title, self.line)

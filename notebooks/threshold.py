@@ -14,11 +14,22 @@ import pandas as pd
 from charts.series import series_name
 from data_sources.answer import Answer
 from data_sources.note import listed
+from data_sources.query import PromQL
 from data_sources.scope import Window
+from exports.plain_values import name_of
 from notebooks.notebook import Threshold
 
 UNKNOWN_SHARE = 0.05  # of the time, of which nothing may be known and a threshold still hold
 LATE = timedelta(minutes=1)  # or two steps: how far before the end a series' last value may lie
+
+
+def p95(values: pd.Series) -> float:
+    """Between the two nearest, by numpy's own way; which makes NaN of infinities that are one of them, or both."""
+    low, high = (float(np.percentile(values, 95, method=nearest)) for nearest in ("lower", "higher"))
+    if math.isfinite(low) and math.isfinite(high):
+        return float(np.percentile(values, 95))
+    return low if low == high else low + high
+
 
 # Of float64, in their order.
 MEASURES: Mapping[str, Callable[[pd.Series], float]] = {
@@ -28,7 +39,7 @@ MEASURES: Mapping[str, Callable[[pd.Series], float]] = {
     "mean": lambda values: float(values.mean()),
     "sum": lambda values: float(values.sum()),
     "count": lambda values: float(len(values)),
-    "p95": lambda values: float(np.percentile(values, 95)),
+    "p95": p95,
 }
 OPS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -64,13 +75,15 @@ def judged(threshold: Threshold, answer: Answer) -> Verdict:
         check_known(answer)
         worst, series = worst_series(threshold, answer)
         holds = sure(threshold, worst, bound(threshold, answer))
-        if holds:
-            check_gaps(threshold, answer)
+        unknown = unknown_share(threshold, answer)
+        if holds and unknown > UNKNOWN_SHARE and not threshold.sparse:
+            raise CannotTell(f"of {unknown:.0%} of the time nothing is known")
     except CannotTell as reason:
         return Verdict("unknown", f"It cannot be told: {reason}", unit=unit)
     said = f"{measure_of(threshold)} is {spelled(worst, unit)}{f' ({series})' if series else ''}"
     limit = f"{threshold.op} {spelled(threshold.limit, unit)}"
-    return Verdict("holds" if holds else "fails", f"{said}; it must be {limit}", worst, unit, series)
+    left_out = f"; of {unknown:.0%} of the time nothing is known" if round(unknown, 2) else ""
+    return Verdict("holds" if holds else "fails", f"{said}; it must be {limit}{left_out}", worst, unit, series)
 
 
 def measure_of(threshold: Threshold) -> str:
@@ -78,6 +91,8 @@ def measure_of(threshold: Threshold) -> str:
 
 
 def spelled(value: float, unit: str) -> str:
+    if math.isinf(value):
+        return name_of(value)
     number = f"{value:,.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:,.6g}"
     return f"{number} {unit}".strip()
 
@@ -99,8 +114,10 @@ def worst_series(threshold: Threshold, answer: Answer) -> tuple[float, str]:
         there = listed(map(str, answer.frame.columns), 8) or "none"
         raise CannotTell(f"there is no column {column}; there is {there}")
     absent = [note.text for note in answer.notes if note.kind == "absent"]
-    if answer.frame.empty and (absent or answer.window or threshold.measure != "count"):
-        raise CannotTell(next(iter(absent), "there are no rows"))
+    if answer.frame.empty:
+        if absent or threshold.measure != "count" or (answer.window and not threshold.sparse):
+            raise CannotTell(next(iter(absent), "there are no rows"))
+        return 0.0, ""
     found = [(measured(threshold, values), name) for name, values in series_of(threshold, answer)]
     if not found:
         raise CannotTell(f"no value of {column} is known" + (" at the end" if threshold.measure == "last" else ""))
@@ -108,7 +125,8 @@ def worst_series(threshold: Threshold, answer: Answer) -> tuple[float, str]:
 
 
 def measured(threshold: Threshold, values: pd.Series) -> float:
-    value = MEASURES[threshold.measure](values)
+    with np.errstate(invalid="ignore"):  # infinities of both signs
+        value = MEASURES[threshold.measure](values)
     if math.isnan(value):
         raise CannotTell(f"{measure_of(threshold)} is no number")
     return value
@@ -206,14 +224,17 @@ def sure(threshold: Threshold, value: float, bound: str) -> bool:
     raise CannotTell(f"{measure_of(threshold)} is {bound} {spelled(value, '')}, as some rows or values are not known")
 
 
-def check_gaps(threshold: Threshold, answer: Answer) -> None:
-    """Refuses to hold where too much of the time is not known; the last value is there, or it would not be."""
-    if answer.window is None or threshold.measure == "last":
-        return
-    whole = answer.window.end - answer.window.start
-    share = unknown_time(answer, answer.window) / whole if whole else 0.0
-    if share > UNKNOWN_SHARE:
-        raise CannotTell(f"of {share:.0%} of the time nothing is known")
+def unknown_share(threshold: Threshold, answer: Answer) -> float:
+    """Of the time: what lies in gaps, which a history tells of, or what Prometheus has no series for.
+
+    The last value is there, or it would not be: so of that nothing is unknown.
+    """
+    window = answer.window
+    if window is None or window.start == window.end or threshold.measure == "last":
+        return 0.0
+    whole = window.end - window.start
+    seen = answer.frame["time"].nunique() * window.step if isinstance(answer.query, PromQL) else whole
+    return max(unknown_time(answer, window) / whole, 1 - seen / whole)
 
 
 def unknown_time(answer: Answer, window: Window) -> timedelta:

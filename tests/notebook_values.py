@@ -135,6 +135,7 @@ cells: st.SearchStrategy[Cell] = st.one_of(
         numbers,
         lines,
         st.booleans(),
+        st.booleans(),
     ),
 )
 some = st.lists(lines.filter(bool), max_size=3).map(tuple)

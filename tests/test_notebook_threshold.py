@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,16 +13,17 @@ import pytest
 from data_sources.answer import Answer
 from data_sources.failure import Failure
 from data_sources.note import Note
-from data_sources.query import Depths, PromQL
+from data_sources.query import Depths, History, PromQL
 from data_sources.range_frame import empty_frame
 from data_sources.scope import Window
-from notebooks.notebook import Threshold
+from notebooks.editing.payload import threshold_payload
+from notebooks.notebook import OPS, Threshold
 from notebooks.threshold import Verdict, judged
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 WINDOW = Window(START, START + 10 * MINUTE, MINUTE)
-NAN = float("nan")
+NAN, INF = float("nan"), float("inf")
 BROKEN = Failure("unreachable", "Prometheus", "does not answer", "", START, None)
 
 
@@ -49,6 +51,10 @@ def verdict(answer: Answer, measure: str, op: str, limit: float, column: str = "
 
 def state(answer: Answer, measure: str, op: str, limit: float, column: str = "value") -> str:
     return verdict(answer, measure, op, limit, column).state
+
+
+def filtered(measure: str, op: str, limit: float) -> Threshold:
+    return Threshold("t", "", "depth", "value", measure, op, limit, sparse=True)
 
 
 RISING = [float(minute) for minute in range(11)]
@@ -87,6 +93,37 @@ def test_it_says_what_was_measured_and_what_must_be() -> None:
     assert found.why == "max of depth.value is 10 B (mail); it must be < 3,000 B"
 
 
+@pytest.mark.parametrize("measure", ["last", "max", "min", "mean", "sum", "p95"])
+@pytest.mark.parametrize(
+    ("infinite", "name", "holding"), [(INF, "+Inf", (">", ">=", "!=")), (-INF, "-Inf", ("<", "<=", "!="))]
+)
+def test_what_is_infinite_is_compared_and_named(
+    measure: str, infinite: float, name: str, holding: tuple[str, ...]
+) -> None:
+    beside = [{"min": INF, "max": -INF, "p95": infinite}.get(measure, 1.0), infinite]
+    for answer, column in ((series({"mail": beside * 5 + [infinite]}), "value"), (table(*beside), "ready")):
+        for op in OPS:
+            found = verdict(answer, measure, op, 5, column)
+            assert (found.state, found.value) == ("holds" if op in holding else "fails", infinite)
+            assert found.why.startswith(f"{measure} of depth.{column} is {name}")
+            sent = threshold_payload(Threshold("t", "", "depth", column, measure, op, 5), found, pending=False)
+            assert json.loads(json.dumps(sent, allow_nan=False))["value"] == name
+
+
+def test_infinities_of_both_signs_have_no_sum() -> None:
+    for measure in ("sum", "mean"):
+        assert state(series({"mail": [INF, -INF] * 5 + [INF]}), measure, ">", 5) == "unknown"
+    assert state(series({"mail": [INF] * 11}), "p95", ">", 5) == "holds"
+    assert state(table(-INF, INF), "p95", ">", 5, "ready") == "unknown"
+    assert state(table(INF, -INF), "count", "==", 2, "ready") == "holds"
+
+
+def test_of_series_the_infinite_one_is_the_worst() -> None:
+    found = verdict(series({"mail": RISING, "img": [INF] * 11}), "mean", "<", 100)
+
+    assert (found.state, found.series, found.value) == ("fails", "img", INF)
+
+
 def test_what_is_not_known_never_holds() -> None:
     good = series({"mail": RISING})
     unknown = {
@@ -123,7 +160,7 @@ def test_why_it_cannot_be_told() -> None:
 
 
 def test_prometheus_no_number_is_no_value_of_a_series() -> None:
-    assert verdict(series({"mail": [1.0, NAN, 3.0]}), "mean", "==", 2).state == "holds"
+    assert verdict(series({"mail": [1.0, NAN, 3.0] * 3 + [NAN, 2.0]}), "mean", "==", 2).state == "holds"
 
 
 def test_the_last_value_is_of_series_that_are_still_there() -> None:
@@ -144,6 +181,30 @@ def test_time_of_which_nothing_is_known_can_fail_and_not_hold() -> None:
     assert verdict(twice, "max", "<", 100).why == "It cannot be told: of 40% of the time nothing is known"
     assert state(twice, "max", "<", 5) == "fails"
     assert state(twice, "last", "<", 100) == "holds"
+
+
+def test_time_of_which_prometheus_has_no_series_is_not_known() -> None:
+    once = series({"mail": [None] * 10 + [1.0]})
+    by_turns = series({"mail": [1.0, None] * 5 + [1.0], "img": [None, 1.0] * 5 + [None]})
+
+    assert verdict(once, "max", "<", 5).why == "It cannot be told: of 90% of the time nothing is known"
+    assert state(once, "max", "<", 1) == "fails"
+    assert state(once, "last", "<", 5) == "holds"
+    assert verdict(by_turns, "max", "<", 5).why == "max of depth.value is 1 B (mail); it must be < 5 B"
+    assert state(replace(once, query=History("depth", "queue")), "max", "<", 5) == "holds"
+
+
+def test_a_filter_leaves_out_what_it_does_not_find() -> None:
+    once = series({"mail": [None] * 10 + [7.0]})
+    none = replace(once, frame=empty_frame(("queue",)))
+    absent = replace(none, notes=(Note("start an exporter", "absent"),))
+    found = judged(filtered("max", "<", 9), once)
+
+    assert (found.state, found.value) == ("holds", 7)
+    assert found.why.endswith("it must be < 9 B; of 90% of the time nothing is known")
+    assert judged(filtered("count", "==", 0), none).state == "holds"
+    assert judged(filtered("max", "<", 9), none).state == "unknown"
+    assert judged(filtered("count", "==", 0), absent).state == "unknown"
 
 
 @pytest.mark.parametrize(

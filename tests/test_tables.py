@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cells.table import MOST_ROWS, SPARK_POINTS, Table, linked, sparklines
+from cells.table import MOST_ROWS, SPARK_POINTS, Table, View, linked, sparklines
+from cells.views.plain import table as plain_table
+from cells.views.promql import values
 from cells.views.queues import queues
 from cells.views.workers import workers
 from data_sources.answer import Answer
 from data_sources.brokers.queue_depths import depth_rows
 from data_sources.now_frames import depth_frame, worker_frame
-from data_sources.query import Signal
+from data_sources.query import PromQL, Signal
 from data_sources.range_frame import tidy_frame
 from data_sources.scope import Window
 
@@ -142,3 +144,11 @@ def test_a_sparkline_skips_what_is_no_number() -> None:
     assert sparklines(None) == {}
     assert sparklines(replace(answer, frame=answer.frame.iloc[:0])) == {}
     assert sparklines(replace(answer, window=None)) == {}
+
+
+@pytest.mark.parametrize("view", [plain_table, values])
+def test_what_is_infinite_is_named_and_not_taken_for_unknown(view: View) -> None:
+    frame = pd.DataFrame({"queue": ["a", "b", "c"], "time": [NOW] * 3, "value": [np.inf, -np.inf, NAN]})
+    shown = by_name(view(frame, {"rows": Answer(frame, PromQL("a / b", instant=True))}))
+
+    assert [row["value"] for row in shown.values()] == ["+Inf", "-Inf", None]

@@ -2,6 +2,7 @@
 
 export function amount(value, unit) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  if (typeof value === "string") return value; // +Inf and -Inf, for which JSON has no sign
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   if (unit === "bytes") return bytes(value);
   if (unit === "s") return duration(value);

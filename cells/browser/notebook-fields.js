@@ -22,7 +22,8 @@ const fields = {
     choice(value, "of", "of the cell", whatIsKnown().measured, again),
     choice(value, "op", "must be", whatIsKnown().ops),
     text(value, "limit", "limit", { inputmode: "decimal" })),
-  element("p", { class: "cn-muted" }, "In the column's own unit: seconds, bytes, a rate per second. Of several series the worst counts."), heading(value), name(value)],
+  element("p", { class: "cn-muted" }, "In the column's own unit: seconds, bytes, a rate per second. Of several series the worst counts."), heading(value),
+  element("div", { class: "cn-form-row" }, choice(value, "sparse", "Where Prometheus has no series", [["", "it is not known"], ["yes", "there is nothing, as with x > 0"]]), name(value))],
 };
 
 const heading = (value) => element("div", { class: "cn-form-row" }, text(value, "title", "Title"), text(value, "line", "One line: what to conclude", { wide: true }));

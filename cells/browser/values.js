@@ -20,9 +20,12 @@ export function drawValue(node, value, column) {
 
 export const numeric = (column) => ["number", "rate", "percent", "bytes", "seconds", "gauge"].includes(column.kind);
 
+const INFINITE = new Map([["+Inf", Infinity], ["-Inf", -Infinity]]);
+
 // What a value is sorted and searched by.
 export const bare = (value, column) => {
   const plain = apart(value).value;
+  if (numeric(column) && INFINITE.has(plain)) return INFINITE.get(plain);
   if (column.kind === "names") return plain?.map((name) => apart(name).value);
   if (column.kind === "bars") return plain?.reduce((sum, [, count]) => sum + count, 0);
   return ["gauge", "side"].includes(column.kind) || (column.kind === "seconds" && Array.isArray(plain)) ? plain?.[0] : column.kind === "verdict" ? plain?.name ?? plain : plain;

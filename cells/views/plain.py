@@ -8,6 +8,7 @@ import pandas as pd
 
 from cells.table import MOST_ROWS, Column, Table, records
 from data_sources.answer import Answer
+from exports.plain_values import name_of
 
 OF_UNIT = {"bytes": "bytes", "s": "seconds", "1/s": "rate"}
 CODES = ("id", "args", "kwargs", "result")
@@ -19,7 +20,8 @@ def table(frame: pd.DataFrame, answers: Mapping[str, Answer]) -> Table:
     columns = tuple(Column(str(name), str(name), kind(frame[name], units.get(str(name), ""))) for name in frame)
     moments = {str(name): frame[name] for name in frame if pd.api.types.is_datetime64_any_dtype(frame[name])}
     rows = [
-        [moment_ms(value) if name in moments else told(value) for name, value in row.items()] for row in records(frame)
+        [moment_ms(value) if name in moments else told(value) for name, value in row.items()]
+        for row in records(frame, name_of)
     ]
     return Table(columns, rows, (EMPTY,), left_out=max(0, len(frame) - MOST_ROWS))
 

@@ -10,6 +10,7 @@ import pandas as pd
 from cells.table import MOST_ROWS, Column, Table, linked, records
 from cells.views.plain import moment_ms
 from data_sources.answer import Answer
+from exports.plain_values import name_of
 
 NO_SERIES = ("No series at this moment.", "Explain, beside the query, shows where they go missing.")
 
@@ -47,7 +48,7 @@ def values(frame: pd.DataFrame, answers: Mapping[str, Answer]) -> Table:
     )
     rows = [
         [*(row[label] for label in labels), *([moment_ms(row["time"])] if timed else []), row["value"]]
-        for row in records(frame)
+        for row in records(frame, name_of)
     ]
     return Table(columns, rows, NO_SERIES, left_out=max(0, len(frame) - MOST_ROWS))
 

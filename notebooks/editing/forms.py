@@ -9,6 +9,7 @@ from data_sources.errors import BadParameter
 from data_sources.scope import Range
 from notebooks.error import NotebookError
 from notebooks.notebook import Ask, Cell, Layer, Prose, Row, Sql, Threshold
+from notebooks.text.cell import OF_THRESHOLD
 from notebooks.variable import Variable
 
 TYPES: dict[type[Cell], str] = {Prose: "prose", Ask: "ask", Sql: "sql", Threshold: "threshold"}
@@ -23,8 +24,9 @@ def value_of(cell: Cell) -> dict[str, Any]:
         case Sql():
             return {**head(cell), "text": cell.text, "chart": cell.chart}
         case Threshold():
-            names = ("of", "column", "measure", "op")
-            return {**head(cell), **{name: getattr(cell, name) for name in names}, "limit": f"{cell.limit:.15g}"}
+            texts = {name: getattr(cell, name) for name in OF_THRESHOLD}
+            sparse = "yes" if cell.sparse else ""
+            return {**head(cell), **texts, "limit": f"{cell.limit:.15g}", "sparse": sparse}
 
 
 def head(cell: Ask | Sql | Threshold) -> dict[str, Any]:
@@ -53,9 +55,9 @@ def cell_of(value: Mapping[str, Any], before: Cell) -> Cell:
         case Sql():
             return Sql(name, title, line, text(value, "text"), text(value, "chart"), before.collapsed)
         case Threshold():
-            of, column, measure, op = (text(value, field) for field in ("of", "column", "measure", "op"))
-            limit = number(text(value, "limit"))
-            return Threshold(name, title, of, column, measure, op, limit, line, before.collapsed)
+            of, column, measure, op = (text(value, field) for field in OF_THRESHOLD)
+            limit, sparse = number(text(value, "limit")), text(value, "sparse") == "yes"
+            return Threshold(name, title, of, column, measure, op, limit, line, before.collapsed, sparse)
 
 
 def row_of(value: Any) -> Row:

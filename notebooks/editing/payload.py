@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from cells.payload import ms
 from charts.rows import KINDS
 from data_sources.answer import Answer
 from data_sources.query import METHODS, SIGNALS
+from exports.plain_values import name_of
 from notebooks.editing.editor import Editor
 from notebooks.editing.edits import measured
 from notebooks.editing.forms import TYPES, spelled, value_of
@@ -154,8 +156,13 @@ def threshold_payload(cell: Threshold, verdict: Verdict, pending: bool) -> dict[
         "line": cell.line,
         "says": f"{cell.measure} of {cell.column} in {cell.of} {cell.op} {cell.limit:g}",
         "state": "pending" if pending else verdict.state,
-        "value": verdict.value,
+        "value": spelled_value(verdict.value),
         "unit": verdict.unit,
         "series": verdict.series,
         "why": verdict.why,
     }
+
+
+def spelled_value(value: float | None) -> float | str | None:
+    """JSON has no sign for what is infinite."""
+    return value if value is None or math.isfinite(value) else name_of(value)

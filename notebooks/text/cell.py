@@ -24,6 +24,7 @@ PAIR = re.compile(r'([a-z]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*")(?:[ \t]+|$)')
 HEAD = ("name", "title", "line", "collapsed")
 OF_ASK = (*HEAD, "range", "from", "to")
 RANGES = ("range", "from", "to")
+OF_THRESHOLD = ("of", "column", "measure", "op")
 
 Given = dict[str, str]  # the pairs of a cell's first line
 Body = dict[str, Any]
@@ -43,10 +44,10 @@ def read_cell(fence: Fence) -> Ask | Sql | Threshold:
             return Sql(**head, text="\n".join(fence.lines), chart=chart, collapsed=collapsed)
         if fence.kind == "threshold":
             only(given, HEAD)
-            held = body(fence, ("of", "column", "measure", "op", "limit"))
-            limit = number(held, "limit", fence)
-            of, column, measure, op = (text(held, key, fence) for key in ("of", "column", "measure", "op"))
-            return Threshold(**head, of=of, column=column, measure=measure, op=op, limit=limit, collapsed=collapsed)
+            held = body(fence, (*OF_THRESHOLD, "limit", "sparse"))
+            limit, sparse = number(held, "limit", fence), truth(held, "sparse", fence)
+            texts = {key: text(held, key, fence) for key in OF_THRESHOLD}
+            return Threshold(**head, **texts, limit=limit, sparse=sparse, collapsed=collapsed)
         pinned = read_range({name: given[name] for name in RANGES if name in given})
         return Ask(**head, rows=read_rows(fence, given), view=given.get("view", ""), range=pinned, collapsed=collapsed)
     except NotebookError as error:
@@ -109,6 +110,13 @@ def number(table: Body, key: str, fence: Fence) -> float:
         return float(value)
     except OverflowError:
         raise NotebookError(f"{key} is too large", at(key, fence)) from None
+
+
+def truth(table: Body, key: str, fence: Fence) -> bool:
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise NotebookError(f"{key} must be true or false: {key} = true", at(key, fence))
+    return value
 
 
 def body(fence: Fence, allowed: Collection[str] | None = None, without: Collection[str] = ()) -> Body:
@@ -203,9 +211,9 @@ def write_cell(cell: Cell) -> str:
 
 
 def write_threshold(cell: Threshold) -> str:
-    texts = [pair(key, getattr(cell, key)) for key in ("of", "column", "measure", "op")]
+    texts = [pair(key, getattr(cell, key)) for key in OF_THRESHOLD]
     limit = int(cell.limit) if cell.limit.is_integer() and abs(cell.limit) < 1e15 else cell.limit
-    return "\n".join([*texts, f"limit = {limit!r}"])
+    return "\n".join([*texts, f"limit = {limit!r}", *(["sparse = true"] if cell.sparse else [])])
 
 
 def write_laid_out(cell: Ask) -> str:
