@@ -107,15 +107,36 @@ def test_of_many_revisions_the_newest_are_kept(on_disk: Workspace, monkeypatch: 
 
 def test_a_draft_is_written_again_and_again_and_found_by_its_owner(opened: Workspace) -> None:
     one = drafted(opened, "a", notebook="N", based_on=2)
-    now = drafted(opened, "ab", id=one.id, title="Later")
+    now = drafted(opened, "ab", id=one.id, title="Later", seen_at=one.changed_at)
 
     assert drafts.read_draft(opened, one.id) == now
     assert (now.id, now.text, now.title) == (one.id, "ab", "Later")
     assert drafts.drafts_of(opened, "ann") == [now]
     assert drafts.drafts_of(opened, "ben") == []
-    with pytest.raises(QueryRejected, match="somebody else's"):
-        drafted(opened, "mine now", id=one.id, owner="ben")
-    assert drafts.read_draft(opened, one.id).text == "ab"
+
+
+def test_who_goes_on_with_somebody_elses_draft_or_one_that_is_gone_has_one_of_their_own(opened: Workspace) -> None:
+    anns = drafted(opened, "a")
+    bens = drafted(opened, "mine now", id=anns.id, owner="ben")
+    with pytest.raises(QueryRejected, match="there is no draft"):
+        drafts.delete_draft(opened, anns.id, "ben")
+
+    assert bens.id != anns.id
+    assert drafts.drafts_of(opened, "ann") == [anns]
+    assert drafts.drafts_of(opened, "ben") == [bens]
+    drafts.delete_draft(opened, anns.id, "ann")
+    again = drafted(opened, "ab", id=anns.id)
+    assert again.id != anns.id
+    assert drafts.drafts_of(opened, "ann") == [again]
+
+
+def test_of_two_tabs_on_one_draft_none_writes_over_the_other(opened: Workspace) -> None:
+    one = drafted(opened, "a")
+    first = drafted(opened, "ab", id=one.id, seen_at=one.changed_at)
+    second = drafted(opened, "ac", id=one.id, seen_at=one.changed_at)
+
+    assert {draft.text for draft in drafts.drafts_of(opened, "ann")} == {"ab", "ac"}
+    assert first.id == one.id != second.id
 
 
 def test_a_snapshot_is_the_bytes_that_were_kept(opened: Workspace) -> None:
@@ -152,13 +173,13 @@ def test_what_is_deleted_can_be_had_back_for_a_while(opened: Workspace, kind: st
     id = keep(opened).id
     before = read(opened, id)
 
-    delete(opened, id, "ben")
+    delete(opened, id, "ann")
     with pytest.raises(QueryRejected, match="there is no"):
         read(opened, id)
     restore(opened, id)
     assert read(opened, id) == before
 
-    delete(opened, id, "ben")
+    delete(opened, id, "ann")
     back_in_time(opened, table, deleted_us=keeping.DELETED_FOR + timedelta(seconds=1))
     keep(opened)
     with pytest.raises(QueryRejected, match="there is no"):
@@ -195,7 +216,7 @@ def test_there_is_room_for_so_many_and_deleting_makes_none_at_once(
     keep, delete = KINDS[kind][:2]
     monkeypatch.setattr(module, "ROWS", (2, 3))
     ids = [keep(on_disk, identified=identified).id for _ in range(3 if identified else 2)]
-    delete(on_disk, ids[0], "")
+    delete(on_disk, ids[0], "ann")
 
     with pytest.raises(Full, match=rf"keeps {len(ids)} {kind}s, and may keep {len(ids)}$") as full:
         keep(on_disk, identified=identified)

@@ -92,6 +92,20 @@ def test_saved_it_is_a_revision_and_its_draft_is_gone(kept: Workspace) -> None:
     assert obey(older, {"do": "save"}).revision == 3
 
 
+def test_whoever_changes_or_leaves_somebody_elses_draft_leaves_it_theirs(kept: Workspace) -> None:
+    anns = obey(Editor(Edited(Notebook(UNTITLED))), {"do": "title", "title": "Ann's"}, who="ann")
+    address = {"draft": (anns.draft,)}
+
+    bens = obey(open_notebook(address), {"do": "title", "title": "Ben's"}, who="ben")
+    obey(open_notebook(address), {"do": "discard"}, who="ben")
+    obey(open_notebook(address), {"do": "save"}, who="ben")
+
+    assert [draft.title for draft in drafts.drafts_of(kept, "ann")] == ["Ann's"]
+    assert [draft.id for draft in drafts.drafts_of(kept, "ben")] == [bens.draft]
+    obey(anns, {"do": "title", "title": "Still Ann's"}, who="ann")
+    assert drafts.read_draft(kept, anns.draft).title == "Still Ann's"
+
+
 def test_what_somebody_else_saved_meanwhile_is_not_overwritten(kept: Workspace) -> None:
     mine = obey(written(), {"do": "save"})
     theirs = obey(open_notebook({"id": (mine.id,)}), {"do": "title", "title": "Theirs"}, {"do": "save"}, who="ben")

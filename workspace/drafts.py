@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
 
 from data_sources.errors import QueryRejected
-from data_sources.microseconds import MICROSECOND, moment, now_us
+from data_sources.microseconds import MICROSECOND, microseconds, moment, now_us
 from workspace import keeping
 from workspace.keeping import MOST_NAME, MOST_TITLE, Quota, forget_deleted, missing, new_id, plain
 from workspace.notebooks import MOST_BYTES
@@ -42,13 +42,14 @@ def keep_draft(
     owner: str,
     identified: bool,
     id: str = "",
+    seen_at: datetime | None = None,
     notebook: str = "",
     based_on: int = 0,
 ) -> Draft:
-    """A new draft, or draft `id` as it is now.
+    """Draft `id` of this owner as it is now. A new one when they have none of that id, or not any more, and when it
+    has changed since `seen_at`: in two tabs, each goes on with its own.
 
-    Raises Full, QueryRejected when there is none of that id, it is somebody else's or the text is too long, and
-    SourceUnreachable.
+    Raises Full, QueryRejected when the text is too long, and SourceUnreachable.
     """
     text = plain(text)
     size = len(text.encode())
@@ -67,11 +68,11 @@ def keep_draft(
     }
     with workspace.write() as connection:
         quota = Quota.of(identified, rows=ROWS, bytes=BYTES)
-        if id:
-            before = found(connection, id)
-            if before["owner"] != owner:
-                raise QueryRejected(SOURCE, "the draft is somebody else's", "Duplicate it to go on with it", "id")
-            quota.check(connection, drafts, more_rows=0, more_bytes=size - before["bytes"])
+        own = select(drafts.c.bytes).where(drafts.c.id == plain(id), owned_by(owner), drafts.c.deleted_us.is_(None))
+        if seen_at is not None:
+            own = own.where(drafts.c.changed_us == microseconds(seen_at))
+        if (before := connection.scalar(own)) is not None:
+            quota.check(connection, drafts, more_rows=0, more_bytes=size - before)
             connection.execute(update(drafts).where(drafts.c.id == id).values(values))
         else:
             forget_deleted(connection, drafts)
@@ -97,13 +98,18 @@ def drafts_of(workspace: Workspace, owner: str) -> list[Draft]:
 
 
 def delete_draft(workspace: Workspace, id: str, who: str) -> None:
-    """For 30 days it can be restored. Raises QueryRejected and SourceUnreachable."""
-    keeping.delete_softly(workspace, drafts, id, who)
+    """By its owner alone; for 30 days it can be restored. Raises QueryRejected and SourceUnreachable."""
+    keeping.delete_softly(workspace, drafts, id, who, owned_by(plain(who, MOST_NAME)))
 
 
 def restore_draft(workspace: Workspace, id: str) -> None:
     """Raises QueryRejected and SourceUnreachable."""
     keeping.restore(workspace, drafts, id)
+
+
+def owned_by(who: str) -> ColumnElement[bool]:
+    """Theirs, and what was written before anybody knew who asks."""
+    return drafts.c.owner.in_(("", who))
 
 
 def found(connection: Connection, id: str) -> RowMapping:

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Connection, Table, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, update
 
 from data_sources.errors import QueryRejected
 from data_sources.microseconds import MICROSECOND, now_us
@@ -55,9 +55,13 @@ def new_id() -> str:
     return secrets.token_urlsafe(12)
 
 
-def delete_softly(workspace: Workspace, table: Table, id: str, who: str) -> None:
-    """It is not found any more; for 30 days it can be restored. Raises QueryRejected when there is none."""
-    mark(workspace, table, id, deleted_us=now_us(), deleted_by=plain(who, MOST_NAME))
+def delete_softly(workspace: Workspace, table: Table, id: str, who: str, *only: ColumnElement[bool]) -> None:
+    """It is not found any more; for 30 days it can be restored. Raises QueryRejected when there is none, or none of
+    which `only` is true.
+    """
+    mark(
+        workspace, table, id, *only, table.c.deleted_us.is_(None), deleted_us=now_us(), deleted_by=plain(who, MOST_NAME)
+    )
 
 
 def restore(workspace: Workspace, table: Table, id: str) -> None:
@@ -65,9 +69,9 @@ def restore(workspace: Workspace, table: Table, id: str) -> None:
     mark(workspace, table, id, deleted_us=None, deleted_by=None)
 
 
-def mark(workspace: Workspace, table: Table, id: str, **values: object) -> None:
+def mark(workspace: Workspace, table: Table, id: str, *only: ColumnElement[bool], **values: object) -> None:
     with workspace.write() as connection:
-        if connection.execute(update(table).where(table.c.id == plain(id)).values(values)).rowcount == 0:
+        if connection.execute(update(table).where(table.c.id == plain(id), *only).values(values)).rowcount == 0:
             raise missing(table, id)
 
 

@@ -22,6 +22,7 @@ export function drawHead(root, send) {
   box.readOnly = root.cell.sealed;
   root.dataset.title = title;
   root.dataset.link = JSON.stringify(shared(root.cell));
+  root.dataset.tooLarge = root.cell.whole || !root.cell.changed ? "" : "This notebook is too large to travel in a link as it is now: save it first";
   tellKept(root, kept);
   if (!row.querySelector("details[open]")) redraw(row, JSON.stringify([root.cell, zone()]), () => controls(root));
   redraw(problems, root.cell.problem, () => root.cell.problem ? element("p", { class: "cn-failure", role: "alert" }, root.cell.problem) : []);

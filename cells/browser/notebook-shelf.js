@@ -24,7 +24,7 @@ export function drawShelf(root, send) {
     element("p", { class: "cn-failure", role: "alert", hidden: !cell.problem }, cell.problem),
     cell.deleted ? element("p", { class: "cn-undo", role: "status" }, `“${cell.deleted.title}” is deleted. `,
       element("button", { type: "button", onclick: () => say({ do: "restore", id: cell.deleted.id, draft: cell.deleted.draft }) }, "Undo")) : null,
-    ...saved(cell), ...drafts(cell), ...examples(cell),
+    ...saved(cell), ...drafts(cell), ...examples(cell), deleted(root),
   ].filter(Boolean));
 }
 
@@ -59,8 +59,23 @@ const remove = (label, what) => element("button", { type: "button", "aria-label"
 function saved({ notebooks }) {
   if (!notebooks.length) return [];
   return list("Saved", notebooks.map((one) => item(`/notebook?id=${one.id}`, one.title, "",
-    [many(one.cells, "cell"), one.thresholds ? many(one.thresholds, "threshold") : "", `revision ${one.revision}`, one.author && `by ${one.author}`, clock(one.at, zone(), true)].filter(Boolean).join(" · "),
+    [many(one.cells, "cell"), one.thresholds ? many(one.thresholds, "threshold") : "", `revision ${one.revision}`, by(one.author), clock(one.at, zone(), true)].filter(Boolean).join(" · "),
     remove(one.title, { do: "delete", id: one.id }))));
+}
+
+const by = (name) => name && `by ${name}`;
+
+// Whoever may read may delete, so everybody can have back what anybody deleted.
+function deleted(root) {
+  const { bin } = root.cell;
+  if (!bin.length) return null;
+  return element("details", { class: "cn-apart", open: root.binOpen, ontoggle: (event) => { root.binOpen = event.target.open; } },
+    element("summary", { "data-focus": "bin" }, `Deleted (${bin.length})`),
+    element("p", { class: "cn-muted" }, "They can be had back for 30 days."),
+    element("ul", { class: "cn-shelf" }, ...bin.map((one) => element("li", {},
+      element("div", {}, element("strong", {}, one.title || "Untitled"), element("p", { class: "cn-muted" },
+        [many(one.cells, "cell"), `deleted ${clock(one.deleted_at, zone(), true)}`, by(one.deleted_by)].filter(Boolean).join(" · "))),
+      element("button", { type: "button", "aria-label": `Restore ${one.title}`, onclick: () => say({ do: "restore", id: one.id }) }, "Restore")))));
 }
 
 // Where nobody signs in, the browser knows which are its own.

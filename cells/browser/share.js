@@ -11,9 +11,12 @@ const LIVES = { "7d": "7 days", "30d": "30 days", "1y": "a year" };
 export function shareChoices(root, drawnAt, send) {
   const { share } = root.cell;
   if (share.snapshot && !share.snapshot.problem) return [...ofSnapshot(share), asFile(root.cell)];
+  const tooLarge = document.querySelector("[data-too-large]")?.dataset.tooLarge;
   return [
-    share.span ? line("Copy live link", "follows the present", () => address(share.here)) : null,
-    line("Copy frozen link", "keeps this stretch of time", () => address(frozen(share, drawnAt))),
+    ...(tooLarge ? [element("p", {}, tooLarge, ".")] : [
+      share.span ? line("Copy live link", "follows the present", () => address(share.here)) : null,
+      line("Copy frozen link", "keeps this stretch of time", () => address(frozen(share, drawnAt))),
+    ]),
     asFile(root.cell),
     element("hr"),
     element("p", {}, element("strong", {}, "Snapshot"), " ", element("span", { class: "cn-muted" },

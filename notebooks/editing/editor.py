@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from cells.cell import Cell as PageCell
@@ -145,10 +146,11 @@ class Editor:
             owner=who,
             identified=is_identified(),
             id=self.draft,
+            seen_at=self.kept_at,
             notebook=self.id,
             based_on=self.revision,
         )
-        self.draft, self.kept_at = draft.id, datetime.now(UTC)
+        self.draft, self.kept_at = draft.id, draft.changed_at
 
     def save(self, span: Range, who: str) -> None:
         """A new notebook, or a new revision. Raises SourceError."""
@@ -164,17 +166,21 @@ class Editor:
             id=self.id,
             based_on=self.revision,
         )
-        if self.draft:
-            drafts.delete_draft(opened(), self.draft, who)
-        self.id, self.revision, self.author, self.draft = saved.id, saved.revision, saved.author, ""
+        self.leave_draft(who)
+        self.id, self.revision, self.author = saved.id, saved.revision, saved.author
         self.changed, self.kept_at, self.saved_text = False, None, text
 
     def discard(self, who: str) -> None:
         """Back to what was saved; of what never was, to an empty one. It can be undone. Raises SourceError."""
-        if self.draft:
-            drafts.delete_draft(opened(), self.draft, who)
+        self.leave_draft(who)
         before = file.read(self.saved_text) if self.saved_text else Notebook(UNTITLED)
-        self.edited, self.draft, self.changed, self.kept_at = self.edited.to(before), "", False, None
+        self.edited, self.changed, self.kept_at = self.edited.to(before), False, None
+
+    def leave_draft(self, who: str) -> None:
+        """Deletes it; that of somebody else stays theirs. Raises SourceError."""
+        with suppress(QueryRejected):
+            drafts.delete_draft(opened(), self.draft, who)
+        self.draft = ""
 
     def text(self, span: Range) -> str:
         return file.write(replace(self.now, range=span))

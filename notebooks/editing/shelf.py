@@ -19,6 +19,7 @@ from notebooks.examples import examples
 from notebooks.notebook import Notebook, Prose
 from notebooks.text import file
 from workspace import drafts, notebooks
+from workspace.notebooks import Saved
 from workspace.opened import opened
 
 KEY = "cn_shelf"
@@ -86,28 +87,32 @@ def hear(shelf: Shelf) -> None:
 
 
 def on_it() -> dict[str, Any]:
-    """What is kept. `drafts`: of whoever looks, None where nobody knows who that is."""
+    """What is kept, and what was deleted (`bin`). `drafts`: of whoever looks, None where nobody knows who that is."""
     who = of_headers(st.context.headers).name
     try:
-        saved = notebooks.listed(opened())
+        saved, deleted = notebooks.listed(opened()), notebooks.listed(opened(), deleted=True)
         own = drafts.drafts_of(opened(), who) if who and is_identified() else None
     except SourceError as error:
         controls.notice(told(error))
-        saved, own = [], None
+        saved, deleted, own = [], [], None
     return {
-        "notebooks": [
-            {
-                "id": one.id,
-                "title": one.title,
-                "author": one.author,
-                "at": ms(one.changed_at),
-                "cells": one.cells,
-                "thresholds": one.thresholds,
-                "revision": one.revision,
-            }
-            for one in saved
-        ],
+        "notebooks": [*map(saved_payload, saved)],
+        "bin": [*map(saved_payload, deleted)],
         "drafts": own and [{"id": one.id, "title": one.title, "at": ms(one.changed_at)} for one in own],
+    }
+
+
+def saved_payload(one: Saved) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "title": one.title,
+        "author": one.author,
+        "at": ms(one.changed_at),
+        "cells": one.cells,
+        "thresholds": one.thresholds,
+        "revision": one.revision,
+        "deleted_by": one.deleted_by,
+        "deleted_at": ms(one.deleted_at) if one.deleted_at else None,
     }
 
 
