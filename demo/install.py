@@ -60,6 +60,9 @@ REDIS = Package(("redis-server",), ("redis-server",), ("redis",))
 PROMETHEUS = Package(("prometheus",), ("prometheus",), ("prometheus",))
 RABBITMQ = Package(("rabbitmq-server",), ("rabbitmq-server",), ("rabbitmq",))
 POSTGRESQL = Package(("postgres",), ("postgresql",), ("postgresql",))
+VICTORIA_METRICS = Package(("victoria-metrics",), ("victoria-metrics",), ("victoriametrics",))
+OPENSSL = Package(("openssl",), ("openssl",), ("openssl",))
+STRACE = Package(("strace",), ("strace",), ())
 BROWSER = Package(
     ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
     ("chromium", "fonts-liberation"),
@@ -214,6 +217,9 @@ def for_test() -> None:
     fetch_plotly()
     require(REDIS, PROMETHEUS, RABBITMQ, POSTGRESQL)
     require_browser()
+    for package in (VICTORIA_METRICS, OPENSSL, STRACE):  # one at a time: not every system has each
+        if install_packages(package):
+            say(f"No {package.programs[0]} could be installed: the tests that need it are skipped, and say so")
 
 
 def for_bench() -> None:
