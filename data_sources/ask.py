@@ -168,7 +168,7 @@ class Desk:
         named = self._named(signal, reading.value, watch, window) if reading.value else None
         if named is not None:
             answer = self._fetches.promql(PromQL(named.text), watch, scope, window, seconds_left(ends), named)
-            return replace(answer, frame=chosen(answer.frame, signal.by, [signal.of])) if signal.of else answer
+            return replace(answer, frame=chosen(answer.frame, signal.by, signal.of)) if signal.of else answer
         if is_recorded(signal):
             return self._history(History(signal.name, signal.by, signal.of), watch, scope, seconds_left(ends))
         blank = Answer(blank_frame(signal), signal, origin="Prometheus")

@@ -165,17 +165,17 @@ SIGNALS: dict[str, tuple[str, ...]] = {
 class Signal:
     """A named measurement over time, from whichever source knows it best (`ask` resolves it).
 
-    `by` splits it by a label, `of` is the one value of that label to look at; empty: all.
+    `by` splits it by a label, `of` are the values of that label to look at; none: all.
     """
 
     kind: ClassVar[str] = "signal"
     name: str
     by: str = ""
-    of: str = ""
+    of: tuple[str, ...] = ()
 
     def to_params(self) -> Params:
         split = [("by", self.by)] if self.by else []
-        return [("source", self.kind), ("q", self.name), *split, *([(self.by, self.of)] if self.of else [])]
+        return [("source", self.kind), ("q", self.name), *split, *((self.by, one) for one in self.of)]
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Self:
@@ -184,7 +184,7 @@ class Signal:
             raise BadParameter("q", f"must be one of {', '.join(SIGNALS)}")
         if by not in SIGNALS[name]:
             raise BadParameter("by", f"of {name} must be one of {', '.join(filter(None, SIGNALS[name]))}")
-        return cls(name, by, one(fields, by) if by else "")
+        return cls(name, by, names(fields, by) if by else ())
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,15 @@ plot(
     "flow",
     "What flowed",
     "Unacked that stays while nothing ends is held for an ETA, or by workers that are stuck.",
-    row("waiting", History("depth", "queue", name), "lines"),
-    row("unacked", History("unacked", "queue", name), "steps"),
+    row("waiting", History("depth", "queue", (name,)), "lines"),
+    row("unacked", History("unacked", "queue", (name,)), "steps"),
     row(
-        "tasks / s", History("throughput", "queue", name), "stacked", over(History("failures", "queue", name), "failed")
+        "tasks / s",
+        History("throughput", "queue", (name,)),
+        "stacked",
+        over(History("failures", "queue", (name,)), "failed"),
     ),
-    row("wait p95", History("wait_p95", "queue", name), "lines"),
+    row("wait p95", History("wait_p95", "queue", (name,)), "lines"),
 )
 
 table(

@@ -36,8 +36,13 @@ plot(
     "work",
     "What it did",
     "Slots that stay busy while it accepts little are held by long tasks.",
-    row("busy slots", History("busy_slots", "worker", name), "steps", over(History("slots", "worker", name), "limit")),
-    row("accepted / s", History("throughput", "worker", name), "lines"),
+    row(
+        "busy slots",
+        History("busy_slots", "worker", (name,)),
+        "steps",
+        over(History("slots", "worker", (name,)), "limit"),
+    ),
+    row("accepted / s", History("throughput", "worker", (name,)), "lines"),
 )
 
 table("active", "Runs", "Tasks under way.", Inspect("active", one), worker.active)

@@ -175,7 +175,7 @@ def test_a_variable_of_a_form_has_what_its_kind_has() -> None:
 
 @pytest.mark.parametrize(
     "query",
-    [Depths(("mail$1",)), PromQL('up{job="$x"}'), Signal("depth", "queue", "$mail"), Tasks(TaskFilter(search="$$"))],
+    [Depths(("mail$1",)), PromQL('up{job="$x"}'), Signal("depth", "queue", ("$mail",)), Tasks(TaskFilter(search="$$"))],
 )
 def test_a_pages_cell_asks_the_same_in_a_notebook_whatever_looks_like_a_variable(query: Query) -> None:
     from cells.cell import laid_out

@@ -38,6 +38,17 @@ def test_three_ship() -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_can_be_asked_with_two_values_of_each_variable(path: Path) -> None:
+    notebook = read(path.read_text())
+    two = {f"var-{one.name}": ["mail", "images"] for one in notebook.variables if one.kind not in ("text", "cluster")}
+    values = chosen(notebook.variables, two, "default")
+
+    for ask in notebook.cells:
+        if isinstance(ask, Ask):
+            taken.asked(ask, values)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_is_written_the_one_way_argues_and_judges(path: Path) -> None:
     notebook = read(path.read_text())
 

@@ -89,7 +89,7 @@ queries: st.SearchStrategy[Query] = st.one_of(
     signals.map(lambda signal: Signal(*signal)),
     signals.map(lambda signal: History(*signal)),
     st.builds(
-        lambda signal, of: History(signal[0], signal[1], of), signals.filter(lambda signal: bool(signal[1])), text
+        lambda signal, of: History(signal[0], signal[1], of), signals.filter(lambda signal: bool(signal[1])), names
     ),
 )
 FIELDS = (

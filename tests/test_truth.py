@@ -307,7 +307,7 @@ def test_the_page_of_a_queue_tells_of_its_own_tasks_alone(run: Run, queue: str) 
     ran = TaskFilter(queues=(queue,))
     assert {row["name"]: int(row["count"]) for row in run.rows(TaskNames(ran))} == Counter(task.name for task in own)
     ended = sum(task.state in ("SUCCESS", "FAILURE") for task in own)
-    points = run.rows(History("throughput", "queue", queue), step=f"{STEP_SECONDS}s")
+    points = run.rows(History("throughput", "queue", (queue,)), step=f"{STEP_SECONDS}s")
     assert {row["queue"] for row in points} == {queue}
     known = [float(row["value"]) * STEP_SECONDS for row in points if run.is_over(row["time"])]
     assert sum(known) == pytest.approx(ended)

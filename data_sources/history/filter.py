@@ -6,7 +6,7 @@ for `column + 0`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -125,7 +125,7 @@ def narrowed(connection: Connection, asked: Wanted, part: Node) -> Wanted:
     return replace(asked, rest=(*asked.rest, part))
 
 
-def ids_of(connection: Connection, kind: str, given: Sequence[str]) -> tuple[int, ...]:
+def ids_of(connection: Connection, kind: str, given: Collection[str]) -> tuple[int, ...]:
     query = select(names.c.id).where(names.c.kind == KINDS.index(kind), names.c.text.in_(given))
     return tuple(connection.execute(query).scalars())
 

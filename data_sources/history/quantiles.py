@@ -18,7 +18,7 @@ from data_sources.schema import LEVELS, cells, sketches, tasks
 Line = tuple[Whole, np.ndarray[tuple[int], np.dtype[np.float64]]]  # places of points in the grid, and their values
 
 
-def read_quantiles(connection: Connection, grid: Grid, of: str, by: str, quantile: float) -> dict[int, Line]:
+def read_quantiles(connection: Connection, grid: Grid, of: str, quantile: float, by: str) -> dict[int, Line]:
     """Seconds, by the id of the name (0: not known, or not told apart) of what is told apart `by`.
 
     `of` is wait or runtime. A point of which no task is known has no place in its line.

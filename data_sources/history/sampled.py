@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,9 +41,9 @@ class Sampled(NamedTuple):
 
 
 def read_samples(
-    connection: Connection, measure: str, by: str, window: Window, of: str = ""
+    connection: Connection, measure: str, by: str, window: Window, of: Collection[str] = ()
 ) -> tuple[pd.DataFrame, tuple[Note, ...]]:
-    """Tidy, with the label `by` (`of`: its one value that is wanted): the last value by each point; of what is
+    """Tidy, with the label `by` (`of`: its values that are wanted, or all): the last value by each point; of what is
     counted, how much a second.
 
     A hole where the last sample is older than the step and than three samples; of a gauge, of which many are taken in
@@ -54,7 +54,7 @@ def read_samples(
     behind = max(step, 3 * SAMPLE_LEVELS[-1], RATE_WINDOW.total_seconds())
     grid = start + step * np.arange(window.points, dtype=np.float64)
     named = select(series.c.id, series.c.text).where(series.c.measure == measure, series.c.label == by)
-    texts = dict(connection.execute(named.where(series.c.text == of) if of else named).all())
+    texts = dict(connection.execute(named.where(series.c.text.in_(of)) if of else named).all())
     held = list(read_rows(connection, measure, by, start - behind, end, None if measure == COUNTED else grid))
     ids = sorted(texts) if len(texts) <= SERIES else largest(held, texts)
     level, at, which, value, span = columns_of(held, ids)

@@ -6,8 +6,8 @@ bucket. Workers and queues were sampled: a point tells of the last sample.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from sqlalchemy import Connection, exists, select
 
 from data_sources.errors import BadParameter
 from data_sources.history.counts import Whole
+from data_sources.history.filter import ids_of
 from data_sources.history.gaps import covered, read_gaps
 from data_sources.history.grid import Grid, plan_grid
 from data_sources.history.quantiles import Line, read_quantiles
@@ -49,8 +50,8 @@ class Series:
     notes: tuple[Note, ...]
 
 
-def read_series(connection: Connection, name: str, by: str, window: Window, of: str = "") -> Series:
-    """The measurement `name` of `query.SIGNALS`, split by its label `by`; `of`: the one value of it that is wanted.
+def read_series(connection: Connection, name: str, by: str, window: Window, of: Collection[str] = ()) -> Series:
+    """The measurement `name` of `query.SIGNALS`, split by its label `by`; `of`: which values of it, or all.
 
     Raises BadParameter for one not recorded.
     """
@@ -59,32 +60,35 @@ def read_series(connection: Connection, name: str, by: str, window: Window, of: 
         return Series(frame, "", notes + gaps_in(connection, window, SAMPLED[name]))
     if name not in COUNTED and name not in MEASURED:
         raise BadParameter("q", f"{name} is not recorded; Prometheus may have it")
-    read = (counted if name in COUNTED else measured)(connection, name, by, window)
-    return replace(read, frame=read.frame[read.frame[by] == of].reset_index(drop=True)) if of else read
+    return (counted if name in COUNTED else measured)(connection, name, by, window, of)
 
 
-def counted(connection: Connection, name: str, by: str, window: Window) -> Series:
+def counted(connection: Connection, name: str, by: str, window: Window, of: Collection[str]) -> Series:
     """Tasks a second. Unknown, and not 0, where the recorder heard less than half of the time a point tells of."""
     if not events_recorded(connection, window):
-        return without_events(connection, name, by, window)
+        return without_events(connection, name, by, window, of)
     grid = plan_grid(connection, window, rollups, ROLLUPS)
     edges = np.arange(grid.first, grid.last + 1, grid.level) * SECOND_US
     heard = over(grid, covered(connection, edges, ("events", "recorder")))
     known = heard >= grid.width / 2
     lines = {
         id: (np.flatnonzero(known), count[known] / heard[known])
-        for id, count in task_counts(connection, grid, by, COUNTED[name]).items()
+        for id, count in task_counts(connection, grid, by, COUNTED[name], of).items()
     }
     return split(connection, lines, grid, by, "1/s", gaps_in(connection, window, "events"))
 
 
-def task_counts(connection: Connection, grid: Grid, by: str, states: Iterable[str]) -> dict[int, Whole]:
+def task_counts(
+    connection: Connection, grid: Grid, by: str, states: Iterable[str], of: Collection[str]
+) -> dict[int, Whole]:
     """How many tasks ended so in the time each point of the grid tells of, by the id of a name; exact."""
     found = ended(
         connection, stretches(connection, grid.first * SECOND_US, grid.last * SECOND_US, grid.level), grid.level
     )
     wanted = np.isin(found.cells[found.cell, APART.index("state")], [STATES.index(state) for state in states])
     label = found.cells[found.cell, APART.index(by)] if by else np.zeros(len(found.cell), np.int64)
+    if of:
+        wanted &= np.isin(label, ids_of(connection, by, of))
     ids, place = np.unique(label[wanted], return_inverse=True)
     if not by:
         ids, place = np.zeros(1, np.int64), np.zeros(int(wanted.sum()), np.int64)
@@ -94,22 +98,23 @@ def task_counts(connection: Connection, grid: Grid, by: str, states: Iterable[st
     return {int(ids[row]): over(grid, counts[row]) for row in largest}
 
 
-def measured(connection: Connection, name: str, by: str, window: Window) -> Series:
+def measured(connection: Connection, name: str, by: str, window: Window, of: Collection[str]) -> Series:
     """Seconds, within 1 % of the task of that rank."""
     if not events_recorded(connection, window):
         return Series(empty_frame((by,) if by else ()), "s", (NO_EVENTS, *gaps_in(connection, window, "events")))
     grid = plan_grid(connection, window, sketches, SKETCHES)
-    of, quantile = MEASURED[name]
-    lines = read_quantiles(connection, grid, of, by, quantile)
+    lines = read_quantiles(connection, grid, *MEASURED[name], by)
+    if of:
+        lines = {id: lines[id] for id in ids_of(connection, by, of) if id in lines}
     return split(connection, lines, grid, by, "s", gaps_in(connection, window, "events"))
 
 
-def without_events(connection: Connection, name: str, by: str, window: Window) -> Series:
+def without_events(connection: Connection, name: str, by: str, window: Window, of: Collection[str]) -> Series:
     """What workers accepted stands for throughput, where it was sampled."""
     notes: tuple[Note, ...] = (NO_EVENTS,)
     frame = empty_frame((by,) if by else ())
     if name == "throughput" and by != "queue":
-        frame, cut = read_samples(connection, "accepted", by, window)
+        frame, cut = read_samples(connection, "accepted", by, window, of)
         notes = (ACCEPTED, *cut) if len(frame) else notes
     return Series(frame, "1/s", notes + gaps_in(connection, window, "workers"))
 
