@@ -22,16 +22,21 @@ NOBODY = (
     "No worker answered. If workers do run, one of these settings of theirs differs from ours: "
     "broker URL and database or vhost, control_exchange (CELERY_CONTROL_EXCHANGE), "
     "broker_transport_options with global_keyprefix or fanout_prefix (CELERY_BROKER_TRANSPORT_OPTIONS), "
-    "task_serializer and accept_content (CELERY_ACCEPT_CONTENT), TLS options (CELERY_BROKER_USE_SSL), "
+    "or TLS options (CELERY_BROKER_USE_SSL). Or their accept_content is without json, in which alone they are asked, "
     "or worker_enable_remote_control is off.",
     "Compare with what a worker prints at start, or ask one from its own machine:",
     "$ celery -A yourapp inspect ping",
+)
+NOT_JSON = (
+    "Workers must accept and write JSON: they reply with their task_serializer, and nothing else is read here, as a "
+    "pickle runs whatever code it brings. Tasks may still be sent with another serializer, each by its name.",
+    '$ app.conf.accept_content, app.conf.task_serializer = ["json", "pickle"], "json"',
 )
 
 
 def overview(answers: Mapping[str, Answer]) -> Headline:
     """From `workers`, `queues`, `depth` (by queue), `throughput` (total) and `failures` (total)."""
-    for tell in (broker_down, wedged, nobody, growing, silent, failing):
+    for tell in (broker_down, wedged, unreadable, nobody, growing, silent, failing):
         if headline := tell(answers):
             return headline
     return calm(answers)
@@ -54,6 +59,14 @@ def broker_down(answers: Mapping[str, Answer]) -> Headline | None:
 
 def wedged(answers: Mapping[str, Answer]) -> Headline | None:
     return verdicts.wedged(answers["workers"].frame)
+
+
+def unreadable(answers: Mapping[str, Answer]) -> Headline | None:
+    workers = answers["workers"]
+    why = [note.text for note in workers.notes if note.kind == "unreadable"]
+    if not why or workers.totals.get("answered") != 0:
+        return None
+    return Headline(("Workers answer, but nothing that can be read",), (f"{why[0]}.",), "bad", NOT_JSON)
 
 
 def nobody(answers: Mapping[str, Answer]) -> Headline | None:

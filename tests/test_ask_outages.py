@@ -95,6 +95,7 @@ def test_an_answer_that_cannot_be_read_is_a_note_and_hides_nobody(redis_server: 
         answer = desk.ask(Workers(), LIVE, wait_seconds=60)
     assert answer.frame["worker"].tolist() == ["good@shop"]
     assert "application/x-python-serialize" in answer.notes[0].text
+    assert answer.notes[0].kind == "unreadable"
 
 
 def test_a_broker_that_goes_away_leaves_the_last_good_answer_a_hole_and_heals(

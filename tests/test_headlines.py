@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from data_sources.answer import Answer
 from data_sources.brokers.queue_depths import depth_rows
 from data_sources.failure import Failure
+from data_sources.note import Note
 from data_sources.now_frames import depth_frame, worker_frame
 from data_sources.query import Depths, Signal, Workers
 from data_sources.range_frame import tidy_frame
@@ -188,9 +189,20 @@ def test_when_nobody_ever_answered_the_settings_that_may_differ_are_named() -> N
         "The broker answers, but no worker does",
         "3 messages wait.",
     )
-    for setting in ("CELERY_CONTROL_EXCHANGE", "global_keyprefix", "CELERY_ACCEPT_CONTENT", "CELERY_BROKER_USE_SSL"):
+    for setting in ("CELERY_CONTROL_EXCHANGE", "global_keyprefix", "accept_content", "CELERY_BROKER_USE_SSL"):
         assert setting in headline.help[0]
+    assert "CELERY_ACCEPT_CONTENT" not in headline.help[0]  # workers are asked in JSON whatever it is
     assert "$ celery -A yourapp inspect ping" in headline.help
+
+
+@pytest.mark.parametrize("known", [[], [gone_silent("a")]])
+def test_workers_that_reply_in_pickle_are_told_from_none(known: list[Mapping[str, object]]) -> None:
+    note = Note("Answers left out: not JSON but application/x-python-serialize", "unreadable")
+    given = answers(workers=replace(workers(*known), notes=(note,)))
+    assert told(given) == ("Workers answer, but nothing that can be read", f"{note.text}.")
+    assert 'task_serializer = ["json", "pickle"], "json"' in overview(given).help[1]
+    others = answers(workers=replace(workers(worker("celery@a")), notes=(note,)))
+    assert told(others)[0] == told(answers(workers=workers(worker("celery@a"))))[0]
 
 
 def test_when_all_fell_silent_the_long_gone_are_not_counted() -> None:

@@ -69,6 +69,7 @@ CUT = 120  # characters of a long text in a list
 NOTHING_RECORDED = (
     "No task did anything in this time, as far as is recorded. Choose a longer range, or start workers with events:",
     "$ celery -A yourapp worker -E",
+    "If they are, their event_exchange may differ from ours (CELERY_EVENT_EXCHANGE).",
 )
 NOTHING_FOUND = (
     "No task matches in this time. Take a filter away, or choose a longer range.",

@@ -71,7 +71,7 @@ def notes_of(snapshot: Snapshot) -> tuple[Note, ...]:
     if failed:
         notes.append(Note(f"Answered with an error: {listed(failed)}", "warning"))
     if snapshot.unreadable:
-        notes.append(Note(f"Answers left out: {listed(snapshot.unreadable)}", "warning"))
+        notes.append(Note(f"Answers left out: {listed(snapshot.unreadable)}", "unreadable"))
     return tuple(notes)
 
 
