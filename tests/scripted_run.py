@@ -37,6 +37,8 @@ CAUSES: tuple[Callable[[int], str], ...] = (  # what fails in one way says somet
     lambda number: f"ConnectionError(111, '10.0.{number % 256}.7 refused')",
     lambda number: f"ValueError(<Order at 0x7f{number:010x}>)",
     lambda number: "ZeroDivisionError('division by zero')",
+    lambda number: f"OperationalError('deadlock of {number} with another')",
+    lambda number: f"OperationalError('no answer from 10.0.0.{number % 256}')",
 )
 
 
