@@ -9,6 +9,7 @@ import pandas as pd
 
 from data_sources.answer import Answer
 from data_sources.history.failure_text import class_of
+from data_sources.history.failures import SPANS
 from headlines.headline import Headline, Part, Words, name
 from headlines.overview import count, percent
 
@@ -41,18 +42,27 @@ def failing(names: pd.DataFrame, failures: pd.DataFrame) -> Headline | None:
         return None
     worst = much.loc[much["failures"].astype("int64").idxmax()]
     share = Part(percent(100 * worst["failure_ratio"]), href=listed(worst["name"], state="FAILURE"))
-    found = [row for row in failures.to_dict("records") if worst["name"] in row["names"]]
-    because: Words = ()
-    since: Words = ()
-    if found and found[0]["exception"]:
-        because = (": ", Part(class_of(found[0]["exception"]), code=True, href="#failures"))
-        ago = (found[0]["until"] - found[0]["first"]).total_seconds()
-        since = ("In the last 7 days first seen ", Part(seconds=ago, href="#failures"), " ago. ")
+    because, since = why(failures, worst["name"], int(worst["failures"]))
     others = len(much) - 1
     also = f"{count(others, 'other task fails', 'other tasks fail')} as often. " if others else ""
     return Headline(
         (subject(worst["name"]), " fails ", share, " of the time", *because), (*since, also, *costs(names)), "bad"
     )
+
+
+def why(failures: pd.DataFrame, name: object, count: int) -> tuple[Words, Words]:
+    """What most of its `count` failures said, and since when: in the shortest stretch that has as many of them."""
+    own = [(row, one) for row in failures.to_dict("records") for one in row["by_name"] if one["name"] == name]
+    spans = [f"last_{span}" for span in SPANS if all(one[f"last_{span}"] is not None for _, one in own)]
+    if not own or not spans:
+        return (), ()
+    span = next((span for span in spans if sum(one[span] for _, one in own) >= count), spans[-1])
+    row, most = max(own, key=lambda found: found[1][span])
+    if not row["exception"]:
+        return (), ()
+    ago = (row["until"] - most["first"]).total_seconds()
+    since: Words = ("In the last 7 days first seen ", Part(seconds=ago, href="#failures"), " ago. ")
+    return (": ", Part(class_of(row["exception"]), code=True, href="#failures")), since
 
 
 def waiting(names: pd.DataFrame) -> Headline | None:

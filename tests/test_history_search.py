@@ -146,6 +146,10 @@ def test_a_group_of_failures_is_told_with_as_many_as_its_link_lists(past: Past, 
     assert told == {"KeyError('…')": [1, 2, 3, 4], "TimeoutError(#)": [1] * 4, "": [1] * 4}
     assert frame["failure"].tolist()[0] == failure_id("KeyError('whatever')")
     assert frame["names"].tolist() == [["shop.mail"]] * 3
+    alone = ["exception", *spans, "first", "last"]
+    assert [[{"exception": row["exception"], **one} for one in row["by_name"]] for row in frame.to_dict("records")] == [
+        [{"name": "shop.mail", **{column: row[column] for column in alone}}] for row in frame.to_dict("records")
+    ]
     for row in frame.to_dict("records"):
         for span, hours in zip(spans, (1, 3, 24, 168), strict=True):
             where = scope((8 * 24 - hours) * hour, 8 * 24 * hour)

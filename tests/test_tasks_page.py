@@ -47,8 +47,15 @@ def of_name(name: str | None, **known: Any) -> dict[str, Any]:
     return {"name": name, "count": 0, "ended": 0, "failures": 0, "retries": 0, **known}
 
 
-def failed(**known: Any) -> dict[str, Any]:
-    return {"failure": "0123456789ab", "exception": "KeyError('…')", "names": ["shop.send"], "until": NOW, **known}
+def failed(*by_name: dict[str, Any], **known: Any) -> dict[str, Any]:
+    own = {"names": [one["name"] for one in by_name], "by_name": [*by_name]}
+    return {"failure": "0123456789ab", "exception": "KeyError('…')", "until": NOW, **own, **known}
+
+
+def own(name: str, *counts: int | None, hours: float = 1) -> dict[str, Any]:
+    """What is told of a name that failed so: in the last hour, 3 hours, day and week, and how long ago first."""
+    spans = zip(("last_1h", "last_3h", "last_24h", "last_7d"), counts, strict=True)
+    return {"name": name, **dict(spans), "first": NOW - timedelta(hours=hours), "last": NOW}
 
 
 def shown(table: Table) -> list[dict[str, Any]]:
@@ -167,14 +174,38 @@ def test_the_sentence_is_calm_where_little_fails_and_says_what_costs_most() -> N
 
 def test_the_sentence_names_what_fails_and_with_what() -> None:
     bad = of_name("shop.send", count=50, ended=50, failures=6, failure_ratio=0.12, rate=0.1)
-    other = failed(exception="ValueError()", names=["shop.other"], first=pd.Timestamp(NOW))
-    group = failed(first=pd.Timestamp(NOW - timedelta(hours=1)))
+    other = failed(own("shop.other", 9, 9, 9, 9), exception="ValueError()")
+    group = failed(own("shop.send", 6, 6, 6, 6))
     one = told(frame(NAME_COLUMNS, CALM, bad), frame(FAILURE_COLUMNS, other, group))
 
     assert said(one.sentence) == "shop.send fails 12% of the time: KeyError"
     assert said(one.context).startswith("In the last 7 days first seen 3600.0 ago. ")
     assert [word.href for word in one.sentence if not isinstance(word, str)][1] == "/tasks?name=shop.send&state=FAILURE"
     assert one.tone == "bad"
+
+
+@pytest.mark.parametrize(
+    ("failures", "sentence"),
+    [
+        (6, "TimeoutError, 7200.0"),
+        (30, "KeyError, 172800.0"),  # more than were in the last hours: of the whole week
+    ],
+)
+def test_the_sentence_names_what_the_worst_fails_with_most_and_not_what_others_do(failures: int, sentence: str) -> None:
+    bad = of_name("shop.send", count=50, ended=50, failures=failures, failure_ratio=0.12, rate=0.1)
+    everybodys = failed(own("shop.pay", 900, 900, 900, 900), own("shop.send", 1, 1, 1, 25, hours=48), last_1h=901)
+    its = failed(own("shop.send", 0, 5, 5, 5, hours=2), exception="TimeoutError(#)", last_1h=0)
+    one = told(frame(NAME_COLUMNS, bad), frame(FAILURE_COLUMNS, everybodys, its))
+
+    exception, first = sentence.split(", ")
+    assert said(one.sentence) == f"shop.send fails 12% of the time: {exception}"
+    assert said(one.context) == f"In the last 7 days first seen {first} ago. "
+
+
+def test_no_exception_is_named_while_failures_are_too_many_to_count() -> None:
+    bad = of_name("shop.send", count=50, ended=50, failures=6, failure_ratio=0.12, rate=0.1)
+    one = told(frame(NAME_COLUMNS, bad), frame(FAILURE_COLUMNS, failed(own("shop.send", None, None, None, None))))
+    assert said(one.sentence) == "shop.send fails 12% of the time"
 
 
 @pytest.mark.parametrize(("failures", "share"), [(1, "less than 0.1%"), (99_990, "more than 99%"), (0, "none")])

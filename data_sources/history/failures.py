@@ -22,18 +22,21 @@ from data_sources.task_query import TaskFilter
 
 HOUR_US = 3600 * SECOND_US
 SPANS = {"1h": 1, "3h": 3, "24h": 24, "7d": 168}  # hours
-WEEK_US = SPANS["7d"] * HOUR_US
+WEEK = SPANS["7d"]
+WEEK_US = WEEK * HOUR_US
 READ_AT_ONCE = 24  # hours
 MOST = 200_000  # failures that are counted
 SECONDS = 1.0
 KINDS = 1_000
 
 # `failure` is what a filter asks for; `exception` is masked, "" for one that is not known; `names` a list of the tasks
-# that fail so, the most frequent first. Counts end at `until`; one is NA where not all of its time was looked at.
+# that fail so, the most frequent first, and `by_name` what the columns after it say of each of them alone. Counts end
+# at `until`; one is NA where not all of its time was looked at.
 FAILURE_COLUMNS = {
     "failure": "str",
     "exception": "str",
     "names": "object",
+    "by_name": "object",
     **{f"last_{span}": "Int64" for span in SPANS},
     "first": "datetime64[us, UTC]",
     "last": "datetime64[us, UTC]",
@@ -50,17 +53,33 @@ class FailureRows:
 
 
 @dataclass
+class Seen:
+    """When failures were and how many, `counts` by the hours back that the stretch they lie in begins."""
+
+    first: int
+    last: int
+    counts: Counter[int] = field(default_factory=Counter)
+
+    def add(self, hours: int, count: int, first: int, last: int) -> None:
+        self.counts[hours] += count
+        self.first, self.last = min(first, self.first), max(last, self.last)
+
+    def within(self, back: int) -> dict[str, int]:
+        """How many in each span that is known, when all is since `back` hours ago."""
+        known = {span: hours for span, hours in SPANS.items() if hours <= back}
+        return {
+            f"last_{span}": sum(count for begins, count in self.counts.items() if begins <= hours)
+            for span, hours in known.items()
+        }
+
+
+@dataclass
 class Kind:
-    """Failures that read alike; `counts` by the hours back that the stretch they lie in begins."""
+    """Failures that read alike, in all and by the id of their name."""
 
     exception: str
-    last: int
-    first: int = 0
-    counts: Counter[int] = field(default_factory=Counter)
-    names: Counter[int] = field(default_factory=Counter)
-
-    def within(self, hours: int) -> int:
-        return sum(count for back, count in self.counts.items() if back <= hours)
+    all: Seen
+    names: dict[int, Seen] = field(default_factory=dict)
 
 
 def read_failures(connection: Connection, filter: TaskFilter, until: int) -> FailureRows:
@@ -75,10 +94,9 @@ def read_failures(connection: Connection, filter: TaskFilter, until: int) -> Fai
         for name, text, count, first, last in alike(connection, part, MOST - counted):
             read += count
             if filter.failure in ("", failure_id(text or "")):
-                kind = kinds.setdefault(failure_id(text or ""), Kind(masked(text or ""), last))
-                kind.first, kind.last = min(first, kind.first or first), max(last, kind.last)
-                kind.counts[hours] += count
-                kind.names[name or 0] += count
+                kind = kinds.setdefault(failure_id(text or ""), Kind(masked(text or ""), Seen(first, last)))
+                for seen in (kind.all, kind.names.setdefault(name or 0, Seen(first, last))):
+                    seen.add(hours, count, first, last)
         counted += read
         if counted >= MOST:
             break
@@ -91,7 +109,7 @@ def read_failures(connection: Connection, filter: TaskFilter, until: int) -> Fai
 def steps_back() -> Iterator[int]:
     """Hours back that are read one after the other, the spans among them."""
     yield from (hours for hours in SPANS.values() if hours <= READ_AT_ONCE)
-    yield from range(2 * READ_AT_ONCE, SPANS["7d"] + 1, READ_AT_ONCE)
+    yield from range(2 * READ_AT_ONCE, WEEK + 1, READ_AT_ONCE)
 
 
 def alike(connection: Connection, asked: Wanted, most: int) -> Sequence[Any]:
@@ -109,7 +127,7 @@ def alike(connection: Connection, asked: Wanted, most: int) -> Sequence[Any]:
 
 def notes_of(kinds: dict[str, Kind], counted: int, back: int, until: int) -> tuple[Note, ...]:
     notes: tuple[Note, ...] = ()
-    if back < SPANS["7d"]:
+    if back < WEEK:
         since = f"{moment(until - back * HOUR_US):%Y-%m-%d %H:%M} UTC"
         notes += (Note(f"Counted among the newest {counted:,} failures; all of those since {since}", "cut"),)
     if len(kinds) > KINDS:
@@ -119,20 +137,29 @@ def notes_of(kinds: dict[str, Kind], counted: int, back: int, until: int) -> tup
 
 def failure_frame(connection: Connection, kinds: dict[str, Kind], back: int, until: int) -> pd.DataFrame:
     named = name_texts(connection, (name for kind in kinds.values() for name in kind.names))
-    order = sorted(kinds.items(), key=lambda item: [-item[1].within(hours) for hours in SPANS.values()])
-    rows = [
-        {
-            "failure": failure,
-            "exception": kind.exception,
-            "names": [named[name] for name, _ in kind.names.most_common() if name in named],
-            **{f"last_{span}": kind.within(hours) for span, hours in SPANS.items() if hours <= back},
-            "first": kind.first,
-            "last": kind.last,
-            "until": until,
-        }
-        for failure, kind in order[:KINDS]
-    ]
+    order = sorted(kinds.items(), key=lambda item: [-count for count in item[1].all.within(WEEK).values()])
+    rows = []
+    for failure, kind in order[:KINDS]:
+        names = sorted(kind.names.items(), key=lambda item: -item[1].counts.total())
+        own = {named[name]: seen for name, seen in names if name in named}
+        rows.append(
+            {
+                "failure": failure,
+                "exception": kind.exception,
+                "names": [*own],
+                "by_name": [told(name, seen, back) for name, seen in own.items()],
+                **kind.all.within(back),
+                "first": kind.all.first,
+                "last": kind.all.last,
+                "until": until,
+            }
+        )
     return pd.DataFrame({name: column([row.get(name) for row in rows], kind) for name, kind in FAILURE_COLUMNS.items()})
+
+
+def told(name: str, seen: Seen, back: int) -> dict[str, Any]:
+    unknown = dict.fromkeys(f"last_{span}" for span in SPANS)
+    return {"name": name, **unknown, **seen.within(back), "first": moment(seen.first), "last": moment(seen.last)}
 
 
 def column(values: list[Any], kind: str) -> Any:
