@@ -48,6 +48,7 @@ MAX_CELLS = 100
 MAX_ROWS = 12
 MAX_LAYERS = 12  # of a row
 MAX_PARAMS = 1_000  # of a layer
+MAX_QUESTIONS = 200  # of all cells together: what is asked at once, of sources that others ask too
 MAX_VARIABLES = 20
 MAX_TEXT = 20_000  # of prose and SQL
 
@@ -236,6 +237,8 @@ class Notebook:
         check_line("title", self.title, MAX_TITLE)
         if len(self.cells) > MAX_CELLS:
             raise NotebookError(f"there are more than {MAX_CELLS} cells")
+        if sum(len(row.layers) for cell in self.cells if isinstance(cell, Ask) for row in cell.rows) > MAX_QUESTIONS:
+            raise NotebookError(f"its cells ask more than {MAX_QUESTIONS} questions; make two notebooks of it")
         if len(self.variables) > MAX_VARIABLES:
             raise NotebookError(f"there are more than {MAX_VARIABLES} variables")
         check_unique("cell", [cell.name for cell in self.cells])

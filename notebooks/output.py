@@ -21,7 +21,7 @@ from notebooks.checks import CONTROLS
 from notebooks.html_file import html
 from notebooks.notebook import Notebook
 from notebooks.pieces import chosen_words, pieces
-from notebooks.run import Result
+from notebooks.run import Result, scope_of
 from notebooks.variables import Values
 
 SHOWN = 400  # characters of a line
@@ -54,7 +54,8 @@ def write_csv(folder: Path, results: Sequence[Result], scope: Scope) -> None:
                 known.unlink(missing_ok=True)
                 continue
             write_file(rows, *csv_chunks(answer.frame, nan_is_data=answer.window is not None))
-            write_file(known, orjson.dumps(plain(about(answer, scope)), option=orjson.OPT_INDENT_2))
+            told = about(answer, scope_of(result.cell, scope))
+            write_file(known, orjson.dumps(plain(told), option=orjson.OPT_INDENT_2))
         if result.verdict:
             write_file(folder / f"{result.cell.name}.csv", *csv_chunks(pd.DataFrame([asdict(result.verdict)])))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -47,11 +48,16 @@ def held(scope: Scope, wait_seconds: float) -> Scope:
 
 
 class Run:
-    """One run of a notebook: each question is asked once, and all that reads it reads the same rows."""
+    """One run of a notebook: each question is asked once, and all that reads it reads the same rows.
 
-    def __init__(self, notebook: Notebook, values: Values, scope: Scope, deadline_seconds: float) -> None:
+    `ends`: by when all of it is to be done, on the monotonic clock; no cell waits for longer than its own deadline.
+    """
+
+    def __init__(
+        self, notebook: Notebook, values: Values, scope: Scope, deadline_seconds: float, ends: float = math.inf
+    ) -> None:
         self._notebook, self._values, self._scope = notebook, values, scope
-        self._deadline_seconds = deadline_seconds  # of each cell
+        self._deadline_seconds, self._ends = deadline_seconds, ends
         self._known: dict[str, Answers] = {}
 
     def results(self) -> Iterator[Result]:
@@ -79,12 +85,20 @@ class Run:
         except NotebookError as error:
             return refusal(name, error.message)
         first = {cell.name: self._answers(cell)[0][0] for cell in questions}
-        return derived(self._notebook, name, first, self._values, self._scope, self._deadline_seconds)
+        return derived(self._notebook, name, first, self._values, self._scope, self._seconds_left())
+
+    def scope(self, name: str) -> Scope:
+        """Within what the cell `name` is answered; of a threshold the one that it judges."""
+        cell = self._notebook.cell(name)
+        return scope_of(self._notebook.cell(cell.of) if isinstance(cell, Threshold) else cell, self._scope)
 
     def _answers(self, cell: Ask) -> Answers:
         if cell.name not in self._known:
-            self._known[cell.name] = answers_to(cell, self._values, self._scope, self._deadline_seconds)
+            self._known[cell.name] = answers_to(cell, self._values, self._scope, self._seconds_left())
         return self._known[cell.name]
+
+    def _seconds_left(self) -> float:
+        return max(0.0, min(self._deadline_seconds, self._ends - time.monotonic()))
 
 
 def answers_to(cell: Ask, values: Values, scope: Scope, wait_seconds: float) -> Answers:
@@ -140,12 +154,12 @@ def worked_out(
 
 
 def range_of(notebook: Notebook, name: str, scope: Scope) -> Range:
-    cell = notebook.cell(name)
-    return scope_of(cell, scope).range if isinstance(cell, Ask) else scope.range
+    return scope_of(notebook.cell(name), scope).range
 
 
-def scope_of(cell: Ask, scope: Scope) -> Scope:
-    return replace(scope, range=cell.range, step=None) if cell.range else scope
+def scope_of(cell: Cell | None, scope: Scope) -> Scope:
+    """`scope`, or with the cell's own range where it has one."""
+    return replace(scope, range=cell.range, step=None) if isinstance(cell, Ask) and cell.range else scope
 
 
 def parameters(variables: Sequence[Variable], values: Values) -> Parameters:

@@ -44,7 +44,7 @@ from data_sources.errors import BadParameter
 from data_sources.fields import ReadFields
 from identity import of_headers
 from routes import export_notebook, export_pages
-from routes.export_file import WAIT_SECONDS, failed, file_of, refused
+from routes.export_file import WAIT_SECONDS, busy, file_of, refused
 from routes.export_request import Export
 
 LANES = CapacityLimiter(8)  # threads that wait for answers; the server's own stay free for pages and files
@@ -75,7 +75,7 @@ async def export(request: Request, kind: str) -> Response:
     deadline = time.monotonic() + WAIT_SECONDS
     with move_on_after(WAIT_SECONDS):
         return await run_sync(partial(respond, request.method, asked, kind, deadline), limiter=LANES)
-    return failed(source="Celery Notebook", kind="unreachable", what="is busy with other exports", hint="Try again.")
+    return busy()
 
 
 def respond(method: str, asked: Export, kind: str, deadline: float) -> Response:

@@ -53,9 +53,11 @@ def headers_of(name: str, kind: str, asked: Export, answer: Answer) -> dict[str,
     links = []
     if answer.next and not asked.whole:
         links.append(f'</export.{kind}?{urlencode(next_params(answer.next, asked.scope))}>; rel="next"')
-    if kind == "csv" and not isinstance(answer.query, Derived):
+    if kind == "csv":
         as_asked = {"shape": asked.shape} | ({"rows": "all"} if asked.whole else {})
-        links.append(f'<{file_link("meta.json", answer, asked.scope, **as_asked)}>; rel="describedby"')
+        of_sql = isinstance(answer.query, Derived)
+        described = asked.described if of_sql else file_link("meta.json", answer, asked.scope, **as_asked)
+        links += [f'<{described}>; rel="describedby"'] if described else []
     if links:
         headers["Link"] = ", ".join(links)
     if asked.ignored:
@@ -83,6 +85,10 @@ def refused(parameter: str, message: str) -> JSONResponse:
 
 def failed(**error: str) -> JSONResponse:
     return JSONResponse({"error": error}, 502)
+
+
+def busy() -> JSONResponse:
+    return failed(source="Celery Notebook", kind="unreachable", what="is busy with other exports", hint="Try again.")
 
 
 def wide(tidy: pd.DataFrame) -> pd.DataFrame:

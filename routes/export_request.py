@@ -28,6 +28,7 @@ class Export:
     whole: bool  # all pages in one file
     progress: str
     ignored: tuple[str, ...]
+    described: str = ""  # of SQL, which no parameters ask for: the address of what is to be known of it
 
     @classmethod
     def from_fields(cls, fields: ReadFields) -> Export:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -43,6 +44,11 @@ class Exports:
         request = Request(f"http://127.0.0.1:{self.port}{path}", headers={HEADER: to_header(READER)})
         with urlopen(request, timeout=60) as response:
             return str(response.read().decode())
+
+    def headers(self, path: str) -> Message:
+        request = Request(f"http://127.0.0.1:{self.port}{path}", headers={HEADER: to_header(READER)}, method="HEAD")
+        with urlopen(request, timeout=60) as response:
+            return response.headers  # type: ignore[no-any-return]
 
     def post(self, order: str, body: Mapping[str, Any], person: Person = NOBODY) -> tuple[int, Any]:
         """What /api/control/ answers to `person`: its status and its JSON."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from notebooks.editing.payload import bar_payload
 from notebooks.editing.shelf import Shelf
 from notebooks.error import NotebookError
 from notebooks.notebook import Notebook, Prose, Threshold
-from notebooks.text import link
+from notebooks.text import file, link
 from tests.watching import unwatched
 from workspace import drafts, notebooks
 from workspace.store import SqliteHome, Workspace
@@ -205,3 +206,23 @@ def test_a_file_is_opened_as_a_draft_and_what_is_deleted_comes_back(kept: Worksp
     assert notebooks.listed(kept) == []
     shelf.obey({"do": "restore", "n": 4, "id": saved.id}, "")
     assert [one.title for one in notebooks.listed(kept)] == ["A file"]
+
+
+def test_an_edit_that_no_file_could_hold_is_refused_and_changes_nothing(kept: Workspace) -> None:
+    full = Notebook("Full", cells=tuple(Prose(f"text_{place}", "a b " * 5_000) for place in range(13)))
+    editor = obey(Editor(Edited(full)), {"do": "add", "kind": "prose", "after": "text_0"})
+    before = editor.now
+    obey(editor, {"do": "apply", "cell": "text", "value": {"text": "a b " * 5_000}})
+
+    assert (editor.now, editor.blamed) == (before, "text")
+    assert editor.problem == "the notebook is larger than 256 KiB"
+    assert file.read(editor.text(HOUR)) == replace(before, range=HOUR)
+
+
+def test_cells_for_which_there_is_no_room_are_not_taken(kept: Workspace) -> None:
+    full = Notebook("Full", cells=tuple(Prose(f"text_{place}", "Hello.") for place in range(100)))
+    editor = Editor(Edited(full))
+    editor.take("Queues", [PageCell("queues", "", "", (row("", Depths(), "table"),))], HOUR, "")
+
+    assert editor.now == full
+    assert editor.problem == "Nothing was taken: there are more than 100 cells"

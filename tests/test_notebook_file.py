@@ -7,7 +7,7 @@ from hypothesis import given
 
 from data_sources.scope import Range
 from notebooks.error import NotebookError
-from notebooks.notebook import MAX_CELLS, Ask, Layer, Notebook, Prose, Row, Sql, Threshold
+from notebooks.notebook import MAX_CELLS, MAX_QUESTIONS, Ask, Layer, Notebook, Prose, Row, Sql, Threshold
 from notebooks.text.file import MAX_BYTES, read, write
 from notebooks.variable import Variable
 from tests.notebook_values import notebooks
@@ -174,6 +174,12 @@ def around(cells: str, front: str = 'title = "t"') -> str:
     return f"+++\ncelery_notebook = 1\n{front}\n+++\n{cells}\n"
 
 
+def twelve(number: int) -> str:
+    """A cell of as many questions."""
+    rows = '[[row]]\nchart = "lines"\nsource = "queues"\n' * 12
+    return f'```plot name="x{number}"\n{rows}```'
+
+
 def test_a_file_reads_as_the_notebook_it_says() -> None:
     assert read(FILE) == VALUE
     assert [cell.name for cell in read(FILE).cells if isinstance(cell, Prose)] == ["text", "text_2", "text_3"]
@@ -263,11 +269,13 @@ def test_what_a_person_writes_otherwise_is_written_the_one_way() -> None:
         (around('```threshold name="x"\nof="a"\ncolumn="b"\nmeasure="max"\nop="<"\nlimit=inf\n```'), 5, "limit must"),
         (around('```threshold name="x"\nof = "a"\nmeasure = 1\nlimit = 1\n```'), 7, "measure must be text"),
         (around('```threshold name="x"\nlimit = 1\nwhen = "now"\n```'), 7, "“when” has no place here"),
+        (around('```threshold name="x"\nlimit = 1\nsparse = "yes"\n```'), 7, "sparse must be true or false"),
         (around('```sql name="x"\nSELECT 1\n```\n\n```sql name="x"\nSELECT 1\n```'), 9, "another cell is named x"),
         (around("a\x00b"), 5, "U+0000"),
         (around("\n\na\n\n\x1b[2J"), 5, "U+001B"),
         (around("a\ud800b"), 5, "U+D800"),
         (around("<!-- text -->\n" * (MAX_CELLS + 1)), 105, "more than 100 cells"),
+        (around("\n\n".join(map(twelve, range(MAX_QUESTIONS // 12 + 1)))), 1, "ask more than 200 questions"),
         ("é" * (MAX_BYTES // 2 + 1), 1, "larger than 256 KiB"),
         (around("", "a = " + "[" * 9_000), 2, "nested too deeply"),
         (around("", f"a = {'9' * 9_000}"), 2, "not TOML"),

@@ -148,6 +148,7 @@ def test_it_runs_as_a_cron_job_would_run_it(place: Place, file: Path, tmp_path: 
     assert [row["time"] for row in rows] == sorted({row["time"] for row in rows})
     known = orjson.loads((tmp_path / "rows" / "half_hours.meta.json").read_bytes())
     assert (known["step"], known["rows"]) == (1800.0, 3)
+    assert orjson.loads((tmp_path / "rows" / "ended.meta.json").read_bytes())["range"] == "1h"  # its own
     assert {path.name for path in (tmp_path / "rows").iterdir()} == {
         *(f"{name}.{kind}" for name in ("rate", "half_hours", "ended") for kind in ("csv", "meta.json")),
         "quick.csv",

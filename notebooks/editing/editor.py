@@ -81,8 +81,7 @@ class Editor:
             elif message.get("do") == "discard":
                 self.discard(who)
             elif (edited := self.edit(message, name)) is not self.edited:
-                self.edited = edited
-                self.keep(span, who)
+                self.become(edited, span, who)
         except NotebookError as error:
             self.problem, self.blamed = error.message, name
         except SourceError as error:
@@ -125,15 +124,22 @@ class Editor:
     def take(self, title: str, cells: Sequence[PageCell], span: Range, who: str) -> None:
         """Cells of the page with this title, behind all others."""
         now = self.now
-        for cell in cells:
-            now = edits.append(now, taken(cell))
-        if not self.now.cells and len(cells) > 1:
-            now = edits.retitle(now, title)
-        self.edited = self.edited.to(now)
         try:
-            self.keep(span, who)
+            for cell in cells:
+                now = edits.append(now, taken(cell))
+            if not self.now.cells and len(cells) > 1:
+                now = edits.retitle(now, title)
+            self.become(self.edited.to(now), span, who)
+        except NotebookError as error:
+            self.problem = f"Nothing was taken: {error.message}"
         except SourceError as error:
             self.problem = told(error)
+
+    def become(self, edited: Edited, span: Range, who: str) -> None:
+        """Raises NotebookError, and stays what it is, when no file could hold it; SourceError as `keep` does."""
+        file.write(replace(edited.now, range=span))
+        self.edited = edited
+        self.keep(span, who)
 
     def keep(self, span: Range, who: str) -> None:
         """As a draft. When that cannot be, the session has it still, and says so. Raises SourceError."""

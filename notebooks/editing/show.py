@@ -20,7 +20,7 @@ from data_sources.answer import Answer
 from data_sources.errors import BadParameter
 from data_sources.fields import Fields
 from data_sources.query import Depths, Query, Workers
-from data_sources.scope import Scope, iso
+from data_sources.scope import iso
 from data_sources.task_query import TaskNames
 from identity import of_headers
 from notebooks import needs, run
@@ -45,12 +45,16 @@ KNOWN: dict[str, tuple[Query, str]] = {
 
 
 def editor_here() -> Editor:
-    """That of the page's address. What is changed lives in the session, under its draft's id; what is not is read anew.
+    """That of the snapshot, or of the page's address. Raises NotebookError, BadParameter and SourceError."""
+    view = controls.current()
+    sealed = notebook_of(view)
+    editor = Editor(Edited(file.read(sealed)), sealed=True) if sealed else editor_of_address()
+    st.session_state["cn_notebook_text"] = editor.text(view.scope.range)  # for a snapshot of this page
+    return editor
 
-    Raises NotebookError, BadParameter and SourceError.
-    """
-    if sealed := notebook_of(controls.current()):
-        return Editor(Edited(file.read(sealed)), sealed=True)
+
+def editor_of_address() -> Editor:
+    """What is changed lives in the session, under its draft's id; what is not is read anew. Raises as `editor_here`."""
     editors: dict[str, Editor] = st.session_state.setdefault("cn_editors", {})
     fields = controls.fields()
     here = place(fields)
@@ -88,7 +92,6 @@ def go_on(editor: Editor) -> None:
 
 def show_notebook(editor: Editor) -> None:
     view = controls.current()
-    st.session_state["cn_notebook_text"] = editor.text(view.scope.range)  # for a snapshot of this page
     values, trouble = values_of(editor.now)
     show_head(editor, view, values)
     show_variables(editor.now, values, trouble)
@@ -129,7 +132,7 @@ def columns(notebook: Notebook, values: Values) -> dict[str, list[str]]:
     for cell in notebook.cells:
         if isinstance(cell, Ask):
             try:
-                answer = ask.ask(first_query(cell, values), scope_of(cell, controls.current()))
+                answer = ask.ask(first_query(cell, values), run.scope_of(cell, controls.current().scope))
             except BadParameter:
                 continue
             found[cell.name] = [str(name) for name in answer.frame]
@@ -169,7 +172,7 @@ def shown_by(notebook: Notebook, cell: Cell, values: Values, view: View) -> tupl
     try:
         match cell:
             case Ask():
-                return partial(show, asked(cell, values), replace(view, scope=scope_of(cell, view))), ""
+                return partial(show, asked(cell, values), replace(view, scope=run.scope_of(cell, view.scope))), ""
             case Sql():
                 return derived(notebook, cell, cell.name, values, view), ""
             case Threshold():
@@ -189,7 +192,7 @@ def derived(notebook: Notebook, cell: Sql | Threshold, of: str, values: Values, 
     """Shows SQL, or what is judged: made of other cells' answers. Raises NotebookError, BadParameter."""
     questions = needs.questions(notebook, cell.name)
     live_queries = {one.name: first_query(one, values) for one in questions if not one.range}
-    pinned = {one.name: (first_query(one, values), scope_of(one, view)) for one in questions if one.range}
+    pinned = {one.name: (first_query(one, values), run.scope_of(one, view.scope)) for one in questions if one.range}
 
     def derive(answers: Mapping[str, Answer], wait_seconds: float) -> dict[str, Answer]:
         own = {name: ask.ask(query, scope, wait_seconds) for name, (query, scope) in pinned.items()}
@@ -226,8 +229,3 @@ def is_own(key: str) -> bool:
 
 def first_query(cell: Ask, values: Values) -> Query:
     return query(cell.rows[0].layers[0], values)
-
-
-def scope_of(cell: Ask, view: View) -> Scope:
-    """The page's, with the cell's own range where it has one."""
-    return replace(view.scope, range=cell.range) if cell.range else view.scope
