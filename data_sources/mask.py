@@ -22,22 +22,37 @@ SECRET = re.compile(
 # look for that first is far quicker than to look at each pair. KeyError, the most usual of errors, is no such name.
 LIKELY = re.compile(
     r"(?:pass|pwd|secret|token|credential|auth|signature|cookie|dsn|private|jwt|bearer|sas"
-    r"|key(?:(?<=[\w.-]key)|(?!error['\"]?\s{0,3}[:=])))[\w.-]{0,80}+['\"]?\s{0,3}[:=]"
+    r"|key(?:(?<=[\w.-]key)|(?!error['\"]?\s{0,3}[:=])))[\w.-]{0,80}+(?:\\*+['\"]?+\]?+\s*+[:=]|\\*+['\"],)"
 )
+OPTION = re.compile(r"--[\w.-]++\s")
 # A name with `key` that is an address, an index or an exception, not something that opens a door.
 INNOCENT = re.compile(
     r"(?:.*_)?(?:routing|binding|sort|partition|primary|foreign|cache|public|unacked)_keys?|key_error"
 )
 
-USERINFO = re.compile(r"://[^\s/]*@")
-
-# name=value, "name": "value", 'name': ['value', ...] inside a text: arguments come as Python's repr. A name begins
-# where a word begins, is at most 80 long and is taken whole or not at all, so that much text is read once.
-PAIR = re.compile(
-    r"""(?P<head>(?<![\w.-])(?P<name>[\w.-]{1,80}+)['"]?+\s{0,3}[:=]\s{0,3})"""
-    r"""(?P<value>b?'(?:[^'\\]|\\.)*(?:'|$)|b?"(?:[^"\\]|\\.)*(?:"|$)|[\[({][^\])}]*[\])}]?|[^\s,;&)}\]]+)""",
-    re.DOTALL,
+# `user:` that is no host with its port may go on with a password of any kind, up to the last @.
+USERINFO = re.compile(
+    r"""://(?:[^\s/:@\[]*:(?!\d*(?:[/?\#,;'"\s]|\Z))(?:(?!://)[^\s'"])*@|[^\s/]*@)""",
 )
+
+# name=value, "name": "value", ['name'] = value inside a text: arguments come as Python's repr, and JSON inside JSON has
+# backslashes before its quotes. Also `--name value` and, in lists, '--name', 'value' and ('name', value). A name begins
+# where a word begins, is at most 80 long and is taken whole or not at all, so that much text is read once.
+HEAD = re.compile(
+    r"""(?<![\w.-])(?P<option>--)?+(?P<name>[\w.-]{1,80}+)"""
+    r"""(?:\\*+['"]?+\]?+\s*+[:=]=?>?\s*+|(?P<listed>\\*+['"],\s*+)|(?(option)\s++(?!-)|(?!)))"""
+)
+PAIR = re.compile(r"[\[(,] ?[\[(]\\*['\"]\Z")  # before the name of a pair in a list
+STRING = re.compile(r"[bBrRuUfF]{0,2}(\\*)(['\"])")
+CLOSING = {quote: re.compile(rf"(?<!\\)(\\*+){quote}") for quote in "'\""}
+BRACKETS = {"(": ")", "[": "]", "{": "}", "<": ">"}
+STRING_OR_BRACKET = re.compile(r"(?<!\\)(\\*+)(['\"])|[()\[\]{}<>]")
+# Without quotes: a word, in which a quote may stand that ends nothing; and what goes on to the end of its line.
+WORD = re.compile(r"""(?:[^\s,;&)}\]'"\\(\[{]|\\++(?!['"])|\\*+['"](?![\s,;:)}\]]|\Z))*+""")
+LINE = re.compile(r"""(?:=\\*+"[^"\r\n]*+"|[^\r\n'"\\]|\\++(?!['"nr])|\\*+['"](?![\s,;:)}\]]|\Z))*+""")
+OF_A_LINE = re.compile(r"authori[sz]ation|cookie", re.IGNORECASE)  # names of headers
+SCHEME = re.compile(r"(?:bearer|basic|digest|negotiate|token|api-?key|aws4-hmac-sha256)\s", re.IGNORECASE)
+MOST_SCANNED = 20  # times a text's length; who nests secrets in secrets further is masked to the end
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?|None|True|False|null|true|false")
 
 
@@ -51,7 +66,10 @@ def mask(value: Any, depth: int = 0) -> Any:
             for name, entry in value.items()
         }
     if isinstance(value, list | tuple):
-        return [mask(entry, depth + 1) for entry in value]
+        return [
+            hide(entry) if is_option(before) else mask(entry, depth + 1)
+            for before, entry in zip([None, *value], value, strict=False)
+        ]
     return mask_text(value) if isinstance(value, str) else value
 
 
@@ -60,15 +78,20 @@ def hide(value: Any) -> Any:
     return MASK if value and isinstance(value, str | dict | list | tuple) else value
 
 
+def is_option(word: Any) -> bool:
+    """Whether the next word of a command line is a secret: that after `--password`."""
+    return isinstance(word, str) and word.startswith("--") and is_secret(word)
+
+
 def mask_text(text: str) -> str:
     """`text` without userinfo in URLs, without the values of secret names, and without lone surrogates."""
     if not text.isascii():
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # to U+FFFD: “?” is a text
-    if ":" not in text and "=" not in text:
+    if ":" not in text and "=" not in text and "--" not in text and text.count("(") + text.count("[") < 2:
         return text
     if "@" in text and "://" in text:
         text = USERINFO.sub("://***@", text)
-    return PAIR.sub(_mask_pair, text) if _may_hold_secret(text) else text
+    return _without_secrets(text) if _may_hold_secret(text) else text
 
 
 @lru_cache(10_000)
@@ -80,7 +103,9 @@ def is_secret(name: str) -> bool:
 
 def _may_hold_secret(text: str) -> bool:
     words = text.lower()
-    return _hints_at_secret(words) and (not text.isascii() or LIKELY.search(words) is not None)
+    return _hints_at_secret(words) and (
+        not text.isascii() or LIKELY.search(words) is not None or ("--" in words and OPTION.search(words) is not None)
+    )
 
 
 def _hints_at_secret(words: str) -> bool:
@@ -103,8 +128,86 @@ def _hints_at_secret(words: str) -> bool:
     )
 
 
-def _mask_pair(pair: re.Match[str]) -> str:
-    if not is_secret(pair["name"]) or NUMBER.fullmatch(pair["value"]):
-        return pair[0]
-    quote = next((mark for mark in "'\"" if pair["value"].startswith(mark)), "")
-    return f"{pair['head']}{quote}{MASK}{quote}"
+def _without_secrets(text: str) -> str:
+    """A secret name counts inside what is masked too: what seemed to be its quote or bracket may have been no such."""
+    shown, masked_to, scanned = [], 0, 0
+    for head in HEAD.finditer(text):
+        if not (is_secret(head["name"]) and _names_what_follows(head)):
+            continue
+        start, end = head.end(), _value_end(head)
+        scanned += end - start
+        if scanned > MOST_SCANNED * len(text):
+            end = len(text)
+        if start == end or NUMBER.fullmatch(text, start, end):
+            continue
+        if start >= masked_to:
+            opening = STRING.match(text, start)
+            quote = opening[1] + opening[2] if opening and opening.start(1) == start else ""
+            shown.append(f"{text[masked_to:start]}{quote}{MASK}{quote}")
+        masked_to = max(masked_to, end)
+        if masked_to == len(text):
+            break
+    return "".join(shown) + text[masked_to:]
+
+
+def _names_what_follows(head: re.Match[str]) -> bool:
+    """A name in a list says something of the next element if it is an option, or the first of a pair in a list."""
+    if head["listed"] is None or head["option"]:
+        return True
+    start = head.start()
+    return PAIR.search(head.string, max(0, start - 20), start) is not None
+
+
+def _value_end(head: re.Match[str]) -> int:
+    text, start = head.string, head.end()
+    if opening := STRING.match(text, start):
+        return _string_end(text, opening.end(), len(opening[1]), opening[2])
+    end = _word_end(text, _brackets_end(text, start) if text.startswith("<", start) else start)
+    of_a_line = OF_A_LINE.search(head["name"]) or SCHEME.match(text, start)
+    return max(end, _match_end(LINE, text, start)) if of_a_line else end
+
+
+def _word_end(text: str, start: int) -> int:
+    """Of a word with the brackets in it: `Secret('x')`, `['x', 'y']`."""
+    while (end := _match_end(WORD, text, start)) < len(text) and text[end] in "([{":
+        start = _brackets_end(text, end)
+        end = start
+    return end
+
+
+def _match_end(pattern: re.Pattern[str], text: str, start: int) -> int:
+    found = pattern.match(text, start)
+    return found.end() if found else start
+
+
+def _brackets_end(text: str, start: int) -> int:
+    """Behind the bracket that closes the one at `start`; the end of the text when there is none."""
+    awaited: list[str] = []
+    while found := STRING_OR_BRACKET.search(text, start):
+        start = found.end()
+        if found[2]:
+            start = _string_end(text, start, len(found[1]), found[2])
+        elif found[0] in BRACKETS:
+            awaited.append(BRACKETS[found[0]])
+        elif found[0] == awaited[-1]:
+            awaited.pop()
+            if not awaited:
+                return start
+    return len(text)
+
+
+def _string_end(text: str, start: int, slashes: int, quote: str) -> int:
+    """Behind the quote that closes a string, opened by one with so many backslashes; the end of the text when it cannot
+    be told.
+
+    In a text within n texts an ending quote has at most 2^n - 1 backslashes, and an escaped one 2^n more than that. So
+    one with others, as behind a backslash of the string's own, may be either.
+    """
+    step = 1 << slashes.bit_length()  # of the smallest n that there can be
+    for found in CLOSING[quote].finditer(text, start):
+        more = len(found[1]) - slashes
+        if not more:
+            return found.end()
+        if more % (2 * step) != step:
+            break
+    return len(text)
