@@ -12,8 +12,8 @@ from data_sources.history.answers import of_tasks_answer, tasks_answer
 from data_sources.history.failure_text import failure_id
 from data_sources.history.reader import HistoryReader
 from data_sources.search_text import And, Node, Not, Or, Text, text_of
-from data_sources.task_query import Facets, Failures, TaskFilter, Tasks
-from tests.past import Past, scope
+from data_sources.task_query import Facets, Failures, Histogram, TaskFilter, TaskNames, Tasks
+from tests.past import START, Past, scope
 
 HOSTILE = ("%", "_", "/", "a'b", 'q"', "\\", "100%")
 words = st.sampled_from(["mail", "MAIL", "sku", "shop", "id-1", "nothing", "celery@a", *HOSTILE])
@@ -120,6 +120,25 @@ def test_what_columns_know_is_found_however_far_back(
     for search in ("b06c", "id:b06c", "name:RARE", "state:failure", "queue:slow", "name:rare OR name:nothing"):
         answer = tasks_answer(reader, Tasks(TaskFilter(search=search)), scope())
         assert (answer.frame["id"].tolist(), answer.notes) == (["b06c"], ())
+
+
+def test_a_whole_id_is_found_whatever_the_range(past: Past, reader: HistoryReader) -> None:
+    past.add([{"seq": 1, "id": "b06c", "last": 1, "name": "shop.old"}, {"seq": 2, "last": 7_000, "name": "shop.new"}])
+    found = TaskFilter(search="b06c")
+
+    for where in (scope(5_000, 9_000), scope(0, 0.5)):
+        answer = tasks_answer(reader, Tasks(found), where)
+        assert answer.frame["id"].tolist() == ["b06c"]
+        assert [note.text[:10] for note in answer.notes] == ["A whole id"]
+        assert of_tasks_answer(reader, Facets(found), where).totals == {"tasks": 1}
+        assert of_tasks_answer(reader, TaskNames(found), where).frame["count"].tolist() == [1]
+        assert of_tasks_answer(reader, Histogram(found), where).frame["value"].sum() == 0
+    answer = tasks_answer(reader, Tasks(found), scope(0, 9_000))
+    assert (answer.frame["id"].tolist(), answer.notes) == (["b06c"], ())
+    assert of_tasks_answer(reader, Histogram(found), scope(0, 9_000)).frame["value"].sum() == 1
+    assert tasks_answer(reader, Tasks(TaskFilter(search="b06")), scope(5_000, 9_000)).frame.empty
+    past.set_meta("kept_from_us", START + 10)  # what is about to be deleted
+    assert tasks_answer(reader, Tasks(found), scope(5_000, 9_000)).frame.empty
 
 
 def test_a_group_of_failures_is_told_with_as_many_as_its_link_lists(past: Past, reader: HistoryReader) -> None:

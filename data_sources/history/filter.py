@@ -87,18 +87,24 @@ class Wanted:
 
 
 def wanted(connection: Connection, filter: TaskFilter, start: int, end: int) -> Wanted:
-    """`filter` within `start` to before `end`, as far back as rows are kept."""
-    kept_from = connection.execute(select(meta.c.value).where(meta.c.key == "kept_from_us")).scalar()
+    """`filter` within `start` to before `end`, as far back as rows are kept.
+
+    The whole id of a task means that task, whenever it was.
+    """
+    kept_from = int(connection.execute(select(meta.c.value).where(meta.c.key == "kept_from_us")).scalar() or 0)
     given = {"name": filter.names, "queue": filter.queues, "worker": filter.workers}
     allowed = {kind: ids_of(connection, kind, texts) for kind, texts in given.items() if texts}
     if filter.states:
         allowed["state"] = tuple(STATES.index(state) for state in filter.states)
-    asked = Wanted(max(start, int(kept_from or 0)), end, allowed, failure=filter.failure)
+    asked = Wanted(max(start, kept_from), end, allowed, failure=filter.failure)
     if filter.failure:
         asked = asked.only("state", FAILURE)
     for part in conjuncts(parse(filter.search)):
         asked = narrowed(connection, asked, part)
-    return asked
+    last = connection.execute(select(tasks.c.last_us).where(tasks.c.seq == asked.seq)).scalar() if asked.seq else None
+    if last is None:
+        return asked
+    return replace(asked, start=min(asked.start, max(last, kept_from)), end=max(asked.end, last + 1))
 
 
 def conjuncts(search: Node | None) -> tuple[Node, ...]:

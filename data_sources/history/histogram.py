@@ -47,7 +47,8 @@ def read_histogram(connection: Connection, filter: TaskFilter, start: int, end: 
     begin = microseconds(window.start) // SECOND_US - step
     if asked.looks_up:
         searched = search(connection, asked)
-        counted = [(row.last_us // SECOND_US, row.state, 1) for row in searched.found]
+        inside = (row for row in searched.found if start <= row.last_us < end)  # not what a whole id found beyond it
+        counted = [(row.last_us // SECOND_US, row.state, 1) for row in inside]
         known_from, notes = searched.back_to or 0, searched.notes("Counted among")
     else:
         counted = [*that_ended(connection, asked, step), *that_live(connection, asked)]
@@ -57,7 +58,8 @@ def read_histogram(connection: Connection, filter: TaskFilter, start: int, end: 
         at, state, count = np.array(counted, np.int64).T
         np.add.at(bars, (state, np.clip((at - begin) // step, 0, window.points - 1)), count)
     edges = (begin + step * np.arange(window.points + 1)) * SECOND_US
-    heard = covered(connection, np.clip(edges, asked.start, max(now, asked.start)), ("events", "recorder"))
+    since = max(asked.start, start)
+    heard = covered(connection, np.clip(edges, since, max(now, since)), ("events", "recorder"))
     known = (heard > 0) & (edges[1:] > known_from)
     moments = (edges[1:] // 1000).astype(np.int64)
     shown = [state for state in range(len(STATES)) if bars[state].any()]

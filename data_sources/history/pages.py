@@ -22,6 +22,7 @@ SORTED_BY = {
     "runtime": "runtime_us",
     "wait": "wait_us",
 }
+BEYOND = Note("A whole id is looked for in all that is kept: this task did nothing within the page's range")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ def read_page(connection: Connection, query: Tasks, start: int, end: int) -> Pag
         found = by_time(connection, asked, order, most)
     else:
         found = by_duration(connection, asked, order, most)
+    if found and (asked.start < start or asked.end > end):
+        notes += (BEYOND,)
     shown = found[: query.limit]
     if len(found) > len(shown):
         goes_on = shown[-1]
