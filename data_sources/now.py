@@ -93,14 +93,14 @@ def consumed(row: Mapping[str, Any], counted: Mapping[str, int | None]) -> dict[
 
 
 def consumers(workers: WorkersReading) -> dict[str, int | None] | None:
-    """How many answering workers consume each queue. None: not known, of a queue that only silent ones may consume,
-    and of all queues while one that answers has not said what it consumes.
+    """How many answering workers consume each queue, see WorkersReading. Not known either of a queue that only silent
+    ones may consume.
     """
     counted = workers.consumers()
     if counted is None:
         return None
     silent = (row for row in workers.rows if row["silent_since"] is not None and row["verdict"] != "gone")
-    doubtful = {queue for row in silent for queue in row["queues"] or ()} - counted.keys()
+    doubtful = {queue for row in silent for queue in row["queues"] or row["may_consume"] or ()} - counted.keys()
     return {**counted, **dict.fromkeys(doubtful)}
 
 

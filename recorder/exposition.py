@@ -205,16 +205,17 @@ def consumers_told(reading: DepthReading, workers: WorkersReading | None) -> Ite
     if workers is None:
         return
     answering = workers.answering()
-    if any(row["queues"] is None for row in answering):
+    if any(row["queues"] is None and row["may_consume"] is None for row in answering):
         return
+    doubtful = {queue for row in answering for queue in row["may_consume"] or ()}
     consumers: Counter[str] = Counter()
     slots: dict[str, int | None] = {}
     for row in answering:
-        for queue in set(row["queues"]):
+        for queue in set(row["queues"] or ()):
             consumers[queue] += 1
             concurrency, known_slots = row["concurrency"], slots.get(queue, 0)
             slots[queue] = None if concurrency is None or known_slots is None else known_slots + concurrency
-    for queue in (row["queue"] for row in reading.work()[:MOST_QUEUES]):
+    for queue in (row["queue"] for row in reading.work()[:MOST_QUEUES] if row["queue"] not in doubtful):
         yield simple("celery_active_worker_count", {"queue_name": clean(queue)}, consumers[queue])
         yield simple("celery_active_process_count", {"queue_name": clean(queue)}, slots.get(queue, 0))
 

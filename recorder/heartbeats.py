@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from data_sources.events.celery_events import TaskEvent, WorkerEvent
 from data_sources.workers.heartbeat import Heartbeat
-from data_sources.workers.presence import Key
+from data_sources.workers.seen import Key
 from recorder.batch import Gap
 
 K = TypeVar("K", bound=Hashable)

@@ -21,7 +21,8 @@ from data_sources.poller import Poller, Reading
 from data_sources.schema import SAMPLE_LEVELS
 from data_sources.workers.accepted import Taken
 from data_sources.workers.celery_inspect import CeleryInspector
-from data_sources.workers.presence import Beside, Presence
+from data_sources.workers.presence import Presence
+from data_sources.workers.seen import Beside
 from data_sources.workers.snapshot import Snapshot, notes_of
 from data_sources.workers.worker_facts import WorkerFacts, slowest, workers_facts
 from data_sources.workers.worker_rows import Row, WorkersReading
@@ -96,9 +97,9 @@ class Sampler:
         facts = workers_facts(snapshot)
         taken = self._presence.update(facts, at, self._beside(snapshot))
         self._ask_for_limits()
-        self._samples = worker_samples(bucket(at), facts) + self._accepted.samples(bucket(at), taken)
-        notes = notes_of(snapshot) + twin_notes(facts)
-        return WorkersReading(self._presence.rows(at), len(facts), notes)
+        rows, notes = self._presence.rows(at), notes_of(snapshot) + twin_notes(facts)
+        self._samples = worker_samples(bucket(at), rows) + self._accepted.samples(bucket(at), taken)
+        return WorkersReading(rows, len(facts), notes)
 
     def _ask_for_limits(self) -> None:
         """Of those who leave messages alone: a rate limit is a reason to."""
@@ -156,26 +157,35 @@ class Sampler:
 
 
 class Accepted:
-    """Sums what workers accepted within one bucket of time, so that each of its rounds writes all of it so far."""
+    """Sums what workers accepted within one bucket of time, so that each of its rounds writes all of it so far.
+
+    Each sum is of the time of which it is known: a worker's of the rounds that it answered, one of all workers of the
+    rounds of which all can be told.
+    """
 
     def __init__(self) -> None:
         self._at = 0
-        self._span = 0.0
         self._counts: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._spans: defaultdict[tuple[str, str], float] = defaultdict(float)
 
     def samples(self, at: int, taken: Taken) -> list[Sample]:
         if at != self._at:
-            self._at, self._span = at, 0.0
+            self._at = at
             self._counts.clear()
-        self._span += taken.span_seconds
-        for label, counts in (("name", taken.by_task), ("worker", taken.by_worker)):
-            for text, count in counts.items():
-                self._counts[label, text] += count
-        if taken.by_worker:  # else of nobody it can be told, and the total is not 0 but unknown
+            self._spans.clear()
+        for worker, count in taken.by_worker.items():
+            self._counts["worker", worker] += count
+            self._spans["worker", worker] += taken.span_seconds
+        if taken.by_task is not None:
+            for task, count in taken.by_task.items():
+                self._counts["name", task] += count
             self._counts["", ""] += sum(taken.by_task.values())
-        if self._span <= 0:
-            return []
-        return [Sample(at, "accepted", *key, count, self._span) for key, count in self._counts.items()]
+            self._spans["", ""] += taken.span_seconds
+        whole = self._spans["", ""]
+        return [
+            Sample(at, "accepted", label, text, count, self._spans[label, text] if label == "worker" else whole)
+            for (label, text), count in self._counts.items()
+        ]
 
 
 def bucket(at: datetime) -> int:
@@ -183,10 +193,12 @@ def bucket(at: datetime) -> int:
     return int(at.timestamp()) // SAMPLE_LEVELS[0] * SAMPLE_LEVELS[0]
 
 
-def worker_samples(at: int, facts: Sequence[WorkerFacts]) -> list[Sample]:
-    by_name = {name: tuple(twins) for name, twins in groupby(facts, lambda one: one.worker)}
-    busy = {name: total(one.active for one in twins) for name, twins in by_name.items()}
-    slots = {name: total(one.concurrency for one in twins) for name, twins in by_name.items()}
+def worker_samples(at: int, rows: Sequence[Row]) -> list[Sample]:
+    """Of who is there. A total is not known while one of them has not said."""
+    there = [row for row in rows if row["verdict"] != "gone" and row["last_seen"]]
+    by_name = {name: tuple(twins) for name, twins in groupby(there, lambda row: row["worker"])}
+    busy = {name: total(row["active"] for row in twins) for name, twins in by_name.items()}
+    slots = {name: total(row["concurrency"] for row in twins) for name, twins in by_name.items()}
     return gauges(at, "busy_slots", "worker", busy, total(busy.values())) + gauges(
         at, "slots", "worker", slots, total(slots.values())
     )

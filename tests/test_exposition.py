@@ -253,10 +253,11 @@ def test_two_processes_of_one_name_are_added_up_where_that_has_a_meaning() -> No
     [
         ([worker("a@h"), worker("b@h", queues=["mail", "slow"])], {"mail": 2, "slow": 1}, {"mail": 8, "slow": 4}),
         ([worker("a@h"), worker("b@h", queues=None)], {}, {}),
+        ([worker("a@h"), worker("b@h", queues=None, may_consume=["mail"])], {"slow": 0}, {"slow": 0}),
         ([worker("a@h"), worker("b@h", concurrency=None)], {"mail": 2, "slow": 0}, {"slow": 0}),
         ([silent("a@h", 60)], {"mail": 0, "slow": 0}, {"mail": 0, "slow": 0}),
     ],
-    ids=["all known", "one did not say", "slots unknown", "silent"],
+    ids=["all known", "one did not say", "one of two did", "slots unknown", "silent"],
 )
 def test_consumers_are_told_when_every_worker_has_said_what_it_consumes(
     rows: list[dict[str, object]], workers: dict[str, float], slots: dict[str, float]

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from data_sources.now_frames import worker_frame
 from data_sources.workers.accepted import Taken
-from data_sources.workers.presence import FORGET_AFTER, MOST_WORKERS, Beside, Presence
+from data_sources.workers.presence import FORGET_AFTER, MOST_WORKERS, Presence
+from data_sources.workers.seen import Beside
 from data_sources.workers.verdict import LONG_SILENT
 from data_sources.workers.worker_facts import WorkerFacts
 from data_sources.workers.worker_rows import COLUMNS, WorkersReading
@@ -58,7 +59,13 @@ class Clock:
         self, *answered: WorkerFacts, after: float = 5, late: Collection[str] = (), beside: Beside | None = None
     ) -> Taken:
         self.now += timedelta(seconds=after)
-        return self.presence.update(answered, self.now, replace(beside or Beside(), late=late))
+        return self.presence.update(map(self.aged, answered), self.now, replace(beside or Beside(), late=late))
+
+    def aged(self, facts: WorkerFacts) -> WorkerFacts:
+        """Who was LONG_UP at the start is up for longer now."""
+        if facts.uptime_seconds != LONG_UP:
+            return facts
+        return replace(facts, uptime_seconds=LONG_UP + round((self.now - START).total_seconds()))
 
     def rows(self) -> list[dict[str, Any]]:
         return [dict(row) for row in self.presence.rows(self.now)]
@@ -99,9 +106,10 @@ def test_all_that_a_worker_said_is_in_its_row(clock: Clock) -> None:
         "reserved": None,
         "processed": 7,
         "queues": ["mail"],
+        "may_consume": None,
         "silent_since": None,
         "prefetch": 8,
-        "uptime": LONG_UP,
+        "uptime": LONG_UP + 5,
         "pid": 1,
         "since": None,
         "neglected": [],
@@ -232,7 +240,7 @@ def test_a_name_alone_does_not_tell_which_of_two_answered(clock: Clock) -> None:
 
 def test_the_first_round_tells_no_rate(clock: Clock) -> None:
     taken = clock.round(said(send=1_000))
-    assert (taken.by_task, taken.by_worker, taken.span_seconds) == ({}, {}, 0)
+    assert (taken.by_task, taken.by_worker, taken.span_seconds) == (None, {}, 0)
 
 
 def test_what_was_accepted_between_two_answers_is_counted_by_task_and_by_worker(clock: Clock) -> None:
@@ -244,7 +252,7 @@ def test_what_was_accepted_between_two_answers_is_counted_by_task_and_by_worker(
 def test_a_worker_merely_new_to_us_adds_nothing_and_its_rate_is_not_zero_but_unknown(clock: Clock) -> None:
     clock.round(said(send=100))
     taken = clock.round(said(send=101), said("old@a", uptime=LONG_UP, send=1_000_000))
-    assert taken == Taken({"send": 1.0}, {"mail@a": 1.0}, 5.0)
+    assert taken == Taken(None, {"mail@a": 1.0}, 5.0)
     assert clock.round(said(send=101), said("old@a", uptime=LONG_UP, send=1_000_005)).by_worker["old@a"] == 5.0
 
 
@@ -259,7 +267,7 @@ def test_all_that_a_newly_started_worker_accepted_is_new(clock: Clock, uptime: i
 
 def test_a_worker_of_unknown_age_adds_nothing(clock: Clock) -> None:
     clock.round(said())
-    assert clock.round(said(), said("new@a", uptime=None, send=30)).by_task == {}
+    assert clock.round(said(), said("new@a", uptime=None, send=30)) == Taken(None, {"mail@a": 0.0}, 5.0)
 
 
 def test_an_answer_after_a_silence_is_no_spike(clock: Clock) -> None:
@@ -288,7 +296,7 @@ def test_a_restart_in_a_container_is_known_by_its_uptime_even_when_no_counter_fe
 def test_a_clock_set_back_makes_no_rate(clock: Clock) -> None:
     clock.round(said(send=10))
     clock.round(said(send=20))
-    assert clock.round(said(send=30), after=-3600).by_task == {}
+    assert clock.round(said(send=30), after=-3600).by_task is None
     assert clock.round(said(send=35)).by_task == {"send": 5.0}
 
 
@@ -303,7 +311,7 @@ steps = st.tuples(
 
 @given(st.lists(steps, min_size=2, max_size=30))
 def test_a_count_is_what_was_accepted_since_the_last_answer_and_never_negative_nor_a_spike(life: Life) -> None:
-    clock, pid, total, up, restarted, unheard, since = Clock(), 1, 0, LONG_UP, False, 0, 0
+    clock, pid, total, up, restarted, unheard, since = Clock(), 1, 0, 2 * LONG_UP, False, 0, 0
     clock.round(said(pid=pid, uptime=up, send=total))
     for seconds, answers, accepted, event in life:
         unheard, since = unheard + accepted, since + seconds
@@ -314,7 +322,7 @@ def test_a_count_is_what_was_accepted_since_the_last_answer_and_never_negative_n
             total, up, restarted = accepted, 0, True
         taken = clock.round(*[said(pid=pid, uptime=up, send=total)] * answers, after=seconds)
         if not answers:
-            assert taken.by_task == {}
+            assert taken.by_task is None
             continue
         per_second = taken.by_task["send"] / seconds
         assert 0 <= per_second <= unheard / seconds

@@ -9,7 +9,8 @@ from typing import Any
 
 from data_sources.microseconds import microseconds
 from data_sources.workers.heartbeat import Heartbeat
-from data_sources.workers.presence import Beside, Key, Presence
+from data_sources.workers.presence import Presence
+from data_sources.workers.seen import Beside, Key
 from data_sources.workers.worker_facts import WorkerFacts
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -171,3 +172,25 @@ def test_a_recorder_that_starts_misses_those_whom_the_one_before_it_knew() -> No
     assert set(after.presence.expected) == {"mail@a", "bulk@a"}
     after.ask(MAIL, absent={"bulk@a"})
     assert after.verdicts() == {("mail@a", 1): "idle", ("bulk@a", 2): "gone"}
+
+
+def test_one_that_was_restarted_under_its_number_has_nothing_to_do_with_the_queues_it_had() -> None:
+    """In containers the number is always 1."""
+    both = replace(grown(MAIL, 40), queues=("mail", "bulk"))
+    rounds = Rounds()
+    rounds.ask(both, depths={"mail": 3})
+    for seconds in range(3, 40, 5):
+        rounds.ask(replace(grown(MAIL, 0), queues=("bulk",), uptime_seconds=seconds), depths={"mail": 3})
+    assert rounds.verdicts() == {("mail@a", 1): "idle"}
+    assert rounds.presence.queues == {"bulk"}
+
+
+def test_a_recorder_that_starts_sees_that_a_worker_was_restarted_since() -> None:
+    before = Rounds()
+    before.ask(replace(MAIL, queues=("mail", "bulk")))
+    after = Rounds(earlier=before.presence.rows(before.now))
+    after.now = before.now + timedelta(minutes=1)
+    for seconds in range(3, 40, 5):
+        restarted = replace(grown(MAIL, 0), queues=("bulk",), uptime_seconds=seconds)
+        after.ask(restarted, depths={"mail": 3})
+    assert after.verdicts() == {("mail@a", 1): "idle"}

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+SLACK_SECONDS = 10.0  # an answer came at any time of its round, uptimes are whole seconds, clocks drift
+
 
 @dataclass(frozen=True)
 class Accepted:
@@ -13,22 +15,23 @@ class Accepted:
 
     totals: Mapping[str, int]
     at: datetime
+    uptime_seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Taken:
     """Tasks accepted since each worker's previous answer, brought to one span of time.
 
-    A worker of which it cannot be told is in neither.
+    A worker of which it cannot be told is not in `by_worker`; `by_task` is None while there is one, as it sums up all.
     """
 
-    by_task: Mapping[str, float]
+    by_task: Mapping[str, float] | None
     by_worker: Mapping[str, float]
     span_seconds: float
 
 
 def accepted_between(
-    earlier: Accepted | None, now: Accepted | None, uptime_seconds: float | None, span: float, watched: float
+    earlier: Accepted | None, now: Accepted | None, span: float, watched: float
 ) -> dict[str, float] | None:
     """What a process accepted from `earlier` to `now`, by task, scaled to `span` seconds, so that an answer after a
     silence is no spike. None: it cannot be told.
@@ -37,18 +40,39 @@ def accepted_between(
     """
     if now is None or span <= 0:
         return None
+    uptime = now.uptime_seconds
     if earlier is None:
         # Started within the `watched` seconds: all it has accepted is new. Merely new to us: not known of it yet.
-        if uptime_seconds is None or uptime_seconds > watched:
+        if uptime is None or uptime > watched:
             return None
-        elapsed, grown = max(uptime_seconds, span), dict(now.totals)
+        elapsed, grown = max(uptime, span), dict(now.totals)
     else:
         elapsed = (now.at - earlier.at).total_seconds()
-        fell = any(now.totals.get(task, 0) < count for task, count in earlier.totals.items())
-        # In containers a restarted worker has the same process number. Its uptime is cut to whole seconds.
-        restarted = fell or (uptime_seconds is not None and uptime_seconds + 1 < elapsed)
-        base = {} if restarted else earlier.totals
+        if are_of_two(earlier, now):
+            return None
+        base = {} if began_anew(earlier, now) else earlier.totals
         grown = {task: total - base.get(task, 0) for task, total in now.totals.items()}
     if elapsed <= 0:  # the clock was set back
         return None
     return {task: count * span / elapsed for task, count in grown.items()}
+
+
+def began_anew(earlier: Accepted, now: Accepted) -> bool:
+    """Whether the process was restarted in between: in containers it has the same number again."""
+    elapsed, uptime = (now.at - earlier.at).total_seconds(), now.uptime_seconds
+    return fell(earlier, now) or (uptime is not None and uptime + 1 < elapsed)  # it is cut to whole seconds
+
+
+def are_of_two(earlier: Accepted, now: Accepted) -> bool:
+    """Whether two processes of one name and number said this: one that ran all the time has one start, and counters
+    that never fall.
+    """
+    elapsed, uptime = (now.at - earlier.at).total_seconds(), now.uptime_seconds
+    if uptime is None or uptime <= elapsed + SLACK_SECONDS:
+        return False
+    moved = 0.0 if earlier.uptime_seconds is None else abs(uptime - earlier.uptime_seconds - elapsed)
+    return fell(earlier, now) or moved > SLACK_SECONDS
+
+
+def fell(earlier: Accepted, now: Accepted) -> bool:
+    return any(now.totals.get(task, 0) < count for task, count in earlier.totals.items())

@@ -37,6 +37,8 @@ def to_json(facts: tuple[Fact, ...]) -> str:
 def of_heartbeat(said: Testimony) -> Iterator[Fact]:
     if not said.hears:
         yield Fact("heartbeat", "not known: the event stream is not heard")
+    elif said.alike:
+        yield Fact("heartbeat", "not known: another has its name and its pid, and a heartbeat may be of either")
     elif said.beat is None:
         yield Fact("heartbeat", "none was heard")
     elif said.beat.left:

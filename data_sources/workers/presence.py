@@ -4,62 +4,23 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from data_sources.workers import evidence
-from data_sources.workers.accepted import Accepted, Taken, accepted_between
+from data_sources.workers.accepted import Taken, accepted_between
 from data_sources.workers.heartbeat import Heartbeat
-from data_sources.workers.verdict import Testimony, Waiting, judge
+from data_sources.workers.seen import Beside, Key, Seen, accepted, attend, is_gone, remembered, testimony, was
+from data_sources.workers.twins import Place, alike, key_of, placed, untold
+from data_sources.workers.verdict import judge
 from data_sources.workers.worker_facts import WorkerFacts
 from data_sources.workers.worker_rows import COLUMNS, Row
 
 FORGET_AFTER = timedelta(hours=24)
 MOST_WORKERS = 5_000
 
-Key = tuple[str, int | None]  # a worker's name and process: two processes of one name are two
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What is known of one round beside the answers: who was late, whose mailbox the broker has or has not, the
-    heartbeats, and what is ready in each queue.
-    """
-
-    late: Collection[str] = ()
-    present: Collection[str] = ()
-    absent: Collection[str] = ()
-    all_heard: bool = False  # everybody who listens has answered
-    beats: Mapping[Key, Heartbeat] = field(default_factory=dict)
-    hears: bool = True  # whether the event stream is listened to
-    depths: Mapping[str, int] = field(default_factory=dict)
-    depths_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a process said last, heard `at` that time, and what is remembered of earlier rounds.
-
-    `accepted` may be older: a reply can lack its totals. `facts.active` is what it, or its heartbeat, said.
-    """
-
-    facts: WorkerFacts
-    at: datetime | None = None  # None: it never answered
-    accepted: Accepted | None = None
-    silent_since: datetime | None = None
-    late: bool = False
-    mailbox: bool | None = None
-    beat: Heartbeat | None = None
-    consumed: frozenset[str] = frozenset()  # every queue it ever said that it consumes
-    took_at: datetime | None = None
-    grew: bool = False
-    waiting: Mapping[str, Waiting] = field(default_factory=dict)
-    slowest: timedelta | None = None  # see Testimony; 0: none of its tasks is limited, None: not asked yet
-
-    @property
-    def last_sign(self) -> datetime:
-        return max(sign for sign in (self.at, self.beat.at if self.beat else None) if sign is not None)
+Grown = Mapping[str, float] | None  # what a process accepted since it answered before, by task; None: it cannot be told
 
 
 class Presence:
@@ -70,7 +31,12 @@ class Presence:
 
     def __init__(self, wanted: Sequence[str] = (), earlier: Iterable[Row] = ()) -> None:
         self._wanted = tuple(wanted)
-        self._seen: Mapping[Key, Seen] = {(row["worker"], row["pid"]): remembered(row) for row in earlier if was(row)}
+        known: Counter[Key] = Counter()
+        self._seen: Mapping[Place, Seen] = {}
+        for row in filter(was, earlier):
+            key = row["worker"], row["pid"]
+            self._seen[*key, known[key]] = remembered(row)
+            known[key] += 1
         self._began: datetime | None = None
         self._asked_at: datetime | None = None
         self._hears = True
@@ -78,74 +44,84 @@ class Presence:
     def update(self, answered: Iterable[WorkerFacts], at: datetime, beside: Beside | None = None) -> Taken:
         """Takes in one round of questions."""
         beside = beside or Beside()
-        before, current = self._seen, self._by_process(answered)
+        before, current = self._seen, placed(self._by_process(answered), self._seen, at)
         self._began = self._began or at
         span = (at - (self._asked_at or at)).total_seconds()
-        watched = min(at - self._began, FORGET_AFTER).total_seconds()  # who started since then cannot be forgotten yet
-        by_task: defaultdict[str, float] = defaultdict(float)
-        by_worker: defaultdict[str, float] = defaultdict(float)
         seen = self._not_answering(current, beside, at)
-        for key, facts in current.items():
-            earlier = before[key] if key in before else Seen(facts)
-            said = Accepted(facts.totals, at) if facts.processed is not None else None
-            taken = accepted_between(earlier.accepted, said, facts.uptime_seconds, span, watched)
-            for task, count in (taken or {}).items():
-                by_task[task] += count
-            if taken is not None:
-                by_worker[facts.worker] += sum(taken.values())
-            heard = replace(earlier, facts=replace(facts, pid=key[1]), at=at, accepted=said or earlier.accepted)
-            grew = taken is not None and sum(taken.values()) > 0
-            seen[key] = replace(heard, silent_since=None, late=False, mailbox=None, grew=grew)
+        for place, facts in current.items():
+            seen[place] = (before[place] if place in before else Seen(facts)).heard(facts, at)
         for key, beat in self._strangers(seen, beside).items():
-            earlier = before.get(key) or Seen(WorkerFacts(key[0], pid=key[1]), silent_since=at)
-            seen[key] = replace(earlier, beat=beat)
-        attended = {key: attend(one, beside, at) for key, one in seen.items()}
+            earlier = before.get((*key, 0)) or Seen(WorkerFacts(key[0], pid=key[1]), silent_since=at)
+            seen[*key, 0] = replace(earlier, beat=beat)
+        gone = {place for place, one in seen.items() if is_gone(one, at, beside.hears)}
+        twins = alike(seen, gone)
+        grown = self._grown(current, twins - gone, at, span)
+        for place, grew in whether_they_grew(grown, twins).items():
+            seen[place] = replace(seen[place], grew=grew)
+        attended = {place: attend(one, beside, at, place in twins) for place, one in seen.items()}
         latest_first = sorted(attended.items(), key=lambda item: item[1].last_sign, reverse=True)
         self._seen, self._asked_at, self._hears = dict(latest_first[:MOST_WORKERS]), at, beside.hears
-        return Taken(by_task, by_worker, span)
+        return summed({place: grown.get(place) for place in seen if place not in gone}, span)
 
-    def _by_process(self, answered: Iterable[WorkerFacts]) -> dict[Key, WorkerFacts]:
+    def _by_process(self, answered: Iterable[WorkerFacts]) -> dict[Key, list[WorkerFacts]]:
         """A reply without `stats` does not say whose it is: it is the process's that has this name alone."""
-        heard = [key for key, seen in self._seen.items() if seen.silent_since is None]
+        heard = [key_of(place) for place, seen in self._seen.items() if seen.silent_since is None]
         count = Counter(name for name, _ in heard)
         alone = {name: pid for name, pid in heard if count[name] == 1}
-        return {(one.worker, alone.get(one.worker) if one.pid is None else one.pid): one for one in answered}
+        by_key: defaultdict[Key, list[WorkerFacts]] = defaultdict(list)
+        for one in answered:
+            pid = alone.get(one.worker) if one.pid is None else one.pid
+            by_key[one.worker, pid].append(replace(one, pid=pid))
+        return by_key
 
-    def _not_answering(self, current: Collection[Key], beside: Beside, at: datetime) -> dict[Key, Seen]:
+    def _grown(
+        self, current: Mapping[Place, WorkerFacts], twins: Collection[Place], at: datetime, span: float
+    ) -> dict[Place, Grown]:
+        """Of each that answers."""
+        # Who started since then cannot be forgotten yet.
+        watched = min(at - (self._began or at), FORGET_AFTER).total_seconds()
+        grown: dict[Place, Grown] = {}
+        for place, facts in current.items():
+            earlier = self._seen[place].accepted if place in self._seen else None
+            grown[place] = accepted_between(earlier, accepted(facts, at), span, watched)
+        return grown | dict.fromkeys(current.keys() & set(untold(twins, current, self._seen, at)))
+
+    def _not_answering(self, current: Collection[Place], beside: Beside, at: datetime) -> dict[Place, Seen]:
         """Those seen before and not `current`: each new process takes the place of one of its name."""
-        strangers = {key for key, seen in self._seen.items() if seen.at is None}
-        newcomers = Counter(key[0] for key in current if key not in self._seen or key in strangers)
+        strangers = {place for place, seen in self._seen.items() if seen.at is None}
+        newcomers = Counter(place[0] for place in current if place not in self._seen or place in strangers)
         kept = {}
-        for key, seen in sorted(self._seen.items(), key=lambda item: item[1].last_sign):
-            name = key[0]
-            if key in current or key in strangers or at - seen.last_sign > FORGET_AFTER:
+        for place, seen in sorted(self._seen.items(), key=lambda item: item[1].last_sign):
+            name = place[0]
+            if place in current or place in strangers or at - seen.last_sign > FORGET_AFTER:
                 continue
             if newcomers[name]:
                 newcomers[name] -= 1
             elif name in beside.late:  # alive, and busy until now; what it does now it has not said
                 facts = replace(seen.facts, active=None)
-                kept[key] = replace(seen, facts=facts, at=at, silent_since=None, late=True, mailbox=None, grew=False)
+                kept[place] = replace(seen, facts=facts, at=at, silent_since=None, late=True, mailbox=None, grew=False)
             else:
                 mailbox = False if beside.all_heard or name in beside.absent else name in beside.present or None
                 if mailbox is None and seen.mailbox is False:  # who left is not looked for again
                     mailbox = False
                 since = seen.silent_since or at
-                kept[key] = replace(seen, silent_since=since, late=False, mailbox=mailbox, grew=False)
+                kept[place] = replace(seen, silent_since=since, late=False, mailbox=mailbox, grew=False)
         return kept
 
-    def _strangers(self, seen: Mapping[Key, Seen], beside: Beside) -> dict[Key, Heartbeat]:
+    def _strangers(self, seen: Collection[Place], beside: Beside) -> dict[Key, Heartbeat]:
         """Those who beat and never answered. The last beats of one that was restarted are no stranger's."""
-        names = {name for name, _ in seen}
+        keys = {key_of(place) for place in seen}
+        names = {name for name, _ in keys}
         return {
             key: beat
             for key, beat in beside.beats.items()
-            if key not in seen and (key[0] not in names or (self._asked_at and beat.at > self._asked_at))
+            if key not in keys and (key[0] not in names or (self._asked_at and beat.at > self._asked_at))
         }
 
     @property
     def expected(self) -> tuple[str, ...]:
         """The names that should answer the next round: whoever is not silent."""
-        return tuple({name for (name, _), seen in self._seen.items() if seen.silent_since is None})
+        return tuple({seen.facts.worker for seen in self._seen.values() if seen.silent_since is None})
 
     @property
     def suspects(self) -> tuple[str, ...]:
@@ -155,19 +131,22 @@ class Presence:
 
     def limited(self, slowest: Mapping[str, timedelta]) -> None:
         """Takes in the strictest rate limits, by name."""
-        self._seen = {key: replace(one, slowest=slowest.get(key[0], one.slowest)) for key, one in self._seen.items()}
+        self._seen = {
+            place: replace(one, slowest=slowest.get(place[0], one.slowest)) for place, one in self._seen.items()
+        }
 
     @property
     def queues(self) -> frozenset[str]:
         """Every queue that a worker on the roster consumes, or did."""
-        return frozenset(queue for seen in self._seen.values() for queue in seen.consumed)
+        known = (queue for seen in self._seen.values() for queue in (*seen.consumed, *(seen.facts.may_consume or ())))
+        return frozenset(known)
 
     def rows(self, now: datetime) -> list[Row]:
         """One row a worker, see COLUMNS; what a worker did not say is None, never 0. Who is wanted and was not seen
         has one too.
         """
-        by_name = sorted(self._seen.items(), key=lambda item: (item[0][0], item[0][1] or 0))
-        names = {name for name, _ in self._seen}
+        by_name = sorted(self._seen.items(), key=lambda item: (item[0][0], item[0][1] or 0, item[0][2]))
+        names = {place[0] for place in self._seen}
         missing = [one for one in self._wanted if not any(fnmatchcase(name, one) for name in names)]
         return [self._row(seen, now) for _, seen in by_name] + [missing_row(name, self._began) for name in missing]
 
@@ -183,6 +162,7 @@ class Presence:
             "reserved": None,  # its replies carry every argument: asked for one worker at a time, never sampled
             "processed": facts.processed if facts.processed is not None or not beat else beat.processed,
             "queues": None if facts.queues is None else list(facts.queues),
+            "may_consume": None if facts.may_consume is None else list(facts.may_consume),
             "last_seen": seen.at or seen.last_sign,
             "silent_since": seen.silent_since,
             "prefetch": facts.prefetch_count,
@@ -199,75 +179,24 @@ class Presence:
         }
 
 
-def attend(seen: Seen, beside: Beside, at: datetime) -> Seen:
-    """What the other witnesses add: its heartbeat, and the queues that it leaves alone."""
-    facts = seen.facts
-    beat = beside.beats.get((facts.worker, facts.pid)) or seen.beat
-    grew = seen.grew
-    if beat and seen.beat and beat.processed is not None and seen.beat.processed is not None:
-        grew = grew or beat.processed > seen.beat.processed
-    consumed = seen.consumed.union(facts.queues or ())
-    active = active_of(facts, beat, seen.silent_since, at)
-    idle = active is not None and facts.concurrency is not None and active < facts.concurrency and not grew
-    waiting = {
-        queue: Waiting(
-            seen.waiting[queue].since if queue in seen.waiting else beside.depths_at or at,
-            beside.depths[queue],
-            queue in (facts.queues or ()),
-        )
-        for queue in sorted(consumed)
-        if idle and beside.depths.get(queue)
-    }
-    took_at = at if grew or active else seen.took_at
-    slowest = seen.slowest if waiting else None  # limits change
-    return replace(seen, beat=beat, consumed=consumed, grew=grew, took_at=took_at, waiting=waiting, slowest=slowest)
+def whether_they_grew(grown: Mapping[Place, Grown], twins: Collection[Place]) -> dict[Place, bool | None]:
+    """Of twins it is known when none of them did, and not which of them did."""
+    busy = {place for place, tasks in grown.items() if tasks and sum(tasks.values()) > 0}
+    doubtful = {key_of(place) for place in twins if place in busy or grown.get(place) is None}
+    return {place: None if place in twins and key_of(place) in doubtful else place in busy for place in grown}
 
 
-def active_of(facts: WorkerFacts, beat: Heartbeat | None, silent_since: datetime | None, at: datetime) -> int | None:
-    """How many tasks it runs: what it answered, else what its heart said."""
-    if silent_since is None and facts.active is not None:
-        return facts.active
-    return beat.active if beat and beat.is_current(at) else None
-
-
-def testimony(seen: Seen, now: datetime, hears: bool) -> Testimony:
-    facts = seen.facts
-    return Testimony(
-        now=now,
-        answered_at=seen.at,
-        unanswered_since=seen.silent_since,
-        late=seen.late,
-        mailbox=seen.mailbox,
-        hears=hears,
-        beat=seen.beat,
-        pool=facts.pool,
-        active=active_of(facts, seen.beat, seen.silent_since, now),
-        concurrency=facts.concurrency,
-        took_at=seen.took_at,
-        grew=seen.grew,
-        waiting=seen.waiting,
-        slowest=seen.slowest,
-        tasks=facts.tasks,
-    )
-
-
-def was(row: Row) -> bool:
-    """Whether a row is of a worker that answered once."""
-    return row["last_seen"] is not None and row["pid"] is not None and row["pool"] is not None
-
-
-def remembered(row: Row) -> Seen:
-    """What a row tells of a worker: enough to miss it."""
-    facts = WorkerFacts(
-        row["worker"],
-        pid=row["pid"],
-        pool=row["pool"],
-        concurrency=row["concurrency"],
-        queues=None if row["queues"] is None else tuple(row["queues"]),
-        prefetch_count=row["prefetch"],
-    )
-    consumed = frozenset([*(row["queues"] or ()), *(row["neglected"] or ())])
-    return Seen(facts, at=row["last_seen"], silent_since=row["silent_since"], consumed=consumed)
+def summed(grown: Mapping[Place, Grown], span: float) -> Taken:
+    """Of all who are there."""
+    by_task: defaultdict[str, float] = defaultdict(float)
+    by_worker: defaultdict[str, float] = defaultdict(float)
+    unknown = {place[0] for place, tasks in grown.items() if tasks is None}
+    for place, tasks in grown.items():
+        if tasks is not None and place[0] not in unknown:
+            by_worker[place[0]] += sum(tasks.values())
+            for task, count in tasks.items():
+                by_task[task] += count
+    return Taken(None if unknown or not grown else by_task, by_worker, span)
 
 
 def missing_row(name: str, since: datetime | None) -> Row:

@@ -55,6 +55,7 @@ class Testimony:
     mailbox: bool | None = None  # whether the broker has it, of who does not answer
     hears: bool = True  # whether the event stream is listened to
     beat: Heartbeat | None = None
+    alike: bool = False  # another has its name and number too, so no heartbeat is known to be its own
     pool: str | None = None
     active: int | None = None
     concurrency: int | None = None

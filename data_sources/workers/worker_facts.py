@@ -33,6 +33,7 @@ class WorkerFacts:
     processed: int | None = None  # tasks accepted since it started, not finished ones
     totals: Mapping[str, int] = field(default_factory=dict)  # the same by task name
     queues: tuple[str, ...] | None = None
+    may_consume: tuple[str, ...] | None = None  # of two of one name that do not say the same: what either says
     uptime_seconds: int | None = None
     prefetch_count: int | None = None
     clock: int | None = None
@@ -43,22 +44,44 @@ class WorkerFacts:
 def workers_facts(snapshot: Snapshot) -> tuple[WorkerFacts, ...]:
     """The facts of each process that answered, by name; beats are no workers.
 
-    Two processes of one name are told apart by their `stats` alone: the rest does not say whose it is, and is None.
+    Two processes of one name are told apart by their `stats` alone: the rest does not say whose it is, and is None
+    unless all say the same.
     """
     said: dict[str, dict[str, list[Any]]] = {name: {} for name in sorted(snapshot.answered)}
     for reply in snapshot.replies:
         said[reply.worker].setdefault(reply.method, []).append(reply.value)
     return tuple(
-        process_facts(name, stats, {method: values[0] for method, values in answers.items() if len(values) == 1})
+        process_facts(name, stats, agreed(answers), may_consume(answers))
         for name, answers in said.items()
         if not name.startswith(BEAT)
         for stats in answers.get("stats", [{}])
     )
 
 
-def process_facts(worker: str, stats: Mapping[str, Any], only: Mapping[str, Any]) -> WorkerFacts:
-    """`only`: the answers by method that nobody else of this name gave."""
+def agreed(answers: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """By method what every process of a name answered; which of them gave one that is different nobody can tell."""
+    processes = max(map(len, answers.values()), default=0)
+    return {
+        method: values[0]
+        for method, values in answers.items()
+        if len(values) == processes and all(value == values[0] for value in values)
+    }
+
+
+def may_consume(answers: Mapping[str, list[Any]]) -> tuple[str, ...] | None:
+    """The queues that all of one name consume together; None while one of them has not said."""
+    said = answers.get("active_queues", [])
+    if len(said) < max(map(len, answers.values()), default=1):
+        return None
+    return tuple(dict.fromkeys(name for queues in said for name in queue_names(queues)))
+
+
+def process_facts(
+    worker: str, stats: Mapping[str, Any], only: Mapping[str, Any], together: tuple[str, ...] | None
+) -> WorkerFacts:
+    """`only`: the answers by method that are its own; `together`: see may_consume."""
     totals = task_totals(stats)
+    queues = tuple(queue_names(only["active_queues"])) if "active_queues" in only else None
     return WorkerFacts(
         worker,
         pid=whole(stats.get("pid")),
@@ -69,7 +92,8 @@ def process_facts(worker: str, stats: Mapping[str, Any], only: Mapping[str, Any]
         scheduled=count(only.get("scheduled")),
         processed=None if totals is None else whole(sum(totals.values())),
         totals=totals or {},
-        queues=tuple(queue_names(only["active_queues"])) if "active_queues" in only else None,
+        queues=queues,
+        may_consume=together if queues is None else None,
         uptime_seconds=whole(stats.get("uptime")),
         prefetch_count=whole(stats.get("prefetch_count")),
         clock=whole(only.get("clock", {}).get("clock", stats.get("clock"))),

@@ -18,6 +18,7 @@ COLUMNS = {
     "reserved": "Int64",
     "processed": "Int64",
     "queues": "object",  # a list of names; None when unknown
+    "may_consume": "object",  # where that is unknown: those of which some process of its name said that it does
     "last_seen": "datetime64[ms, UTC]",  # its last answer, or heartbeat where it never answered
     "silent_since": "datetime64[ms, UTC]",  # does not answer since; None: it answered the last time it was asked
     "prefetch": "Int64",
@@ -54,11 +55,12 @@ class WorkersReading:
         """Those that are not silent."""
         return [row for row in self.rows if row["silent_since"] is None]
 
-    def consumers(self) -> Counter[str] | None:
-        """How many workers that answer, or are too busy to, consume each queue; None while one of them has not said."""
-        consumed = [
-            row["queues"] for row in self.rows if row["silent_since"] is None or row["verdict"] == "busy_not_answering"
-        ]
-        if None in consumed:
+    def consumers(self) -> dict[str, int | None] | None:
+        """How many workers that answer, or are too busy to, consume each queue. None: not known, of a queue of which
+        only some of one name said so, and of all queues while one of them has not said.
+        """
+        rows = [row for row in self.rows if row["silent_since"] is None or row["verdict"] == "busy_not_answering"]
+        if any(row["queues"] is None and row["may_consume"] is None for row in rows):
             return None
-        return Counter(queue for queues in consumed for queue in queues)
+        sure = Counter(queue for row in rows for queue in row["queues"] or ())
+        return {**sure, **dict.fromkeys(queue for row in rows for queue in row["may_consume"] or ())}
