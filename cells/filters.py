@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from cells import component
 from cells.show import live
-from cells.table import records
 from data_sources.answer import Answer
 from data_sources.task_query import Facets, TaskFilter
 
@@ -35,16 +34,18 @@ def filters_payload(chosen: TaskFilter, answers: Mapping[str, Answer]) -> dict[s
             {
                 "name": facet,
                 "pending": answers[facet].pending,
-                "values": values(answers[facet], facet),
+                "values": known[:SHOWN],
+                "left_out": max(0, len(known) - SHOWN),
                 "chosen": [value for name, value in params if name == facet],
             }
             for facet in FACETS
+            for known in [values(answers[facet], facet)]
         ],
         "notes": [*failures, *notes],
     }
 
 
-def values(answer: Answer, facet: str) -> Sequence[tuple[str, int]]:
-    """The known values and how many tasks have each."""
-    rows = records(answer.frame[answer.frame["facet"] == facet].head(SHOWN))
-    return [(row["value"], row["count"]) for row in rows if row["value"] is not None]
+def values(answer: Answer, facet: str) -> list[tuple[str, int]]:
+    """The known values and how many tasks have each, the most frequent first."""
+    of = answer.frame[(answer.frame["facet"] == facet) & answer.frame["value"].notna()]
+    return [*zip(of["value"].tolist(), of["count"].tolist(), strict=True)]

@@ -150,6 +150,16 @@ def test_a_facet_offers_also_what_is_not_chosen() -> None:
     assert (sent["chosen"], sent["notes"]) == ([("state", "FAILURE")], [cut.text])
 
 
+def test_of_many_values_of_a_facet_the_most_frequent_are_offered_and_the_others_counted() -> None:
+    facets = facet_frame({"name": Counter({f"shop.t{k}": 1000 - k for k in range(130)} | {None: 5})})
+    answers = {facet: answer(Facets(), facets) for facet in ("state", "name", "queue", "worker")}
+    offered = {facet["name"]: facet for facet in filters_payload(TaskFilter(), answers)["facets"]}
+
+    assert (len(offered["name"]["values"]), offered["name"]["left_out"]) == (100, 30)
+    assert offered["name"]["values"][-1] == ("shop.t99", 901)
+    assert offered["queue"]["left_out"] == 0
+
+
 def told(names: pd.DataFrame, failures: pd.DataFrame | None = None) -> Headline:
     blank = frame(FAILURE_COLUMNS) if failures is None else failures
     return headline({"names": answer(TaskNames(), names), "failures": answer(Failures(), blank)})

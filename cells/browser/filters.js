@@ -63,11 +63,12 @@ function choices(root, data, open) {
 function choice(root, facet) {
   const all = root.all ??= new Set();
   const shown = all.has(facet.name) ? facet.values : facet.values.filter(([value], place) => place < FIRST || facet.chosen.includes(value));
-  const more = facet.values.length - shown.length;
+  const hidden = facet.values.length - shown.length, more = hidden + facet.left_out;
   return element("section", {}, element("h3", {}, TITLES[facet.name]),
     ...shown.map(([value, count]) => value && line(facet, value, count)),
     facet.values.length ? null : element("span", { class: "cn-muted" }, facet.pending ? "asking" : "none"),
-    more ? element("button", { type: "button", "data-focus": `more-${facet.name}`, onclick: () => { all.add(facet.name); draw({ data: root.cell, parentElement: root.parentElement }); } }, `${more} more`) : null);
+    hidden ? element("button", { type: "button", "data-focus": `more-${facet.name}`, onclick: () => { all.add(facet.name); draw({ data: root.cell, parentElement: root.parentElement }); } }, `${more} more`)
+      : more ? element("span", { class: "cn-muted" }, `${more} less frequent ones are not listed; search ${facet.name}: finds them`) : null);
 }
 
 function line(facet, value, count) {
