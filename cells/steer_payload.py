@@ -8,6 +8,7 @@ from typing import Any
 from cells.steer_state import Result, Steering
 from cells.steer_words import objects, sentence
 from control.plan import Plan
+from control.words import who
 
 MOST_LINES = 200  # of a plan or a result that are shown; the rest is counted
 WORDS = {"done": "done", "refused": "refused", "no reply": "sent, not confirmed"}
@@ -37,9 +38,17 @@ def plan_payload(plan: Plan) -> dict[str, Any]:
         "more": max(0, len(plan.lines) - MOST_LINES),
         "warnings": list(plan.warnings),
         "phrase": plan.phrase,
-        "undone": plan.undo is not None,
+        "back": way_back(plan),
         "lives_seconds": max(0.0, (plan.expires - datetime.now(UTC)).total_seconds()),
     }
+
+
+def way_back(plan: Plan) -> str:
+    if plan.undo is None:
+        return "There is no way back from here."
+    if {*plan.workers} <= {*plan.undo_for}:
+        return "It can be taken back from here."
+    return f"It can be taken back from here of {who(plan.undo_for)} alone: what it is now is not known of the others."
 
 
 def result_payload(result: Result) -> dict[str, Any]:

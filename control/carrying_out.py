@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from control.facts import Facts
 from control.plan import Line, Plan
-from control.planning import READERS, Again
+from control.planning import READERS, Again, short
 from control.revoking import marked_words
+from control.shutting import doubted
 from control.words import NO_ANSWER, many
 from data_sources.brokers import purge, rabbitmq_xray
 from data_sources.brokers.looks import Look
@@ -63,9 +65,12 @@ def carry_out(plan: Plan, facts: Facts) -> Iterator[Sequence[Reply]]:
     elif plan.sends:
         with closing(Publisher(cluster)) as publisher:
             yield from ([reply] for reply in published(plan, publisher))
+    elif isinstance(plan.order, Again):
+        for part in plan.order.orders:
+            replies = celery_control.give(cluster.broker, cast(WorkerOrder, part), plan.workers, GIVE_SECONDS)
+            yield [replace(reply, text=f"{short(part)}: {reply.text}") for reply in replies]
     else:
-        for order in plan.order.orders if isinstance(plan.order, Again) else (plan.order,):
-            yield celery_control.give(cluster.broker, cast(WorkerOrder, order), plan.workers, GIVE_SECONDS)
+        yield celery_control.give(cluster.broker, cast(WorkerOrder, plan.order), plan.workers, GIVE_SECONDS)
 
 
 def looked(order: LookInside, facts: Facts) -> Reply:
@@ -78,10 +83,10 @@ def looked(order: LookInside, facts: Facts) -> Reply:
 
 
 def unheard(plan: Plan, heard: Sequence[Reply], why: str) -> list[Reply]:
-    """A reply for each that has none."""
-    names = dict.fromkeys(plan.workers or (line.about for line in plan.lines))
-    told = {reply.worker for reply in heard}
-    return [Reply(name, "no reply", f"sent, not confirmed: {why}") for name in names if name not in told]
+    """A reply for each that has none: they come in the order of the plan."""
+    parts = len(plan.order.orders) if isinstance(plan.order, Again) else 1
+    names = (plan.workers or tuple(line.about for line in plan.lines)) * parts
+    return [Reply(name, "no reply", f"sent, not confirmed: {why}") for name in names[len(heard) :]]
 
 
 def published(plan: Plan, publisher: Publisher) -> Iterator[Reply]:
@@ -109,16 +114,29 @@ def read_back(plan: Plan, facts: Facts, replies: Sequence[Reply]) -> tuple[Line,
 
     Nothing where Celery cannot tell. Raises SourceError.
     """
-    reader = READERS.get(type(plan.order))
-    told = [reply.worker for reply in replies if is_worth_asking(reply, plan.order)]
-    if reader is None or not told:
-        return ()
-    then = wanted(plan, told)
     ends = time.monotonic() + READ_BACK_SECONDS
+    if isinstance(plan.order, Again):
+        parts = zip(plan.order.orders, plan.lines, replies, strict=False)  # what broke in between has fewer replies
+        return tuple(
+            replace(became, about=line.about)
+            for part, line, reply in parts
+            if is_worth_asking(reply, part)
+            for became in looked_up(part, {reply.worker: line.then}, facts, ends)
+        )
+    told = [reply.worker for reply in replies if is_worth_asking(reply, plan.order)]
+    lines = looked_up(plan.order, wanted(plan, told), facts, ends)
+    return doubted(lines, plan.runs) if isinstance(plan.order, Shutdown) else lines
+
+
+def looked_up(order: Order, then: Mapping[str, str], facts: Facts, ends: float) -> tuple[Line, ...]:
+    """What it is now at the workers of `then`, once it is as it says there, or the time is up."""
+    reader = READERS.get(type(order))
+    if reader is None or not then:
+        return ()
     while True:
-        now = reader(plan.order, facts, told)
+        now = reader(order, facts, then.keys())
         if now == then or time.monotonic() > ends:
-            return tuple(Line(name, now.get(name, NO_ANSWER), then[name]) for name in told)
+            return tuple(Line(name, now.get(name, NO_ANSWER), wished) for name, wished in then.items())
         time.sleep(LOOK_AGAIN_SECONDS)
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
-from control.journal import fields_of
+from control.journal import DONE, fields_of
 from control.planning import KINDS, Again
 from control.runs import Runs
 from data_sources.errors import BadParameter
@@ -30,7 +31,7 @@ LASTING = (
     *(RateLimit, TimeLimit, PoolGrow, PoolShrink, Autoscale),
     *(AddConsumer, CancelConsumer, EnableEvents, DisableEvents),
 )
-LOOKED_BACK = timedelta(days=7)
+LOOKED_BACK = timedelta(days=7)  # before the oldest of the workers that answer began, for what they lost
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,18 @@ def made(entries: Sequence[Entry]) -> Iterator[Change]:
     for entry in entries:
         said = entry.arguments
         try:
-            orders = (Again if entry.action == Again.kind else KINDS[entry.action]).from_fields(said["order"])
+            order = (Again if entry.action == Again.kind else KINDS[entry.action]).from_fields(said["order"])
         except (BadParameter, KeyError):  # of a newer version, masked, or too long to be kept
             continue
-        others = {*said.get("refused", ()), *said.get("no reply", ())}
-        for order in orders.orders if isinstance(orders, Again) else (orders,):
-            if isinstance(order, LASTING):
-                for worker in set(said.get("done", ())) - others:
-                    yield Change(worker, order, entry.at, entry.who, subject(order), said.get("undo", {}))
+        for part in parts_done(order, said) if isinstance(order, Again) else (order,):
+            if isinstance(part, LASTING):
+                for worker in set(said.get(DONE, ())):
+                    yield Change(worker, part, entry.at, entry.who, subject(part), said.get("undo", {}))
+
+
+def parts_done(order: Again, said: Mapping[str, Any]) -> list[Order]:
+    """Those that its worker said it has done: it may have done one, and not the next."""
+    return [part for part, outcome in zip(order.orders, said.get("parts", ()), strict=False) if outcome == DONE]
 
 
 def subject(order: Order) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from control.facts import Facts
 from control.plan import Draft, Line
 from control.runs import Runs
-from control.words import NO_ANSWER, many, unable
+from control.words import NO_ANSWER, many, running_words, unable
 from data_sources.errors import BadParameter
 from data_sources.note import listed
 from data_sources.workers.orders import AddConsumer, CancelConsumer, DisableEvents, EnableEvents
@@ -26,18 +26,22 @@ def consumed(order: AddConsumer | CancelConsumer, facts: Facts, workers: Collect
 
 def plan_add(order: AddConsumer, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
     now = consumed(order, facts, runs)
-    warnings: tuple[str, ...] = ()
+    already = [name for name in workers if now.get(name) == TAKES]
+    able = tuple(name for name in workers if name not in already)
+    if not able:
+        raise BadParameter("queue", f"{listed(already)}: takes from “{order.queue[:80]}” already")
+    warnings = unable(dict.fromkeys(already, "it takes from this queue already"))
     if facts.lacks(order.queue):
         warnings += (f"There is no queue “{order.queue}” yet: it is made",)
-    if already := [name for name in workers if now.get(name) == TAKES]:
-        warnings += (f"{listed(already)} {'takes' if len(already) == 1 else 'take'} from it already",)
+    known = tuple(name for name in able if name in now)
     return Draft(
         order=order,
-        summary=f"{many(len(workers), 'worker')} will take from {order.queue}; {waiting(facts, order.queue)}",
-        lines=tuple(Line(name, now.get(name, NO_ANSWER), TAKES) for name in workers),
-        workers=tuple(workers),
+        summary=f"{many(len(able), 'worker')} will take from {order.queue}; {waiting(facts, order.queue)}",
+        lines=tuple(Line(name, now.get(name, NO_ANSWER), TAKES) for name in able),
+        workers=able,
         warnings=warnings,
-        undo=None if already else CancelConsumer(order.queue),
+        undo=CancelConsumer(order.queue) if known else None,
+        undo_for=known,
     )
 
 
@@ -47,16 +51,19 @@ def plan_cancel(order: CancelConsumer, facts: Facts, workers: Sequence[str], run
     able = tuple(name for name in workers if name not in idle)
     if not able:
         raise BadParameter("queue", f"{listed(idle)}: does not take from “{order.queue[:80]}”")
+    known, active = tuple(name for name in able if name in now), facts.active(able)
     return Draft(
         order=order,
-        summary=f"{many(len(able), 'worker')} will take nothing more from {order.queue}",
+        summary=f"{many(len(able), 'worker')} will take nothing more from {order.queue}; {running_words(active)}",
         lines=tuple(Line(name, now.get(name, NO_ANSWER), DOES_NOT) for name in able),
         workers=able,
         warnings=(
             *unable(dict.fromkeys(idle, "it does not take from this queue")),
             *left_alone(facts, {order.queue}, able),
         ),
-        undo=AddConsumer(order.queue),
+        tasks=active,
+        undo=AddConsumer(order.queue) if known else None,
+        undo_for=known,
     )
 
 
@@ -75,6 +82,7 @@ def plan_events(order: EnableEvents | DisableEvents, facts: Facts, workers: Sequ
         workers=tuple(workers),
         warnings=warnings,
         undo=DisableEvents() if isinstance(order, EnableEvents) else EnableEvents(),
+        undo_for=tuple(workers),
     )
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 
 from control import journal
 from control.carrying_out import carried_out, read_back
@@ -29,6 +29,7 @@ from control.sending import Retry, once_more
 from data_sources import ask
 from data_sources.config import Settings
 from data_sources.errors import BadParameter, SourceError
+from data_sources.fields import Fields
 from data_sources.scope import Scope
 from data_sources.task_query import TaskFilter
 from data_sources.workers.orders import Order, Revoke
@@ -39,7 +40,8 @@ from workspace.audit import entries
 from workspace.audit_answer import audit_answer
 from workspace.store import Workspace
 
-MOST_ENTRIES = 2_000  # looked at for what was changed
+MOST_ENTRIES = 10_000  # looked at for what was changed
+NO_FIELDS: Fields = MappingProxyType({})
 
 
 class Desk:
@@ -63,12 +65,23 @@ class Desk:
         self._check(person, order.kind, cluster, workers)
         return self._planned(person, order, self._facts(cluster), workers)
 
-    def plan_found(self, person: Person, kind: str, scope: Scope, filter: TaskFilter) -> Plan:
-        """The same of the tasks that a filter finds now; `kind`: revoke or retry. The plan holds their ids."""
-        self._check(person, kind, scope.cluster, ())
+    def plan_found(
+        self,
+        person: Person,
+        kind: str,
+        scope: Scope,
+        filter: TaskFilter,
+        more: Fields = NO_FIELDS,
+        workers: Sequence[str] = (),
+    ) -> Plan:
+        """The same of the tasks that a filter finds now; the plan holds their ids.
+
+        `kind`: revoke or retry; `more`: what else such an order says, and is not the ids.
+        """
+        self._check(person, kind, scope.cluster, workers)
         facts = self._facts(scope.cluster)
-        order, notes = found(facts, kind, filter, scope)
-        return self._planned(person, order, facts, (), notes)
+        order, notes = found(facts, kind, filter, scope, more)
+        return self._planned(person, order, facts, workers, notes)
 
     def plan_again(self, person: Person, cluster: str, worker: str) -> Plan:
         """What this worker lost when it was started anew."""
@@ -114,15 +127,16 @@ class Desk:
             now = read_back(plan, facts, replies)
         except (SourceError, BadParameter) as error:
             warnings.append(f"What became of it could not be read: {error}")
-        perhaps_done = tuple(reply.worker for reply in replies if reply.outcome != "refused")
+        done = {reply.worker for reply in replies if reply.outcome == "done"}
+        back = tuple(name for name in plan.undo_for if name in done)
         return Outcome(
             plan=plan,
             replies=replies,
             read_back=now,
             failure=failure,
             audit_id=asked,
-            undo=plan.undo if perhaps_done else None,
-            undo_workers=perhaps_done if plan.undo else (),
+            undo=plan.undo if back else None,
+            undo_workers=back if plan.undo else (),
             warnings=tuple(warnings),
         )
 
@@ -131,15 +145,20 @@ class Desk:
 
         `runs`: what they said of themselves; without it they are asked.
         """
-        facts, since = self._facts(cluster), datetime.now(UTC) - LOOKED_BACK
-        kinds = [order.kind for order in LASTING]
-        outcomes = (journal.DONE, journal.PARTLY)
-        told = entries(
-            self.workspace, MOST_ENTRIES, cluster=cluster, actions=(*kinds, Again.kind), outcomes=outcomes, since=since
-        )
-        if not told:
+        facts = self._facts(cluster)
+        runs = facts.runs(facts.answering) if runs is None else runs
+        began = [run.began for run in runs.values() if run.began]
+        if not began:
             return ()
-        return changes(told, facts.runs(facts.answering) if runs is None else runs)
+        told = entries(
+            self.workspace,
+            MOST_ENTRIES,
+            cluster=cluster,
+            actions=(*(order.kind for order in LASTING), Again.kind),
+            outcomes=(journal.DONE, journal.PARTLY),
+            since=min(began) - LOOKED_BACK,
+        )
+        return changes(told, runs)
 
     def _look_again(self, plan: Plan, facts: Facts) -> None:
         """Raises Stale when a worker is not what it was; of tasks that are revoked the ids tell which are meant."""

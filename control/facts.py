@@ -67,6 +67,11 @@ class Facts:
         rows = [row["worker"] for row in self._roll[0] if row["silent_since"] is None]
         return {name for name in rows if rows.count(name) > 1}
 
+    def active(self, workers: Collection[str]) -> int | None:
+        """How many tasks run there, as recorded last; None where that is not known of one of them."""
+        counts = [self.workers[name]["active"] for name in workers]
+        return None if None in counts else sum(counts)
+
     @cached_property
     def queues(self) -> dict[str, Row]:
         """By name, as recorded last (data_sources/brokers/queue_depths.py)."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from control.plan import Draft, Plan
-from control.planning import grouped
+from control.planning import Again, grouped
 from control.words import many, who
 from data_sources.failure import Failure
 from data_sources.workers.celery_control import Reply
@@ -22,7 +22,9 @@ REFUSED, FAILED, UNCONFIRMED = "refused", "failed", "unconfirmed"
 
 def record_denied(workspace: Workspace, person: Person, cluster: str, kind: str, workers: Sequence[str]) -> None:
     """Raises SourceError."""
-    record(workspace, act(person, cluster, kind, who(workers), {"workers": list(workers[:100])}, DENIED))
+    about = who(workers) if workers else ""
+    arguments = {"how": person.how, "workers": list(workers[:100])}
+    record(workspace, act(person, cluster, kind, about, arguments, DENIED))
 
 
 def record_asked(workspace: Workspace, person: Person, plan: Plan) -> int:
@@ -35,11 +37,16 @@ def record_outcome(
     workspace: Workspace, person: Person, plan: Plan, asked: int, replies: Sequence[Reply], failure: Failure | None
 ) -> None:
     """Raises SourceError."""
+    told = {outcome: [reply.worker for reply in replies if reply.outcome == outcome] for outcome in outcomes(replies)}
+    # What was there before is that of all who did it, or of none.
+    undo = plan.undo if set(told.get(DONE, ())) <= {*plan.undo_for} else None
     arguments = {
+        "how": person.how,
         "asked": asked,
         "order": fields_of(plan.order),
-        "undo": fields_of(plan.undo) if plan.undo else {},
-        **{outcome: [reply.worker for reply in replies if reply.outcome == outcome] for outcome in outcomes(replies)},
+        "undo": fields_of(undo) if undo else {},
+        **told,
+        **({"parts": [reply.outcome for reply in replies]} if isinstance(plan.order, Again) else {}),
     }
     outcome, detail = verdict(replies, failure)
     record(workspace, act(person, plan.cluster, plan.order.kind, target(plan), arguments, outcome, detail))

@@ -72,7 +72,7 @@ def times(order: TimeLimit, facts: Facts, workers: Collection[str]) -> dict[str,
 def plan_rate(order: RateLimit, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
     now, able, warnings = knowing(order.task, facts, workers, runs)
     then = rate_words(order.rate)
-    before = alike([one.rate for one in now.values() if one])
+    before, known = alike([one.rate for one in now.values() if one]), tuple(name for name in able if now.get(name))
     return Draft(
         order=order,
         summary=f"{order.task}: {together(order.rate, len(able))}; now {rate_summary(now)}",
@@ -80,6 +80,7 @@ def plan_rate(order: RateLimit, facts: Facts, workers: Sequence[str], runs: Runs
         workers=able,
         warnings=warnings,
         undo=None if before is None else possible(lambda: RateLimit(order.task, before or "0")),
+        undo_for=known,
     )
 
 
@@ -90,6 +91,7 @@ def plan_time(order: TimeLimit, facts: Facts, workers: Sequence[str], runs: Runs
     if loose:
         warnings += (f"{listed(loose)} will not keep it: their pool cannot end a task that runs",)
     before = alike([(one.soft, one.hard) for one in now.values() if one])
+    known = tuple(name for name in able if now.get(name))
     return Draft(
         order=order,
         summary=f"{order.task} may run: {then}, on {many(len(able), 'worker')}",
@@ -99,6 +101,7 @@ def plan_time(order: TimeLimit, facts: Facts, workers: Sequence[str], runs: Runs
         workers=able,
         warnings=warnings,
         undo=None if before is None else possible(lambda: TimeLimit(order.task, *before)),
+        undo_for=known,
     )
 
 

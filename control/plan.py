@@ -27,6 +27,7 @@ class Draft:
 
     `order` holds what was decided on: tasks that have ended already are not in it.
     `tasks`: how many it concerns; None where it is of workers. `phrase` must be typed before what destroys.
+    `undo` brings back what was there before at `undo_for`: the workers of whom that is known.
     """
 
     order: Order
@@ -38,6 +39,7 @@ class Draft:
     phrase: str = ""
     warnings: tuple[str, ...] = ()
     undo: Order | None = None
+    undo_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,8 @@ class Outcome:
     """What came of a plan. A reply is of a worker, or of the queue or task where none was asked.
 
     `read_back`: what it is now, where Celery can tell. `failure`: the broker took nothing, or it is not known whether
-    it did. `undo` is an order that takes it back, of `undo_workers`. `audit_id` is of the entry that stood before.
+    it did. `undo` is an order that takes it back, of `undo_workers`, who said that they did it. `audit_id` is of the
+    entry that stood before.
     """
 
     plan: Plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from control import consumers, limits, looking, pools, purging, revoking, sending, shutting
@@ -56,7 +56,10 @@ KINDS: Mapping[str, type[Order]] = {order.kind: order for order in PLANNERS}
 
 @dataclass(frozen=True)
 class Again:
-    """Several orders, one after the other: what a worker has lost at its restart. No form makes one."""
+    """Several orders, one after the other, to one worker: what it has lost at its restart. No form makes one.
+
+    Its plan has a line for each part, and its outcome a reply, in their order.
+    """
 
     kind: ClassVar[str] = "again"
     orders: tuple[Order, ...]
@@ -72,6 +75,11 @@ class Again:
         except (ValueError, TypeError) as error:
             raise BadParameter("each", "must be an order") from error
         return cls(tuple(from_fields(one) for one in each))
+
+
+def short(part: Order) -> str:
+    """Which of several it is: `rate_limit shop.mail 10/m`."""
+    return " ".join(value for _, value in part.to_params())
 
 
 def from_fields(fields: Fields) -> Order:
@@ -96,6 +104,8 @@ def whom(order: Order, facts: Facts, workers: Sequence[str]) -> tuple[str, ...]:
     Raises BadParameter.
     """
     if isinstance(order, Purge | LookInside | SendTask | Retry):
+        if workers:
+            raise BadParameter("workers", f"are not told of it: {order.kind} is given to the broker")
         return ()
     if isinstance(order, Revoke) and not workers:
         return facts.everyone()
@@ -124,7 +134,7 @@ def together(order: Again, facts: Facts, workers: Sequence[str], runs: Runs) -> 
     return Draft(
         order=Again(tuple(draft.order for draft in drafts)),
         summary="; ".join(draft.summary for draft in drafts),
-        lines=tuple(line for draft in drafts for line in draft.lines),
+        lines=tuple(replace(line, about=short(draft.order)) for draft in drafts for line in draft.lines),
         workers=drafts[0].workers,
         warnings=tuple(dict.fromkeys(warnings)),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from control.facts import Facts
 from control.plan import Draft, Line
 from control.runs import Run, Runs
-from control.words import NO_ANSWER, alike, many, unable
+from control.words import NO_ANSWER, alike, many, running_words, unable
 from data_sources.errors import BadParameter
 from data_sources.workers.orders import Autoscale, PoolGrow, PoolRestart, PoolShrink
 
@@ -51,9 +51,12 @@ def plan_size(order: PoolGrow | PoolShrink, facts: Facts, workers: Sequence[str]
         return ""
 
     able, warnings = those_who_can(workers, runs, why, "n")
-    known = [run.slots for name in able if (run := runs.get(name)) and run.slots is not None]
-    total = f": {sum(known):,} now, {sum(known) + change * len(known):,} then" if len(known) == len(able) else ""
+    known = {name: run.slots for name in able if (run := runs.get(name)) and run.slots is not None}
+    now = sum(known.values())
+    total = f": {now:,} now, {now + change * len(known):,} then" if len(known) == len(able) else ""
+    active = None if grows else facts.active(able)
     if not grows:
+        total += f"; {running_words(active)}"
         warnings += ("Only processes that are idle are taken away: with all of them busy a worker refuses",)
     return Draft(
         order=order,
@@ -66,7 +69,9 @@ def plan_size(order: PoolGrow | PoolShrink, facts: Facts, workers: Sequence[str]
         ),
         workers=able,
         warnings=warnings,
-        undo=PoolShrink(order.n) if grows else PoolGrow(order.n),
+        tasks=active,
+        undo=(PoolShrink(order.n) if grows else PoolGrow(order.n)) if known else None,
+        undo_for=tuple(known),
     )
 
 
@@ -75,7 +80,8 @@ def plan_scale(order: Autoscale, facts: Facts, workers: Sequence[str], runs: Run
         workers, runs, lambda run: "" if run.scale else "it was started without --autoscale", "worker"
     )
     then = scale_words((order.min, order.max))
-    before = alike([run.scale for name in able if (run := runs.get(name)) and run.scale])
+    known = {name: run.scale for name in able if (run := runs.get(name)) and run.scale}
+    before = alike([*known.values()])
     return Draft(
         order=order,
         summary=f"{many(len(able), 'worker')} {'keeps' if len(able) == 1 else 'keep'} {then}",
@@ -85,6 +91,7 @@ def plan_scale(order: Autoscale, facts: Facts, workers: Sequence[str], runs: Run
         workers=able,
         warnings=warnings,
         undo=Autoscale(max=before[1], min=before[0]) if before else None,
+        undo_for=tuple(known),
     )
 
 
@@ -101,9 +108,10 @@ def plan_restart(order: PoolRestart, facts: Facts, workers: Sequence[str], runs:
         return "" if run.worker in enabled else "its setting worker_pool_restarts is off"
 
     able, warnings = those_who_can(workers, runs, why, "worker")
+    active, them = facts.active(able), many(len(able), "worker")
     return Draft(
         order=order,
-        summary=f"The processes of {many(len(able), 'worker')} are replaced, each when its task has ended",
+        summary=f"The processes of {them} are replaced, each when its task has ended; {running_words(active)}",
         lines=tuple(
             Line(name, slot_words(run, run.slots), "as many new ones")
             if (run := runs.get(name))
@@ -111,6 +119,7 @@ def plan_restart(order: PoolRestart, facts: Facts, workers: Sequence[str], runs:
             for name in able
         ),
         workers=able,
+        tasks=active,
         warnings=warnings,
     )
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from control.consumers import left_alone
 from control.facts import Facts, Row
 from control.plan import Draft, Line
 from control.runs import Runs
-from control.words import NO_ANSWER, many
+from control.words import NO_ANSWER, many, running_words
 from data_sources.workers.orders import Shutdown
 
 GONE, THERE = "answers no more", "still answers: it ends once what it runs has ended"
+SILENT = "did not answer before either: whether it is gone is not known"
 
 
 def presence(order: Shutdown, facts: Facts, workers: Collection[str]) -> dict[str, str]:
@@ -20,17 +22,21 @@ def presence(order: Shutdown, facts: Facts, workers: Collection[str]) -> dict[st
     return {name: THERE if name in there else GONE for name in workers}
 
 
+def doubted(lines: Sequence[Line], runs: Runs) -> tuple[Line, ...]:
+    """What was read back; who was silent before it was told has not said by its silence that it is gone."""
+    return tuple(replace(one, now=SILENT) if one.now == GONE and one.about not in runs else one for one in lines)
+
+
 def plan_shutdown(order: Shutdown, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
     rows = {name: facts.workers[name] for name in workers}
     queues = {queue for row in rows.values() for queue in row["queues"] or ()}
-    busy = [row["active"] for row in rows.values()]
-    total = "how many tasks run there is not known" if None in busy else f"{many(sum(busy), 'running task')} now"
+    active = facts.active(workers)
     return Draft(
         order=order,
-        summary=f"{many(len(workers), 'worker')} will end once what runs there has ended; {total}",
+        summary=f"{many(len(workers), 'worker')} will end once what runs there has ended; {running_words(active)}",
         lines=tuple(Line(name, held(row) if name in runs else NO_ANSWER, GONE) for name, row in rows.items()),
         workers=tuple(workers),
-        tasks=None if None in busy else sum(busy),
+        tasks=active,
         phrase=workers[0] if len(workers) == 1 else f"shut down {len(workers)} workers",
         warnings=(
             *left_alone(facts, queues, workers),

@@ -27,6 +27,11 @@ def wait_words(ready: int | None) -> str:
     return "how many wait is not known" if ready is None else f"{many(ready, 'message')} wait"
 
 
+def running_words(active: int | None) -> str:
+    """Of workers."""
+    return "how many tasks run there is not known" if active is None else f"{many(active, 'running task')} now"
+
+
 def alike(values: Sequence[T]) -> T | None:
     """The one value that all have; None where they differ, or there is none."""
     return values[0] if values and all(value == values[0] for value in values) else None

@@ -30,11 +30,12 @@ from starlette.routing import Route
 
 from control import desk
 from control.errors import Denied, Stale, Unconfirmed
+from control.finding import check_kind
 from control.plan import Line, Outcome, Plan
 from control.planning import KINDS, Again, from_fields, grouped
 from data_sources import ask
 from data_sources.errors import BadParameter, QueryRejected, SourceError
-from data_sources.fields import ReadFields
+from data_sources.fields import Params, ReadFields
 from data_sources.scope import Range, Scope, iso
 from data_sources.task_query import TaskFilter
 from data_sources.workers.orders import Order
@@ -47,7 +48,8 @@ LANES = CapacityLimiter(8)  # threads that wait for workers
 ORDERS = (*KINDS, Again.kind)
 JSON_TEXTS = ("args", "kwargs")  # fields whose value is JSON itself
 OFF = "Nobody may change anything here: docs/access.md says how operators are named"
-NOT_OF_ORDER = ("dry_run", "nonce", "confirm", "cluster", "workers", "filter", "range", "from", "to")
+NOT_OF_ORDER = ("dry_run", "nonce", "confirm", "cluster", "workers")
+TIMES = ("range", "from", "to")  # of a filter
 
 
 async def control(request: Request) -> Response:
@@ -97,7 +99,10 @@ async def read_body(request: Request) -> dict[str, Any]:
         text += chunk
         if len(text) > MOST_BYTES:
             raise BadParameter("body", f"is longer than {MOST_BYTES:,} bytes")
-    body = parsed("body", text.decode(errors="replace"))
+    try:
+        body = parsed("body", text.decode())
+    except UnicodeDecodeError:
+        raise BadParameter("body", "is not UTF-8") from None
     if not isinstance(body, dict):
         raise BadParameter("body", "must be a JSON object")
     return body
@@ -117,19 +122,34 @@ def planned(person: Person, kind: str, body: Mapping[str, Any]) -> dict[str, Any
     cluster = body.get("cluster", ask.clusters()[0])
     if not isinstance(cluster, str):
         raise BadParameter("cluster", "must be a name")
-    if "filter" in body:
-        if not isinstance(body["filter"], dict):
-            raise BadParameter("filter", 'must be an object, such as {"state": ["FAILURE"]}')
-        times = {name: texts_of(name, body[name])[0] for name in ("range", "from", "to") if body.get(name)}
-        scope = Scope(cluster, Range.from_params(times))
-        wanted = TaskFilter.from_fields(fields_of(body["filter"]))
-        return {"plan": plan_json(desk.desk().plan_found(person, kind, scope, wanted))}
     workers = texts_of("workers", body.get("workers", []))
-    if kind == Again.kind:
+    said = {name: value for name, value in body.items() if name not in NOT_OF_ORDER}
+    if "filter" in body:
+        plan = planned_found(person, kind, cluster, workers, said)
+    elif kind == Again.kind:
         if len(workers) != 1:
             raise BadParameter("workers", "must name the one worker that is to get again what it lost")
-        return {"plan": plan_json(desk.desk().plan_again(person, cluster, workers[0]))}
-    return {"plan": plan_json(desk.desk().plan(person, order_of(kind, body), cluster, workers))}
+        check_read(ReadFields(pairs(said)), kind)
+        plan = desk.desk().plan_again(person, cluster, workers[0])
+    else:
+        plan = desk.desk().plan(person, order_of(kind, said), cluster, workers)
+    return {"plan": plan_json(plan)}
+
+
+def planned_found(person: Person, kind: str, cluster: str, workers: Sequence[str], said: Mapping[str, Any]) -> Plan:
+    """Of all that a filter finds. Raises what control.desk raises."""
+    check_kind(kind)
+    if not isinstance(said["filter"], dict):
+        raise BadParameter("filter", 'must be an object, such as {"state": ["FAILURE"]}')
+    if "id" in said:
+        raise BadParameter("id", "stands beside a filter, which says by itself which tasks are meant")
+    times = {name: texts_of(name, said[name])[0] for name in TIMES if said.get(name)}
+    scope, conditions = Scope(cluster, Range.from_params(times)), ReadFields(pairs(said["filter"]))
+    wanted = TaskFilter.from_fields(conditions)
+    check_read(conditions, "a filter")
+    more = {name: value for name, value in said.items() if name not in ("filter", *TIMES)}
+    order_of(kind, {**more, "id": "any"})  # what cannot be given is refused before anything is looked up
+    return desk.desk().plan_found(person, kind, scope, wanted, fields_of(more), workers)
 
 
 def acted(person: Person, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,21 +158,30 @@ def acted(person: Person, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     return outcome_json(desk.desk().act(person, body["nonce"], confirm if isinstance(confirm, str) else "", kind))
 
 
-def order_of(kind: str, body: Mapping[str, Any]) -> Order:
-    """Raises BadParameter, also for a field that the order does not know: it may have meant something."""
-    given = ReadFields([(name, text) for name, texts in fields_of(body).items() for text in texts] + [("order", kind)])
+def order_of(kind: str, said: Mapping[str, Any]) -> Order:
+    """Raises BadParameter."""
+    given = ReadFields([*pairs(said), ("order", kind)])
     order = from_fields(given)
-    if given.ignored:
-        raise BadParameter(given.ignored[0][:60], f"is no field of {kind}")
+    check_read(given, kind)
     return order
 
 
-def fields_of(body: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+def pairs(said: Mapping[str, Any]) -> Params:
+    return [(name, text) for name, texts in fields_of(said).items() for text in texts]
+
+
+def check_read(given: ReadFields, whose: str) -> None:
+    """Raises BadParameter for a field that nobody knows: it may have meant something."""
+    if given.ignored:
+        raise BadParameter(given.ignored[0][:60], f"is no field of {whose}")
+
+
+def fields_of(said: Mapping[str, Any]) -> dict[str, Sequence[str]]:
     """The fields of a form that a JSON object stands for."""
     return {
         name: [json.dumps(value, ensure_ascii=False)] if name in JSON_TEXTS else texts_of(name, value)
-        for name, value in body.items()
-        if name not in NOT_OF_ORDER and value is not None
+        for name, value in said.items()
+        if value is not None
     }
 
 

@@ -73,6 +73,7 @@ def test_what_was_planned_is_given_once_and_both_is_in_the_audit(desk: Desk, sta
     assert {(one.who, one.from_address, one.cluster, one.action, one.target) for one in (asked, done)} == {
         ("ann", "10.0.0.7", "default", "rate_limit", "2 workers")
     }
+    assert (asked.arguments["how"], done.arguments["how"]) == ("password", "password")
     assert asked.arguments["workers"] == [MAIL, SLOW]
     assert asked.arguments["order"] == {"order": ["rate_limit"], "task": ["shop.mail"], "rate": ["10/m"]}
     assert (done.arguments["asked"], done.arguments["done"]) == (asked.id, [MAIL, SLOW])
@@ -102,10 +103,11 @@ def test_who_is_no_operator_plans_nothing_and_does_nothing(person: Person, desk:
         desk.act(person, plan.nonce)
 
     assert stage.given == []
-    assert [(one.who, one.outcome, one.action) for one in written(desk)] == [
-        (person.name, "denied", "rate_limit"),
-        (person.name, "denied", "act"),
+    assert [(one.who, one.outcome, one.action, one.target) for one in written(desk)] == [
+        (person.name, "denied", "rate_limit", MAIL),
+        (person.name, "denied", "act", ""),
     ]
+    assert {one.arguments["how"] for one in written(desk)} == {person.how}
 
 
 def test_who_tries_again_and_again_does_not_fill_the_audit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -223,7 +226,55 @@ def test_a_queue_that_is_not_there_yet_is_said_to_be_made(desk: Desk, four: Stag
 
     assert made.warnings == ("There is no queue “new” yet: it is made",)
     assert made.undo == CancelConsumer("new")
-    assert plan(desk, AddConsumer("mail"), A).undo is None  # it takes from it already
+
+
+def test_who_takes_from_a_queue_already_is_left_out(desk: Desk, four: Stage) -> None:
+    four.says[B]["active_queues"] = []
+    made = plan(desk, AddConsumer("mail"), A, B)
+
+    assert (made.workers, made.lines) == ((B,), (Line(B, "does not take from it", "takes from it"),))
+    assert made.warnings == (f"{A} is left out: it takes from this queue already",)
+    assert act(desk, AddConsumer("mail"), A, B).undo_workers == (B,)
+    with pytest.raises(BadParameter, match="takes from “mail” already"):
+        plan(desk, AddConsumer("mail"), A)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [RateLimit("shop.mail", "5/m"), TimeLimit("shop.mail", 1.0, 2.0), PoolGrow(2), PoolShrink(1), AddConsumer("new")],
+    ids=lambda order: order.kind,
+)
+def test_only_who_was_known_before_and_did_it_is_given_back_what_it_had(order: Order, desk: Desk, four: Stage) -> None:
+    """A was silent when it was planned, and B did not say that it did it."""
+    del four.says[A]
+    four.replies = {B: Reply(B, "no reply", "")}
+
+    outcome = act(desk, order, A, B, C)
+
+    assert (outcome.undo, outcome.undo_workers) == (outcome.plan.undo, (C,))
+    assert outcome.undo is not None
+
+
+def test_what_nobody_told_before_cannot_be_brought_back(desk: Desk, four: Stage) -> None:
+    del four.says[A]
+
+    for order in (PoolGrow(2), AddConsumer("new"), CancelConsumer("mail")):
+        assert plan(desk, order, A).undo is None
+
+
+@pytest.mark.parametrize("order", [PoolRestart(), PoolShrink(1), CancelConsumer("mail"), Shutdown()])
+def test_what_runs_where_something_is_taken_away_is_counted(order: Order, desk: Desk, four: Stage) -> None:
+    for name, active in ((A, 2), (B, 3)):
+        four.says[name]["conf"] = {"worker_pool_restarts": True}
+        four.workers[[A, B].index(name)]["active"] = active
+
+    made = plan(desk, order, A, B)
+    assert made.tasks == 5
+    assert "; 5 running tasks now" in made.summary
+    four.workers[1]["active"] = None
+    made = plan(desk, order, A, B)
+    assert made.tasks is None
+    assert "; how many tasks run there is not known" in made.summary
 
 
 def test_a_shutdown_tells_what_runs_and_which_queue_loses_its_last_worker(desk: Desk, stage: Stage) -> None:
@@ -513,6 +564,27 @@ def test_whether_a_worker_went_is_read_back(desk: Desk, stage: Stage) -> None:
     assert line.now.startswith("still answers")
 
 
+def test_who_was_silent_before_it_was_shut_down_is_not_said_to_be_gone(desk: Desk, four: Stage) -> None:
+    del four.says[A]
+    four.replies = {name: Reply(name, "no reply", "as expected") for name in (A, B, C)}
+    made = plan(desk, Shutdown(), A, B, C)
+    shut = four.give
+
+    def give(*given: Any) -> tuple[Reply, ...]:
+        del four.says[B]
+        return shut(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("data_sources.workers.celery_control.give", give)
+        outcome = desk.act(ANN, made.nonce, made.phrase)
+
+    assert [line.now for line in outcome.read_back] == [
+        "did not answer before either: whether it is gone is not known",
+        "answers no more",
+        "still answers: it ends once what it runs has ended",
+    ]
+
+
 def test_what_was_changed_is_told_until_the_worker_restarts_and_can_be_ordered_again(desk: Desk, four: Stage) -> None:
     limit = RateLimit("shop.mail", "10/m")
     act(desk, limit, A, B)
@@ -546,6 +618,86 @@ def test_what_was_changed_is_told_until_the_worker_restarts_and_can_be_ordered_a
     assert [reply.outcome for reply in outcome.replies] == ["done"] * 3
     with pytest.raises(BadParameter, match="has lost nothing"):
         desk.plan_again(ANN, "default", B)
+
+
+@contextmanager
+def at(seconds_ago: float) -> Iterator[None]:
+    """What is written into the audit meanwhile was done then."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workspace.audit.now_us", lambda: int((time.time() - seconds_ago) * 1e6))
+        yield
+
+
+@pytest.fixture
+def lost(desk: Desk, four: Stage) -> tuple[Order, ...]:
+    """What A lost at its restart, in the order in which it is given again."""
+    with at(seconds_ago=600):
+        for order in (RateLimit("shop.mail", "10/m"), AddConsumer("slow"), PoolGrow(3)):
+            act(desk, order, A)
+    four.says[A]["stats"] |= {"pid": 8, "uptime": 60}
+    four.given.clear()
+    return tuple(one.order for one in desk.changes("default"))
+
+
+def test_each_order_that_is_given_again_is_read_back_by_itself(
+    desk: Desk, four: Stage, lost: tuple[Order, ...]
+) -> None:
+    four.says[A]["registered"] = ["shop.mail [rate_limit=9/m]"]
+    again = desk.plan_again(ANN, "default", A)
+
+    outcome = desk.act(ANN, again.nonce)
+
+    assert [order for order, _ in four.given] == [*lost]
+    assert sorted((line.about, line.now, line.then) for line in outcome.read_back) == [
+        ("add_consumer slow", "does not take from it", "takes from it"),
+        ("pool_grow 3", "2 processes", "5 processes"),
+        ("rate_limit shop.mail 10/m", "9/m", "10/m"),
+    ]
+    assert sorted((line.about, line.now) for line in again.lines) == [
+        ("add_consumer slow", "does not take from it"),
+        ("pool_grow 3", "2 processes"),
+        ("rate_limit shop.mail 10/m", "9/m"),
+    ]
+    assert {reply.text for reply in outcome.replies} == {f"{line.about}: ok" for line in again.lines}
+
+
+@pytest.mark.parametrize("fails", ["no reply", "refused", "unreachable", "broken"])
+def test_of_orders_that_are_given_again_those_that_were_done_are_not_lost_any_more(
+    fails: str, desk: Desk, four: Stage, lost: tuple[Order, ...]
+) -> None:
+    """And no other: the pool would be grown once more, and a limit that was never sent would be said to hold."""
+
+    def give(broker: object, order: Order, workers: Sequence[str], seconds: float) -> tuple[Reply, ...]:
+        four.given.append((order, tuple(workers)))
+        if order == lost[0]:
+            return (Reply(A, "done", "ok"),)
+        if fails == "unreachable":
+            raise SourceUnreachable("Broker", "gone")
+        if fails == "broken":
+            raise RuntimeError
+        return (Reply(A, "refused" if fails == "refused" else "no reply", ""),)
+
+    again = desk.plan_again(ANN, "default", A)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("data_sources.workers.celery_control.give", give)
+        outcome = desk.act(ANN, again.nonce)
+
+    assert outcome.replies[0].outcome == "done"
+    assert len(outcome.replies) == (1 if fails == "unreachable" else 3)
+    assert (outcome.failure is not None) == (fails == "unreachable")
+    told = {one.order: one.lost for one in desk.changes("default")}
+    assert told == {lost[0]: False, lost[1]: True, lost[2]: True}
+    assert desk.plan_again(ANN, "default", A).order.orders == lost[1:]  # type: ignore[attr-defined]
+
+
+def test_what_was_changed_long_ago_is_told_while_the_worker_runs(desk: Desk, four: Stage) -> None:
+    day = 86_400
+    with at(seconds_ago=20 * day):
+        act(desk, PoolGrow(3), A)
+    four.says[A]["stats"] |= {"uptime": 30 * day}
+    assert [(one.order, one.lost) for one in desk.changes("default")] == [(PoolGrow(3), False)]
+    four.says[A]["stats"] |= {"uptime": 14 * day}
+    assert [(one.order, one.lost) for one in desk.changes("default")] == [(PoolGrow(3), True)]
 
 
 def test_what_cannot_be_ordered_again_is_left_out(desk: Desk, four: Stage) -> None:

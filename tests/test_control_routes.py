@@ -51,6 +51,7 @@ ACCESS = Access(
 A, B = "celery@mail-1", "celery@mail-2"
 SEEN = "20 messages seen and put back; “What is inside” (source=xray) shows them"
 GROW = {"dry_run": True, "workers": [A], "n": 2}
+FOUND = {"dry_run": True, "filter": {"name": "shop.mail"}}
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     stage.add(B, "prefork", "mail")
     stage.add_queue("mail", 120, unacked=3)
     stage.add_task("4f1c", "FAILURE", finished=9, args="(1,)")
+    stage.add_task("5a2d", "RECEIVED", received=9)
     return stage
 
 
@@ -73,7 +75,7 @@ class Api:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         given = {"Authorization": f"Bearer {token}", **headers} if token else headers
         try:
-            text = body if isinstance(body, str | None) else json.dumps(body)
+            text = body if isinstance(body, str | bytes | None) else json.dumps(body)
             connection.request("GET" if body is None else "POST", path, text, given)
             answer = connection.getresponse()
             said = answer.read()
@@ -182,18 +184,31 @@ def test_a_nonce_is_good_for_one_act_of_its_order(api: Api, stage: Stage) -> Non
         ("pool_grow", {**GROW, "cluster": 1}, "cluster"),
         ("pool_grow", {**GROW, "filter": {}}, "order"),
         ("unheard_of", GROW, "order"),
-        ("again", GROW, "worker"),
+        ("again", {"dry_run": True, "workers": [A]}, "worker"),
+        ("again", GROW, "n"),
         ("again", {"dry_run": True}, "workers"),
         ("revoke", {"dry_run": True}, "id"),
         ("revoke", {"dry_run": True, "filter": "x"}, "filter"),
         ("revoke", {"dry_run": True, "filter": {"state": "x"}}, "state"),
         ("revoke", {"dry_run": True, "filter": {}, "range": "x"}, "range"),
-        ("revoke", {"dry_run": True, "filter": {}}, "filter"),
+        ("revoke", {"dry_run": True, "filter": {"state": "RETRY"}}, "filter"),
+        *(("revoke", {**FOUND, "filter": {name: ["shop.mail"]}}, name) for name in ("names", "workers", "nmae", "id")),
+        ("retry", {**FOUND, "filter": {"state": "FAILURE", "nmae": "x"}}, "nmae"),
+        ("revoke", {**FOUND, "id": ["a"]}, "id"),
+        ("revoke", {**FOUND, "queue": "mail"}, "queue"),
+        ("revoke", {**FOUND, "terminate": "x"}, "terminate"),
+        ("revoke", {**FOUND, "workers": ["*"]}, "worker"),
+        ("retry", {**FOUND, "terminate": True}, "terminate"),
+        ("retry", {**FOUND, "workers": [A]}, "workers"),
+        ("revoke", {"dry_run": True, "id": "a", "range": "6h"}, "range"),
+        ("purge", {"dry_run": True, "queue": "mail", "workers": [A]}, "workers"),
+        ("pool_grow", {**GROW, "order": "pool_grow"}, "order"),
         ("send_task", {"dry_run": True, "name": "a", "queue": "mail", "args": {"no": "list"}}, "args"),
         ("purge", [], "body"),
         ("purge", "{", "body"),
         ("purge", '{"dry_run": true, "queue": "a", "queue": "b"}', "body"),
         ("purge", {"nonce": 7}, "nonce"),
+        ("send_task", b'{"dry_run": true, "name": "a", "queue": "mail", "args": ["\xe4"]}', "body"),
     ],
 )
 def test_what_cannot_be_done_names_the_parameter(
@@ -221,6 +236,24 @@ def test_revoke_tells_everyone_when_nobody_is_named(api: Api, stage: Stage) -> N
 
     assert status == 200
     assert stage.given == [(Revoke(("a", "b"), terminate=True), (A, B))]
+
+
+def test_what_stands_beside_a_filter_is_part_of_the_order(api: Api, stage: Stage) -> None:
+    filter = {"name": "shop.mail"}
+    plan = api.plan("revoke", filter=filter, terminate=True, signal="SIGKILL", workers=[B])
+    api.call("/api/control/revoke", {"nonce": plan["nonce"], "confirm": "terminate 1 task"})
+
+    assert stage.given == [(Revoke(("5a2d",), terminate=True, signal="SIGKILL"), (B,))]
+    (sent,) = api.plan("retry", filter=filter, queue="slow")["sends"]
+    assert (sent["retry_of"], sent["queue"]) == ("4f1c", "slow")
+
+
+@pytest.mark.parametrize("order", ["revoke", "retry"])
+def test_a_filter_without_a_condition_is_said_to_mean_all(order: str, api: Api) -> None:
+    everything = "There is no condition: all tasks of this time are meant"
+
+    assert everything in api.plan(order, filter={})["warnings"]
+    assert everything not in api.plan(order, filter={"name": "shop.mail"})["warnings"]
 
 
 def test_who_may_not_is_told_so(api: Api, stage: Stage) -> None:

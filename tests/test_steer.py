@@ -118,6 +118,7 @@ def test_a_plan_is_shown_before_anything_is_sent(browser: Browser, stage: Stage)
     assert now["plan"]["does"] == f"Limit shop.mail to 10/m on {MAIL}"
     assert now["plan"]["about"] == [["task", ["shop.mail"]], ["worker", [MAIL]]]
     assert now["plan"]["lines"] == [[MAIL, "no limit", "10/m"]]
+    assert now["plan"]["back"] == "It can be taken back from here."
     assert 100 < now["plan"]["lives_seconds"] <= 120
 
 
@@ -218,6 +219,18 @@ def test_undo_is_a_plan_of_its_own_for_those_who_did_it(browser: Browser, stage:
     assert len(stage.given) == 1
     browser.acts()
     assert stage.given[-1] == (RateLimit("shop.mail", "0"), (MAIL,))
+
+
+def test_of_whom_the_way_back_is_not_known_is_said_before(
+    session: dict[str, Any], stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = attended(Browser(session, chosen_in="workers"), monkeypatch)
+    del stage.says[SLOW]
+
+    told = browser.plans(workers=[MAIL, SLOW])["plan"]["back"]
+
+    assert told == f"It can be taken back from here of {MAIL} alone: what it is now is not known of the others."
+    assert browser.plans("shutdown", fields={}, workers=[MAIL])["plan"]["back"] == "There is no way back from here."
 
 
 def test_a_reply_that_did_not_come_is_not_said_to_have_failed(browser: Browser, stage: Stage) -> None:

@@ -243,7 +243,8 @@ def test_the_form_to_run_a_task_begins_with_what_its_link_says(stage: Stage) -> 
 def test_all_that_is_found_is_revoked_or_retried_and_one_name_leads_to_its_form() -> None:
     offers = by_name(steering_tasks.found(Scope("default"), TaskFilter(names=("a b",)), {}))
 
-    assert [offer.name for offer in offers.values() if offer.destroys] == ["revoke", "retry"]
+    assert [offer.name for offer in offers.values() if offer.destroys] == ["revoke", "terminate", "retry"]
+    assert offers["terminate"].whole({"signal": ["SIGKILL"]}) == {"signal": ("SIGKILL",), "terminate": ("1",)}
     assert offers["revoke"].about == (("found by", ("name a b, range 1h",)),)
     assert offers["run"].leads_to == "/run?name=a+b"
 
@@ -275,6 +276,15 @@ def test_nothing_lost_is_nothing_to_apply(stage: Stage) -> None:
     offer = steering.again(MAIL, lambda runs: [change(PoolGrow(1), False)], {"stats": said(stage, "stats", MAIL)})
 
     assert (offer.label, len(offer.told)) == ("", 1)
+
+
+def test_what_was_changed_of_a_worker_that_does_not_answer_is_not_known(stage: Stage) -> None:
+    del stage.says[MAIL]
+    stats = said(stage, "stats", MAIL)
+
+    (line,) = steering.again(MAIL, lambda runs: (), {"stats": stats}).told
+    assert line.text == "What was changed here is not known while it does not say since when it runs."
+    assert steering.again(MAIL, lambda runs: (), {"stats": replace(stats, measured_at=None)}).told == ()
 
 
 def test_a_workspace_that_cannot_be_read_does_not_mean_that_nothing_was_changed(stage: Stage) -> None:

@@ -129,7 +129,7 @@ function planned(root, { plan, problem }) {
     element("p", {}, plan.summary),
     lines(plan),
     ...plan.warnings.map((text) => element("p", { class: "cn-warning" }, text)),
-    element("p", { class: "cn-muted" }, plan.undone ? "It can be taken back from here." : "There is no way back from here."),
+    element("p", { class: "cn-muted" }, plan.back),
     typed ? element("label", { class: "cn-confirm" }, element("span", {}, "To confirm, type ", element("code", {}, plan.phrase)), typed) : null,
     problem ? element("p", { class: "cn-failure", role: "alert" }, problem) : null,
     stale,

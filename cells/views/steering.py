@@ -38,6 +38,7 @@ Answers = Mapping[str, Answer]
 Changes = Callable[[Runs], Sequence[Change]]
 
 MOST_OPTIONS = 500  # that a form offers; any other can be typed
+UNTOLD = "What was changed here is not known while it does not say since when it runs."
 UNTIL_RESTART = "A worker keeps it until it restarts."
 SECONDS = "Seconds. Empty: no limit. Both are set together, as shown here."
 
@@ -76,9 +77,15 @@ def pool(answers: Answers) -> tuple[Offer, ...]:
 def again(worker: str, told: Changes, answers: Answers) -> Offer:
     """What was changed of it, and what of that it lost when it was started anew. `stats`: what it says of itself."""
     stats = answers["stats"]
-    asked_at = stats.measured_at or datetime.now(UTC)
+    if stats.pending:
+        return Offer(Again.kind, "")
+    runs = {
+        row["worker"]: process(row, stats.measured_at or datetime.now(UTC), stats.took) for row in records(stats.frame)
+    }
+    if worker not in runs or runs[worker].began is None:
+        return Offer(Again.kind, "", told=(Told(UNTOLD),))
     try:
-        changes = told({row["worker"]: process(row, asked_at, stats.took) for row in records(stats.frame)})
+        changes = told(runs)
     except SourceError as error:
         return Offer(Again.kind, "", told=(Told(f"What was changed here is not known: {error}"),))
     lines = tuple(

@@ -19,6 +19,7 @@ from data_sources.workers.orders import SIGNALS, Revoke
 from data_sources.workers.send_task import SendTask
 from data_sources.workers.task_arguments import recorded_arguments
 
+SIGNAL = Field("signal", "Signal to its process", "choice", SIGNALS[0], options(SIGNALS))
 JSON_LIST, JSON_OBJECT = 'A JSON list, such as [1, "a"]', 'A JSON object, such as {"to": "a"}'
 
 
@@ -34,7 +35,7 @@ def task(id: str, answers: Answers) -> tuple[Offer, ...]:
             Revoke,
             "Terminate",
             "Terminate it: end it while it runs",
-            Field("signal", "Signal to its process", "choice", SIGNALS[0], options(SIGNALS)),
+            SIGNAL,
             name="terminate",
             given=(*given, ("terminate", "1")),
             about=about,
@@ -82,6 +83,17 @@ def found(scope: Scope, filter: TaskFilter, answers: Answers) -> tuple[Offer, ..
     return (
         Offer(Revoke.kind, "Revoke all found", "Revoke all found", plan=revoke, about=about, destroys=True),
         Offer(
+            "terminate",
+            "Terminate all found",
+            "Terminate all found: end those that run",
+            (SIGNAL,),
+            (("terminate", "1"),),
+            revoke,
+            about,
+            "Those that have not begun are not run. Whatever else their processes do ends with them.",
+            destroys=True,
+        ),
+        Offer(
             Retry.kind, "Retry what failed", "Retry what failed of all found", plan=retry, about=about, destroys=True
         ),
         form_of(filter.names[0] if len(filter.names) == 1 else ""),
@@ -89,7 +101,7 @@ def found(scope: Scope, filter: TaskFilter, answers: Answers) -> tuple[Offer, ..
 
 
 def plan_found(kind: str, scope: Scope, filter: TaskFilter, asked: Asked) -> Plan:
-    return asked.desk.plan_found(asked.person, kind, scope, filter)
+    return asked.desk.plan_found(asked.person, kind, scope, filter, asked.fields)
 
 
 def run(name: str, queue: str, answers: Answers) -> tuple[Offer, ...]:
