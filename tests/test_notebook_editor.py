@@ -226,3 +226,16 @@ def test_cells_for_which_there_is_no_room_are_not_taken(kept: Workspace) -> None
 
     assert editor.now == full
     assert editor.problem == "Nothing was taken: there are more than 100 cells"
+
+
+def test_of_a_sealed_notebook_a_collapsed_cell_can_be_looked_at_and_nothing_be_changed() -> None:
+    notebook = Notebook("Sealed", cells=(Prose("text", "Why?", collapsed=True), Prose("more", "Because.")))
+    editor = obey(Editor(Edited(notebook), sealed=True), {"do": "collapse", "cell": "text", "on": False})
+    shown = bar_payload(editor, 0, "", 1)
+
+    assert (shown["collapsed"], shown["folds"]) == (False, True)
+    assert bar_payload(editor, 1, "", 1)["folds"] is False
+    obey(editor, {"do": "delete", "cell": "more"}, {"do": "collapse", "cell": "text", "on": True})
+    obey(editor, {"do": "collapse", "cell": "gone", "on": False})
+    assert (editor.now, editor.unfolded) == (notebook, set())
+    assert bar_payload(editor, 0, "", 1)["collapsed"]

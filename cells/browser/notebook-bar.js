@@ -16,9 +16,11 @@ export function drawBar(root) {
     redraw(insert, JSON.stringify(cell), () => allKinds(cell));
     return;
   }
-  for (const part of [insert, tools, editor]) part.hidden = cell.sealed;
-  if (cell.sealed) drawBody(root, body);
-  else drawParts(root);
+  for (const part of [insert, editor]) part.hidden = cell.sealed;
+  tools.hidden = cell.sealed && !cell.folds;
+  if (!cell.sealed) { drawParts(root); return; }
+  redraw(tools, JSON.stringify(cell), () => (cell.folds ? fold(cell) : []));
+  drawBody(root, body);
 }
 
 function drawParts(root) {
@@ -36,7 +38,6 @@ function drawParts(root) {
 function drawBody({ cell }, body) {
   redraw(body, JSON.stringify([cell.prose, cell.collapsed, cell.trouble]), () => [
     cell.trouble ? element("p", { class: "cn-failure", role: "status" }, cell.trouble) : null,
-    cell.sealed && cell.collapsed ? element("p", { class: "cn-muted" }, `${cell.title} is collapsed`) : null,
     cell.prose && !cell.collapsed ? Object.assign(element("div", { class: "cn-prose", "data-piece": "prose" }, ...proseNodes(cell.prose)), { cell: { tree: cell.prose } }) : null,
   ]);
 }
@@ -60,6 +61,13 @@ function welcome(root) {
   requestAnimationFrame(() => root.scrollIntoView({ block: "nearest" }));
 }
 
+// Opens a collapsed cell; one that was opened to be read is closed again.
+function fold({ name, title, collapsed }) {
+  const shown = collapsed ? { class: "cn-collapsed" } : { "aria-label": `Collapse ${title}` };
+  return element("button", { type: "button", "aria-expanded": String(!collapsed), "data-focus": `fold-${name}`, ...shown,
+    onclick: () => say({ do: "collapse", cell: name, on: !collapsed }) }, collapsed ? `▸ ${title}` : "▾ Collapse");
+}
+
 function drawTools(root) {
   const { cell } = root, act = (what) => () => say({ ...what, cell: cell.name });
   const tool = (label, text, off, onclick) => element("button", { type: "button", "aria-label": label === text ? null : label, title: label, disabled: off, "data-focus": `${label}-${cell.name}`, onclick: (event) => { pressed = event.target.dataset.focus; onclick(); } }, text);
@@ -71,7 +79,7 @@ function drawTools(root) {
       ["Delete", { do: "delete" }],
     ].map(([label, what]) => element("button", { type: "button", onclick: (event) => { event.target.closest("details").open = false; act(what)(); } }, label))));
   return [
-    cell.collapsed ? element("button", { type: "button", class: "cn-collapsed", "aria-expanded": "false", onclick: act({ do: "collapse", on: false }) }, `▸ ${cell.title}`) : null,
+    cell.collapsed ? fold(cell) : null,
     element("span", { class: "cn-tool-name cn-muted" }, cell.handle ? element("code", { title: "Its name in SQL and thresholds" }, cell.handle) : null, cell.pinned ? ` ${cell.pinned} of its own` : null),
     tool("Edit", isOpen(cell.name) ? "Close" : "Edit", false, () => (isOpen(cell.name) ? closeForm(root) : openForm(root, root.redraw))),
     tool("Move up", "↑", cell.first, act({ do: "move", by: -1 })),

@@ -19,7 +19,7 @@ from notebooks.editing.forms import cell_of, variable_of
 from notebooks.editing.starters import starter
 from notebooks.error import NotebookError
 from notebooks.examples import example
-from notebooks.notebook import Notebook, Threshold
+from notebooks.notebook import Cell, Notebook, Threshold
 from notebooks.taken import taken
 from notebooks.text import file, link
 from workspace import drafts, notebooks
@@ -35,7 +35,8 @@ class Editor:
     """`id`: of the saved one that it shows or changes, opened at `revision`; `draft`: of what is kept of the changes.
 
     `problem` is what went wrong with the whole, or with the form of the cell `blamed`. `fresh`: the number of the
-    message that added a cell, its name, and whether its form opens. `sealed`: it is of a snapshot, and only read.
+    message that added a cell, its name, and whether its form opens. `sealed`: it is of a snapshot, and only read;
+    `unfolded`: which of the cells that are collapsed in it are looked at.
     """
 
     edited: Edited
@@ -49,6 +50,7 @@ class Editor:
     blamed: str = ""
     fresh: tuple[int, str, bool] | None = None
     sealed: bool = False
+    unfolded: set[str] = field(default_factory=set)
     saved_text: str = field(default="", repr=False)
 
     @property
@@ -66,12 +68,18 @@ class Editor:
         """Whether it is more than what its address shows to everybody."""
         return bool(self.edited.past or self.edited.future or self.problem)
 
+    def is_closed(self, cell: Cell) -> bool:
+        return cell.collapsed and cell.name not in self.unfolded
+
     def obey(self, message: Mapping[str, Any], span: Range, who: str) -> None:
         """A message of the browser, whatever it says. `span`: the page's range, which is kept with the notebook."""
+        name = str(message.get("cell", ""))
         if self.sealed:
+            if message.get("do") == "collapse" and self.now.cell(name):
+                fold = self.unfolded.discard if message.get("on") else self.unfolded.add
+                fold(name)
             return
         self.problem = self.blamed = ""
-        name = str(message.get("cell", ""))
         try:
             if message.get("do") == "save":
                 self.save(span, who)

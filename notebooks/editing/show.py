@@ -20,7 +20,7 @@ from data_sources.answer import Answer
 from data_sources.errors import BadParameter
 from data_sources.fields import Fields
 from data_sources.query import Depths, Query, Workers
-from data_sources.scope import iso
+from data_sources.scope import Scope, iso
 from data_sources.task_query import TaskNames
 from identity import of_headers
 from notebooks import needs, run
@@ -48,9 +48,15 @@ def editor_here() -> Editor:
     """That of the snapshot, or of the page's address. Raises NotebookError, BadParameter and SourceError."""
     view = controls.current()
     sealed = notebook_of(view)
-    editor = Editor(Edited(file.read(sealed)), sealed=True) if sealed else editor_of_address()
+    editor = sealed_editor(sealed, view) if sealed else editor_of_address()
     st.session_state["cn_notebook_text"] = editor.text(view.scope.range)  # for a snapshot of this page
     return editor
+
+
+def sealed_editor(text: str, view: View) -> Editor:
+    """What is opened in it stays so for this session."""
+    unfolded: dict[str, set[str]] = st.session_state.setdefault("cn_unfolded", {})
+    return Editor(Edited(file.read(text)), sealed=True, unfolded=unfolded.setdefault(view.scope.snapshot, set()))
 
 
 def editor_of_address() -> Editor:
@@ -99,8 +105,10 @@ def show_notebook(editor: Editor) -> None:
         shows, trouble = shown_by(editor.now, cell, values, view)
         with st.container(key=f"cn_at_{cell.name}", gap=None):  # while cells move none is there twice
             component.notebook("bar", key=f"cn_bar_{cell.name}", data=bar_payload(editor, at, trouble, heard()))
-            if not cell.collapsed:
+            if not editor.is_closed(cell):
                 shows()
+            elif isinstance(cell, Ask):
+                asked_here().extend(questions_of(cell, values, view))
     if not editor.sealed:
         component.notebook("bar", key="cn_bar", data=end_payload(editor.now))
 
@@ -182,6 +190,14 @@ def shown_by(notebook: Notebook, cell: Cell, values: Values, view: View) -> tupl
     except NotebookError as error:
         return nothing, error.message
     return nothing, ""
+
+
+def questions_of(cell: Ask, values: Values, view: View) -> list[tuple[Query, Scope]]:
+    """Of a cell that is closed: a snapshot holds what it asks, so that it can be opened there."""
+    try:
+        return [(query, run.scope_of(cell, view.scope)) for query in asked(cell, values).queries.values()]
+    except BadParameter:
+        return []
 
 
 def nothing() -> None:

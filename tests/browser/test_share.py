@@ -25,6 +25,7 @@ NOWHERE = dict.fromkeys(("ALERTMANAGER_URL", "PUBLIC_URL"), "") | {
     "PROMETHEUS_URL": "http://127.0.0.1:1",
 }
 FILE = {"source": "promql", "q": RATES, **{name: STILL[name] for name in ("from", "to")}}
+MEMORY = Layer((("source", "promql"), ("q", "container_memory_usage_bytes")), "lines")
 FOUR_CELLS = Notebook(
     "Who is fast?",
     cells=(
@@ -32,6 +33,7 @@ FOUR_CELLS = Notebook(
         Ask("query", "Rates", "", (Row((Layer((("source", "promql"), ("q", RATES)), "lines", "rate"),)),)),
         Sql("joined", "Fastest", "", FASTEST),
         Threshold("threshold", "Fast enough", "joined", "most", "max", "<", 1.5),
+        Ask("memory", "Evidence", "", (Row((MEMORY,)),), collapsed=True),
     ),
 )
 
@@ -69,6 +71,14 @@ def copied(page: Page, button: str) -> str:
     return str(page.evaluate("navigator.clipboard.readText()"))
 
 
+def opens_what_is_collapsed(page: Page) -> None:
+    page.get_by_role("button", name="▸ Evidence").click()
+    expect(page.locator("#memory .cn-source")).to_contain_text("1 series")
+    expect(page.locator("#memory .trace")).to_have_count(1)
+    page.get_by_role("button", name="Collapse Evidence").click()
+    expect(page.locator("#memory")).to_have_count(0)
+
+
 def test_a_snapshot_opens_without_its_source_and_a_bundle_without_any(
     visit: Visit, browser: Browser, site: Site, tmp_path: Path
 ) -> None:
@@ -101,6 +111,7 @@ def test_a_snapshot_opens_without_its_source_and_a_bundle_without_any(
         assert seen(theirs) == mine
         expect(theirs.locator(".cn-kept")).to_contain_text("Snapshot of Who is fast?, made 20")
         assert csv(requests, site.url, snapshot=id) == rows
+        opens_what_is_collapsed(theirs)
         assert theirs.evaluate("document.documentElement.scrollWidth") <= 390
     back = theirs.get_by_role("link", name="Back to live").get_attribute("href") or "snapshot"
     assert "snapshot" not in back
@@ -110,6 +121,7 @@ def test_a_snapshot_opens_without_its_source_and_a_bundle_without_any(
         theirs.goto(elsewhere.url)
         assert seen(theirs) == mine
         expect(theirs.locator(".cn-kept")).to_contain_text("Bundle of Who is fast?")
+        opens_what_is_collapsed(theirs)
         assert csv(other.request, elsewhere.url) == rows
         theirs.locator(".cn-menu").get_by_text("Queues").click()
         expect(theirs.get_by_role("heading", level=1)).to_have_text(
