@@ -13,14 +13,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from random import Random
-from urllib.parse import parse_qs, urlencode
+from unittest.mock import patch
+from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from cells import page_view
+from cells.exploration import Exploration
+from data_sources import ask
 from data_sources.config import Secret, Settings
 from data_sources.errors import BadParameter, QueryRejected
-from data_sources.query import from_fields
+from data_sources.fields import ReadFields
 from notebooks.editing.editor import open_notebook
 from notebooks.error import NotebookError
 from notebooks.examples import FOLDER, examples
@@ -28,6 +32,8 @@ from notebooks.notebook import Ask, Notebook, Prose
 from notebooks.prose import tree
 from notebooks.text import file, link
 from notebooks.variables import chosen, query
+from routes.export_request import Export
+from tests.watching import unwatched
 from workspace import drafts, notebooks, opened, snapshots
 from workspace.store import Workspace
 
@@ -125,17 +131,20 @@ def mutated_links(count: int, seed: int = 0) -> Mutated:
     random, counted = Random(seed), Mutated()
     with tempfile.TemporaryDirectory() as name:
         opened.start(Settings(history_url=Secret(f"sqlite://{name}/histories")))
+        desk = unwatched({})
         try:
             urls, texts = links(opened.opened()), [file.write(notebook) for notebook in short()]
-            assert [url for url in urls if not take_link(url)] == []
+            with patch.object(ask, "_desk", desk):
+                assert [url for url in urls if not take_link(url)] == []
             before = kept()
-            with watched(counted.touched, [FOLDER, Path(name)]):
+            with patch.object(ask, "_desk", desk), watched(counted.touched, [FOLDER, Path(name)]):
                 for _ in range(count):
                     inside = random.random() < 0.3
                     url = deflated(broken(random.choice(texts), texts, random)) if inside else random.choice(urls)
                     counted.count(take_link, url if inside else broken(url, urls, random))
             counted.kept = kept() == before
         finally:
+            desk.stop()
             opened.stop()
     return counted
 
@@ -146,6 +155,10 @@ def links(workspace: Workspace) -> list[str]:
     text, shared = file.write(whole), {"range": "6h", "refresh": "10", "cluster": "default"}
     saved = notebooks.save(workspace, text, title="Why", author="ana", cells=1, thresholds=1, identified=False)
     draft = drafts.keep_draft(workspace, text, title="Why", owner="ana", identified=False)
+    life = timedelta(days=1)
+    sealed = snapshots.keep(
+        workspace, b"-", title="Why", made_by="ana", link="/", answers=1, life=life, identified=False
+    )
     frozen = {"from": "2026-03-01T10:00:00+00:00", "to": "2026-03-01T11:00:00+00:00"}
     asked = [layer.params for cell in whole.cells if isinstance(cell, Ask) for row in cell.rows for layer in row.layers]
     given: list[Mapping[str, object]] = [
@@ -153,10 +166,14 @@ def links(workspace: Workspace) -> list[str]:
         *({"add": link.write_cell(cell), **frozen} for cell in whole.cells),
         *({"example": name, **shared} for name in examples()),
         {"id": saved.id, "revision": "1", "var-queue": ["mail", "images"], **frozen},
+        {"id": saved.id, "snapshot": sealed.id},
+        {"q": ["up", "sum(rate(a[5m]))"], "off": "B", "chart": "points", "explain": "A", **shared},
         {"draft": draft.id, "var-queue": "", **shared},
-        *({**dict(params), **frozen, "step": "15s", "shape": "wide"} for params in asked),
+        *({**dict(params), **frozen, "step": "15s", "shape": "tidy"} for params in asked),
+        {"source": "promql", "q": "up", "step": "15s", "shape": "wide", **frozen},
         {"source": "promql", "q": 'sum by (a) (rate(x{b=~"c|d"}[5m])) > 0', "instant": "1", **shared},
         {"source": "inspect", "q": "query_task", "id": ["a", "b"], "worker": "w@h"},
+        {"source": "tasks", "rows": "all", "progress": "abcd-efgh", "range": "1h", "snapshot": sealed.id},
         {"source": "tasks", "search": "(a or not b) name:c", "state": "FAILURE", "sort": "-runtime", "limit": "20"},
     ]
     return [urlencode(fields, doseq=True) for fields in given]
@@ -181,7 +198,9 @@ def take_link(url: str) -> bool:
     if "snapshot" in first:
         took(lambda: snapshots.body(opened.opened(), first["snapshot"]))
     if "source" in fields:
-        return took(lambda: from_fields(fields))
+        return took(lambda: Export.from_fields(ReadFields(parse_qsl(url, keep_blank_values=True))))
+    if "q" in fields:
+        return took(lambda: Exploration.from_fields(fields).queries)
     return took(lambda: look_at(open_notebook(fields).now, fields))
 
 
