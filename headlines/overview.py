@@ -12,7 +12,7 @@ from data_sources.answer import Answer
 from headlines import verdicts
 from headlines.growth import growth
 from headlines.headline import Headline, Part, Words, name
-from headlines.verdicts import answering
+from headlines.verdicts import answering, busy_slots, here
 
 GROWING = 5  # messages a minute; slower is noise
 FAILING = 0.2  # a fifth of what ends
@@ -129,7 +129,7 @@ def failing(answers: Mapping[str, Answer]) -> Headline | None:
 def calm(answers: Mapping[str, Answer]) -> Headline:
     if answers["workers"].pending:
         return Headline(("Asking the workers",), tone="plain")
-    workers = answering(answers["workers"].frame)
+    workers = here(answers["workers"].frame)
     who = Part(count(len(workers), "worker", "workers"), href="#workers")
     rate, ready = latest(answers["throughput"]), answers["queues"].totals.get("ready")
     work: Words = ()
@@ -138,11 +138,7 @@ def calm(answers: Mapping[str, Answer]) -> Headline:
     waiting: Words = ()
     if ready is not None:
         waiting = (", ", Part(f"{ready:,} waiting" if ready else "nothing waits", href="#queues"))
-    # A sum of which a part is not known is not known.
-    busy, slots = workers["active"].sum(skipna=False), workers["concurrency"].sum(skipna=False)
-    facts: list[Words] = []
-    if len(workers) and not pd.isna(busy + slots):
-        facts.append((f"{busy} of {slots} slots {'is' if busy == 1 else 'are'} busy",))
+    facts: list[Words] = [(busy,)] if (busy := busy_slots(workers)) else []
     if growth(answers["depth"]) == []:
         facts.append(("no queue grows",))
     if (failed := share_failed(answers)) is not None:

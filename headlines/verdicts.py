@@ -49,6 +49,16 @@ def answering(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["silent_since"].isna()]
 
 
+def busy_slots(frame: pd.DataFrame) -> str:
+    """How many are busy, of all who are there or else of those that answer; empty when neither is known."""
+    for some, whose in ((here(frame), ""), (answering(frame), " of those that answer")):
+        # A sum of which a part is not known is not known.
+        busy, slots = some["active"].sum(skipna=False), some["concurrency"].sum(skipna=False)
+        if len(some) and not pd.isna(busy + slots):
+            return f"{busy:,} of {slots:,} slot{'' if slots == 1 else 's'}{whose} {'is' if slots == 1 else 'are'} busy"
+    return ""
+
+
 def link(worker: str) -> Part:
     return name(worker, f"/worker?{urlencode({'name': worker})}")
 

@@ -11,8 +11,8 @@ from data_sources.answer import Answer
 from data_sources.workers.evidence import CLOCK_OFF_SECONDS
 from headlines import verdicts
 from headlines.headline import Headline, Part, Words
-from headlines.overview import broker_down, count, nobody
-from headlines.verdicts import answering, here, link, linked, since, since_any
+from headlines.overview import broker_down, nobody
+from headlines.verdicts import answering, busy_slots, here, link, linked, since, since_any
 
 RECENT = timedelta(hours=1)  # who is gone longer is no news
 ASKING = Headline(("Asking the workers",), tone="plain")
@@ -89,12 +89,9 @@ def calm(frame: pd.DataFrame, context: Words) -> Headline:
 
 
 def rest(frame: pd.DataFrame) -> Words:
-    """How busy those are that answer, and whose clock is wrong."""
-    there = answering(frame)
-    busy, slots = there["active"].sum(skipna=False), there["concurrency"].sum(skipna=False)
-    told: Words = ()
-    if len(there) and not pd.isna(busy + slots):
-        told = (f"{busy} of {count(slots, 'slot is', 'slots are')} busy. ",)
+    """How busy they are, and whose clock is wrong."""
+    there, busy = answering(frame), busy_slots(frame)
+    told: Words = (f"{busy}. ",) if busy else ()
     off = there[there["clock_offset"].abs().fillna(0) >= CLOCK_OFF_SECONDS]
     if not off.empty:
         told = (*told, "The clock of ", *linked(off), f" {'is' if len(off) == 1 else 'are'} wrong.")
@@ -114,10 +111,19 @@ def worker(answers: Mapping[str, Answer]) -> Headline:
             ("Is it spelled as celery worker -n has it?",),
             "plain",
         )
-    first, several = answer.frame.iloc[0], len(answer.frame) > 1
-    twins: Words = (f"{len(answer.frame)} processes have this name: give each its own (-n). ",) if several else ()
+    there = here(answer.frame)
+    if len(there) > 1:
+        return several(there)
+    first = (answer.frame if there.empty else there).iloc[0]
     ill = first["verdict"] == "wedged"
     does: Words = verdicts.how(first) if ill else (link(first["worker"]), f" {WORDS[first['verdict']]}")
     when: Words = () if ill else since(first["since"])
     tone = {"working": "good", "idle": "good"}.get(first["verdict"], "bad" if ill else "plain")
-    return Headline((*does, *when), (*twins, *rest(answer.frame)), "bad" if several else tone)
+    return Headline((*does, *when), rest(answer.frame), tone)
+
+
+def several(frame: pd.DataFrame) -> Headline:
+    """Of processes that have one name."""
+    does = "; ".join(f"{one} {verdict.replace('_', ' ')}" for verdict, one in frame["verdict"].value_counts().items())
+    sentence: Words = (f"{len(frame)} processes have the name ", link(frame["worker"].iloc[0]), f": {does}")
+    return Headline(sentence, ("Give each its own (-n). ", *rest(frame)), "bad")

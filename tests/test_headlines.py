@@ -146,6 +146,14 @@ def test_nothing_to_do_is_known_and_not_the_same_as_not_known() -> None:
     assert told(idle) == ("1 worker with nothing to do, nothing waits", "0 of 4 slots are busy; no queue grows.")
 
 
+def test_a_worker_too_busy_to_answer_is_one_and_its_slots_are_not_left_out() -> None:
+    since = NOW - timedelta(minutes=1)
+    busy = worker("solo@c", verdict="busy_not_answering", active=None, concurrency=1, silent_since=since)
+    sentence, context = told(answers(workers=workers(worker("celery@a"), busy), throughput=total("throughput")))
+    assert sentence == "2 workers, 3 waiting"
+    assert context.startswith("1 of 4 slots of those that answer are busy")
+
+
 def test_the_first_seconds_ask_and_claim_nothing() -> None:
     headline = overview({name: pending(answer) for name, answer in answers().items()})
     assert (text(headline.sentence), headline.tone) == ("Asking the workers", "plain")
