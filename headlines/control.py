@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 
 from data_sources.answer import Answer
+from data_sources.audit_query import Audit
 from headlines.headline import Headline, Part, name
 from headlines.overview import count
 
-SOON = timedelta(minutes=2)  # an order may take as long as that
+SOON = timedelta(minutes=3)  # an order may take as long as that
 RECENT = timedelta(hours=24)
 
 
@@ -33,7 +34,8 @@ def audit(answers: Mapping[str, Answer]) -> Headline:
     frame, now = answers["entries"].frame, answers["entries"].measured_at or datetime.now(UTC)
     if frame.empty:
         return Headline(("Nothing was steered from here",), tone="plain")
-    if lost := unknown(frame, now):
+    # On an older page what came of its newest orders may stand on the page before.
+    if lost := unknown(frame, frame["at"].max() if is_older(answers["entries"]) else now):
         sentence = f"Of {count(lost, 'order', 'orders')} it is not known what came"
         return Headline((sentence,), ("Asked for, and nothing was written of it after that.",), "bad")
     recent = frame[frame["at"] > now - RECENT]
@@ -45,8 +47,13 @@ def audit(answers: Mapping[str, Answer]) -> Headline:
     return Headline(words, ("at ", Part(moment=last["at"].to_pydatetime())), "plain")
 
 
-def unknown(frame: pd.DataFrame, now: datetime) -> int:
-    """Orders among these entries that were to be given a while ago, and have no entry of what came of it."""
+def is_older(entries: Answer) -> bool:
+    """Whether there are newer entries than these."""
+    return isinstance(entries.query, Audit) and entries.query.before is not None
+
+
+def unknown(frame: pd.DataFrame, until: datetime) -> int:
+    """Orders among all entries until then that were to be given a while before, and of which none tells what came."""
     told = {arguments.get("asked") for arguments in frame["arguments"]}
-    asked = frame[(frame["outcome"] == "asked") & (frame["at"] < now - SOON)]
+    asked = frame[(frame["outcome"] == "asked") & (frame["at"] < until - SOON)]
     return int((~asked["id"].isin(told)).sum())

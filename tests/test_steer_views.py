@@ -326,6 +326,18 @@ def test_the_audit_says_of_which_orders_nobody_knows_what_came() -> None:
     )
 
 
+def test_what_came_of_the_newest_order_of_an_older_page_may_stand_on_the_page_before() -> None:
+    early = NOW - timedelta(hours=1)
+    answers = entries(entry(3, "asked"), entry(2, "done", arguments={"asked": 1}), entry(1, "asked", at=early))
+    older = {"entries": replace(answers["entries"], query=Audit(before=4))}
+    lost = {
+        "entries": replace(entries(entry(3, "asked"), entry(1, "asked", at=early))["entries"], query=Audit(before=4))
+    }
+
+    assert words(older) == f"ann: shutdown of {MAIL}, asked"
+    assert words(lost) == words(answers) == "Of 1 order it is not known what came"
+
+
 def test_the_audit_says_who_was_turned_away() -> None:
     assert words(entries(entry(1, "denied"))) == "1 attempt was denied in the last 24 h"
 

@@ -116,11 +116,15 @@ def test_entries_are_read_in_pages_newest_first(opened: Workspace) -> None:
 def test_the_audit_holds_no_secret_and_no_endless_text(opened: Workspace) -> None:
     secrets = {"password": "S3cr3t", "url": "redis://u:S3cr3t@h"}
     record(opened, act(target="x" * 9_000, arguments=secrets, detail="a\0b"))
-    record(opened, act(arguments={"ids": ["x" * 40] * 5_000}))
+    many, arguments = ["x" * 400] * 5_000, {"order": {"args": ["é" * 300_000]}, "asked": 7}
+    record(opened, act(arguments={"asked": 7, "order": {"id": many, "each": many}}))
+    record(opened, act(arguments=arguments))
 
-    long, masked = entries(opened)
+    long, lists, masked = entries(opened)
 
-    assert long.arguments == {"left_out": "220,009 characters"}
+    assert long.arguments == {"order": {"args": ["é" * 2_000 + "… of 300,000 characters"]}, "asked": 7}
+    few = [*many[:100], "… 4,900 more"]
+    assert lists.arguments == {"asked": 7, "order": {"id": few, "each": few}}
     assert masked.arguments == {"password": "********", "url": "redis://***@h"}
     assert len(masked.target) == 2_000
     assert masked.detail == "a\ufffdb"

@@ -17,6 +17,7 @@ from workspace.store import Workspace
 
 MOST_TEXT = 2_000  # characters of a text
 MOST_ARGUMENTS = 200_000  # characters of all arguments as JSON: the names of a thousand tasks and workers, and more
+CUTS = ((MOST_TEXT, 1_000), (500, 100), (500, 10))  # characters of a text, entries of a list, until that fits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,5 +104,23 @@ def safe(text: str) -> str:
 
 
 def arguments_json(arguments: Mapping[str, Any]) -> str:
-    masked = json.dumps(mask(dict(arguments)), default=str)
-    return masked if len(masked) <= MOST_ARGUMENTS else json.dumps({"left_out": f"{len(masked):,} characters"})
+    """What is long in them is cut, and no more: an outcome names the entry that it is of, however much was sent."""
+    masked = mask(dict(arguments))
+    written = json.dumps(masked, default=str)
+    for most_text, most_entries in CUTS:
+        if len(written) <= MOST_ARGUMENTS:
+            break
+        written = json.dumps(shortened(masked, most_text, most_entries), default=str)
+    return written
+
+
+def shortened(value: Any, most_text: int, most_entries: int) -> Any:
+    match value:
+        case str() if len(value) > most_text:
+            return f"{value[:most_text]}… of {len(value):,} characters"
+        case list():
+            more = [f"… {len(value) - most_entries:,} more"] if len(value) > most_entries else []
+            return [*(shortened(one, most_text, most_entries) for one in value[:most_entries]), *more]
+        case dict():
+            return {name: shortened(one, most_text, most_entries) for name, one in value.items()}
+    return value
