@@ -131,19 +131,31 @@ def calm(answers: Mapping[str, Answer]) -> Headline:
         return Headline(("Asking the workers",), tone="plain")
     workers = here(answers["workers"].frame)
     who = Part(count(len(workers), "worker", "workers"), href="#workers")
-    rate, ready = latest(answers["throughput"]), answers["queues"].totals.get("ready")
+    rate = latest(answers["throughput"])
     work: Words = ()
     if rate is not None:
         work = (" at ", Part(f"{rate:.3g} tasks a second", href="#cockpit")) if rate else (" with nothing to do",)
-    waiting: Words = ()
+    ready, where = waiting(answers["queues"])
+    waits: Words = ()
     if ready is not None:
-        waiting = (", ", Part(f"{ready:,} waiting" if ready else "nothing waits", href="#queues"))
+        waits = (", ", Part(f"{ready:,} waiting{where}" if ready else f"nothing waits{where}", href="#queues"))
     facts: list[Words] = [(busy,)] if (busy := busy_slots(workers)) else []
     if growth(answers["depth"]) == []:
-        facts.append(("no queue grows",))
+        facts.append(("no known queue grows" if where else "no queue grows",))
     if (failed := share_failed(answers)) is not None:
         facts.append((Part(f"{percent(failed)} of what ended failed" if failed else "nothing failed", href=FAILED),))
-    return Headline((who, *work, *waiting), sentence_of(facts))
+    return Headline((who, *work, *waits), sentence_of(facts))
+
+
+def waiting(queues: Answer) -> tuple[int | None, str]:
+    """How many messages wait, and where, unless that is everywhere: a broker may have queues that it does not name."""
+    ready = queues.totals.get("ready")
+    if ready is not None:
+        return ready, ""
+    known = queues.frame[~queues.frame["internal"]]["ready"]
+    if known.empty or known.isna().any():
+        return None, ""
+    return int(known.sum()), " in the known queue" if len(known) == 1 else f" in the {len(known):,} known queues"
 
 
 def sentence_of(facts: Sequence[Words]) -> Words:

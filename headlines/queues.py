@@ -27,7 +27,7 @@ def queues(answers: Mapping[str, Answer]) -> Headline:
     for tell in (nobody, grows, twice, drains):
         if headline := tell(work, answers["workers"].frame):
             return headline
-    return calm(work)
+    return calm(work, answers["queues"].totals.get("ready", 0) is not None)
 
 
 def queue(answers: Mapping[str, Answer]) -> Headline:
@@ -111,7 +111,8 @@ def drains(work: pd.DataFrame, _workers: pd.DataFrame) -> Headline | None:
     return Headline(sentence, (f"{count(worst['ready'], 'message waits', 'messages wait')} there{others}.",), "plain")
 
 
-def calm(work: pd.DataFrame) -> Headline:
+def calm(work: pd.DataFrame, complete: bool) -> Headline:
+    """`complete`: there are no other queues, as far as the broker tells."""
     if work.empty:
         return Headline(("No queue is found here",), tone="plain")
     waiting = work[work["ready"].fillna(0) > 0]
@@ -120,6 +121,8 @@ def calm(work: pd.DataFrame) -> Headline:
     if unknown:
         some = "what waits is not known" if unknown == len(work) else f"of {unknown:,} it is not known what waits"
         return Headline((queues, f"; {some}"), tone="plain")
+    if not complete:
+        queues = replace(queues, text=count(len(work), "known queue", "known queues"))
     if waiting.empty:
         return Headline((queues, ", nothing waits"))
     sentence = (queues, ", ", count(ready, "message waits", "messages wait"))

@@ -146,6 +146,24 @@ def test_nothing_to_do_is_known_and_not_the_same_as_not_known() -> None:
     assert told(idle) == ("1 worker with nothing to do, nothing waits", "0 of 4 slots are busy; no queue grows.")
 
 
+@pytest.mark.parametrize(
+    ("ready", "said"),
+    [
+        ({"mail": 0}, "nothing waits in the known queue"),
+        ({"mail": 3, "images": 4, "celeryev.1": 70}, "7 waiting in the 2 known queues"),
+        ({"mail": 3, "images": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_where_other_queues_may_be_what_waits_is_said_of_those_that_are_known(
+    ready: Mapping[str, int | None], said: str
+) -> None:
+    frame = depth_frame(depth_rows([*ready], ready=[*ready.values()]))
+    given = answers(queues=Answer(frame, Depths(), measured_at=NOW, totals={"ready": None}))
+    assert told(given)[0] == ", ".join(filter(None, ("2 workers at 12.5 tasks a second", said)))
+    assert ("no known queue grows" in told(given)[1]) is bool(said)
+
+
 def test_a_worker_too_busy_to_answer_is_one_and_its_slots_are_not_left_out() -> None:
     since = NOW - timedelta(minutes=1)
     busy = worker("solo@c", verdict="busy_not_answering", active=None, concurrency=1, silent_since=since)

@@ -28,7 +28,7 @@ def test_files_as_a_broker_show_what_is_ready_and_asking_makes_no_queue(tmp_path
     reading = depths("filesystem://", "mail", "empty", transport_options=folders)
     assert reading.per_queue("ready") == {"empty": 0, "mail": 3}
     assert reading.per_queue("unacked") == {"empty": None, "mail": None}
-    assert reading.totals == {"ready": 3, "unacked": None}
+    assert reading.totals == {"ready": None, "unacked": None}  # others may be there
     assert "only how much is ready" in reading.notes[0].text
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 

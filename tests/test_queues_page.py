@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -120,6 +121,12 @@ def test_the_sentence_tells_what_matters_most(rows: list[dict[str, Any]], senten
 def test_that_each_queue_is_consumed_is_said_where_it_is_known() -> None:
     assert not queues(told([{**FINE, "consumers": None}])).context
     assert not queues(told([FINE, {**FINE, "queue": "other", "consumers": None}])).context
+
+
+def test_where_other_queues_may_be_those_that_are_known_are_meant() -> None:
+    given = told([{**FINE, "ready": 0}, {**FINE, "queue": "other", "ready": 0}])
+    given["queues"] = replace(given["queues"], totals={"ready": None})
+    assert said(queues(given)) == "2 known queues, nothing waits | "
 
 
 def test_names_lead_to_their_queue() -> None:

@@ -6,6 +6,7 @@ import base64
 import http.client
 import itertools
 import json
+import re
 import socket
 import time
 import uuid
@@ -224,10 +225,11 @@ def test_without_the_plugin_known_queues_show_ready_and_consumers(plain_rabbitmq
         send(url, "mail", [0, 3, 6, 9])
         with closing(open_reader(url, f"http://guest:{PASSWORD}@127.0.0.1:{free_port()}")) as broker:
             reading = broker.depths(["absent", "mail"], deadline_seconds=30)
+            assert broker.depths(["mail"], deadline_seconds=30).totals["ready"] is None  # others may be there
     assert row(reading, "mail") == {"ready": 4, "unacked": None, "consumers": 1, "oldest": None}
     assert row(reading, "absent") == {"ready": None, "unacked": None, "consumers": None, "oldest": None}
     assert reading.totals == {"ready": None, "unacked": None}
-    assert reading.origin == f"RabbitMQ 3.10.8 at 127.0.0.1:{plain_rabbitmq.port}/"
+    assert re.fullmatch(rf"RabbitMQ \d+\.\d+\.\d+\S* at 127\.0\.0\.1:{plain_rabbitmq.port}/", reading.origin)
     assert "absent: missing" in text(reading)
     assert "management API cannot be connected to: connection refused" in text(reading)
     assert PASSWORD not in text(reading)

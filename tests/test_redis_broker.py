@@ -83,7 +83,9 @@ def test_nineteen_of_four_priorities_and_four_held_show_as_19_ready_and_4_unacke
     assert reading.totals["ready"] == 19
     assert reading.totals["unacked"] == 4
     assert 0 <= (reading.totals["oldest_unacked"] or 0) < 60
-    assert reading.origin == f"Redis 7.0.15 at 127.0.0.1:{redis_server.port}/0"
+    with client(redis_server) as raw:
+        version = raw.info("server")["redis_version"]
+    assert reading.origin == f"Redis {version} at 127.0.0.1:{redis_server.port}/0"
     assert not reading.notes
 
 
@@ -228,10 +230,13 @@ def test_queues_are_looked_for_a_slice_at_a_time(redis_server: Redis, monkeypatc
     with client(redis_server) as raw:
         raw.mset({f"other:{n}": "" for n in range(500)})
     broker = reader(redis_server.url)
-    assert "Still looking for queues" in text(broker.depths([], deadline_seconds=30))
+    begun = broker.depths([], deadline_seconds=30)
+    assert "Still looking for queues" in text(begun)
+    assert begun.totals["ready"] is None  # whatever was found, there may be more
     wait_until(lambda: not broker.depths([], deadline_seconds=30).notes, "the search")
     monkeypatch.setattr(redis_bindings, "READ_EVERY_SECONDS", 0.0)
-    assert numbers(broker.depths([], deadline_seconds=30)) == {"mail": (1, 0)}
+    found = broker.depths([], deadline_seconds=30)
+    assert (numbers(found), found.totals["ready"]) == ({"mail": (1, 0)}, 1)
     broker.close()
 
 
@@ -330,6 +335,8 @@ def test_what_the_user_may_not_read_is_named_and_the_rest_is_shown(
     for words in said:
         assert words in text(reading)
     assert "monitor" not in text(reading)
+    if "SCAN" in said:
+        assert reading.totals["ready"] is None  # there may be other queues
 
 
 def test_a_full_redis_and_a_replica_are_still_read(redis_server: Redis) -> None:

@@ -11,7 +11,7 @@ from amqp.exceptions import AccessRefused, NotFound, ResourceLocked
 
 from data_sources.brokers.broker_errors import translated
 from data_sources.brokers.connection import connect
-from data_sources.brokers.queue_depths import DepthReading, depth_rows, total
+from data_sources.brokers.queue_depths import DepthReading, depth_rows
 from data_sources.config import Broker
 from data_sources.errors import SourceUnreachable
 from data_sources.note import Note, listed
@@ -59,15 +59,14 @@ class AmqpBroker:
         rows = depth_rows(
             asked, ready=[ready for ready, _ in declared], consumers=[consumers for _, consumers in declared]
         )
-        cut = len(asked) < len(queues)
         notes = []
-        if cut:
+        if len(asked) < len(queues):
             notes.append(Note(f"Showing {len(asked):,} of {len(queues):,} queues: there was no time for more", "cut"))
         if refused := [name for name, (ready, _) in zip(asked, declared, strict=True) if ready is None]:
             notes.append(
                 Note(f"{listed(refused)}: missing, another's alone, or not to be read by this user", "warning")
             )
-        totals = {"ready": None if cut else total(rows, "ready"), "unacked": None}
+        totals = {"ready": None, "unacked": None}  # there may be queues that nobody consumes
         origin = f"RabbitMQ {self._amqp.server_properties.get('version', '')} at {self._broker.address}"
         return DepthReading(rows, totals, tuple(notes), origin, latency, measured_at)
 

@@ -11,7 +11,7 @@ from kombu.transport import virtual
 
 from data_sources.brokers.broker_errors import explain
 from data_sources.brokers.connection import connect
-from data_sources.brokers.queue_depths import DepthReading, depth_rows, total
+from data_sources.brokers.queue_depths import DepthReading, depth_rows
 from data_sources.config import Broker
 from data_sources.note import Note
 
@@ -43,7 +43,7 @@ class KombuBroker:
         notes = [Note(f"Celery's {name} transport tells only how much is ready, of queues that workers consume")]
         if sizes is None:
             notes = [Note(f"Celery's {name} transport cannot tell how much waits in a queue")]
-        totals = {"ready": total(rows, "ready"), "unacked": None}
+        totals = {"ready": None, "unacked": None}  # there may be queues that nobody consumes
         origin = f"{name} at {self._broker.address}"
         return DepthReading(rows, totals, tuple(notes), origin, latency, measured_at)
 

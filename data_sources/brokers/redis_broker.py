@@ -75,6 +75,7 @@ class RedisBroker:
 
         self._bindings.refresh(self._client)
         queues, cut = self._queues(known)
+        missing = [*cut, *self._bindings.notes()]  # why there may be queues that are not among these
         held, oldest, *lengths = self._ask(queues)
         unacked = held if isinstance(held, int) else None
         ready, priorities = self._ready(lengths)
@@ -90,13 +91,12 @@ class RedisBroker:
             **held_columns(holding, now),
         )
         totals = {
-            "ready": None if cut else total(rows, "ready"),
+            "ready": None if missing else total(rows, "ready"),
             "unacked": unacked,
             "oldest_unacked": age(oldest, measured_at),
         }
         notes = (
-            *cut,
-            *self._bindings.notes(),
+            *missing,
             *self._unacked_count.notes(),
             *self._refusals(queues, [held, oldest], lengths),
             *role_notes(server),
