@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -9,6 +10,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from identity.who import SIGN_IN
+
+
+# Streamlit's one inline script tells crawlers to wait. The guard's policy refuses it, which each browser would complain of.
+INLINE = re.compile(rb"<script>.*?</script>", re.DOTALL)
 
 
 class HeadStart:
@@ -44,7 +49,7 @@ class HeadStart:
         await self.app(scope, receive, send_page)
 
     async def _send_page(self, start: Message, body: bytes, send: Send) -> None:
-        page = body.replace(b"</head>", self.tags + b"</head>", 1)
+        page = INLINE.sub(b"", body).replace(b"</head>", self.tags + b"</head>", 1)
         headers = MutableHeaders(raw=list(start["headers"]))
         headers["content-length"] = str(len(page))
         headers.append("link", self.links)

@@ -17,7 +17,8 @@ from starlette.types import Message, Scope
 from cells import assets
 from routes.head_start import HeadStart
 
-PAGE = '<html><head><script type="module" src="/own.js"></script></head><body>Grüße</body></html>'
+INLINE = "<script>\n  window.x = false\n</script>"
+PAGE = f'<html><head>{INLINE}<script type="module" src="/own.js"></script></head><body>Grüße</body></html>'
 
 
 def page(request: Request) -> Response:
@@ -63,10 +64,10 @@ def get(path: str) -> Reply:
     return Reply(Headers(raw=start["headers"]), b"".join(part.get("body", b"") for part in parts))
 
 
-def test_the_page_names_what_to_load_and_runs_scripts_after_its_own() -> None:
-    answer = get("/")
+def test_the_page_names_what_to_load_and_runs_scripts_after_its_own_but_none_that_the_policy_refuses() -> None:
+    answer, scripts = get("/"), '<script type="module" src="/p.js"></script></head>'
 
-    assert answer.content.decode() == PAGE.replace("</head>", '<script type="module" src="/p.js"></script></head>')
+    assert answer.content.decode() == PAGE.replace(INLINE, "").replace("</head>", scripts)
     assert answer.headers["link"] == "</a.js>; rel=modulepreload, </b.css>; rel=preload"
     assert int(answer.headers["content-length"]) == len(answer.content)
     assert "etag" not in answer.headers
