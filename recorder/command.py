@@ -4,7 +4,7 @@ python -m recorder                 alone: it goes on recording while no dashboar
 python -m recorder --with-parent   ends when its standard input is closed, as the dashboard starts it
 python -m recorder --metrics :9808 serves /metrics there as well, on this machine alone; host:port for others
 
-Ends with 0 when it was told to, with 3 when a history cannot be written.
+Ends with 0 when it was told to, with 3 when no history can be written.
 """
 
 from __future__ import annotations

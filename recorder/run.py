@@ -29,15 +29,20 @@ from recorder.writer import Writer
 log = logging.getLogger(__name__)
 
 TRY_SECONDS = 1.0
+AGAIN_SECONDS = 30.0  # before a cluster that was given up is tried again, while others are recorded
 END_SECONDS = 6.0
 
 
 class Recorder:
-    """Records every cluster of `settings`, each in a thread. `failure`: why it ended by itself, when it did."""
+    """Records every cluster of `settings`, each in a thread. `failure`: why it ended by itself, when it did: no history
+    can be written. While one can, the clusters of the others are given up alone, and tried again now and then.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.failure: str | None = None
         self.ending = threading.Event()
+        self._given_up: dict[str, str] = {}  # by cluster: why
+        self._giving_up = threading.Lock()
         self._threads = [
             threading.Thread(target=self._record, args=(cluster, settings), name=f"record {cluster.name}", daemon=True)
             for cluster in settings.clusters
@@ -58,18 +63,21 @@ class Recorder:
         log.info("%s: the history is %s", cluster.name, where.address)
         said = ""
         while not self.ending.is_set():
+            rest = TRY_SECONDS
             try:
                 said = self._try(cluster, settings, where, said)
             except (StoreFailed, SourceError) as error:
                 if isinstance(where, SqlitePlace):  # a folder does not come back by itself, a server may
-                    self._give_up(f"the history of {cluster.name} cannot be written: {error}")
+                    self._give_up(cluster, f"the history of {cluster.name} cannot be written: {error}")
+                    rest = AGAIN_SECONDS
                 elif said != str(error):
                     said = str(error)
                     log.error("%s: %s; tried again each second", cluster.name, said)
             except Exception:
                 log.exception("%s: unexpected error", cluster.name)
-                self._give_up(f"{cluster.name} cannot be recorded: unexpected error")
-            self.ending.wait(TRY_SECONDS)
+                self._give_up(cluster, f"{cluster.name} cannot be recorded: unexpected error")
+                rest = AGAIN_SECONDS
+            self.ending.wait(rest)
 
     def _try(self, cluster: Cluster, settings: Settings, where: Place, said: str) -> str:
         """Records while the lease is ours; what was said last of why it is not."""
@@ -78,21 +86,32 @@ class Recorder:
             try:
                 log.info("%s: lease taken", cluster.name)
                 recording = Recording(cluster, settings, where)
-                while not self.ending.wait(TRY_SECONDS) and lease.is_ours():
+                self._given_up.pop(cluster.name, None)
+                while not self.ending.wait(TRY_SECONDS) and recording.writes and lease.is_ours():
                     pass
+                writes = recording.writes
                 recording.stop()
                 log.info("%s: stopped", cluster.name)
             finally:
                 lease.release()
+            if not writes:
+                raise StoreFailed(f"{where.address}: what writes it ended by a fault, which the log shows")
             return ""
+        self._given_up.pop(cluster.name, None)
         waiting = f"standing by: {lease.holder()} records it"
         if waiting != said:
             log.info("%s: %s", cluster.name, waiting)
         return waiting
 
-    def _give_up(self, failure: str) -> None:
-        self.failure = failure
-        self.ending.set()
+    def _give_up(self, cluster: Cluster, failure: str) -> None:
+        """For now; with the last one there is nothing to go on for."""
+        with self._giving_up:
+            if self._given_up.get(cluster.name) != failure:
+                log.error("%s: given up: %s", cluster.name, failure)
+            self._given_up[cluster.name] = failure
+            if len(self._given_up) == len(self._threads):
+                self.failure = "; ".join(self._given_up.values())
+                self.ending.set()
 
 
 class Recording:
@@ -127,6 +146,10 @@ class Recording:
         self._follower.start()  # first: what is not heard is lost
         self._writer.start()
         self._sampler.start()
+
+    @property
+    def writes(self) -> bool:
+        return self._writer.alive
 
     def stop(self) -> None:
         self._sampler.end()

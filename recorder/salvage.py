@@ -6,7 +6,7 @@ import sqlite3
 import struct
 import time
 from collections.abc import Iterable, Iterator, Set
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -19,7 +19,7 @@ from data_sources import schema
 from data_sources.history import bucket_counts
 from data_sources.history.place import SqlitePlace
 from data_sources.history.sample_rows import packed, unpacked
-from recorder.database import Row, quoted
+from recorder.database import Row, StoreFailed, ValueRefused, quoted
 from recorder.migrations import read_meta, write_meta
 from recorder.sqlite_database import SqliteDatabase
 
@@ -42,22 +42,49 @@ class Salvaged:
 
 
 def set_aside(place: SqlitePlace) -> Path:
-    """Renames the file and what stands beside it to `<file>.corrupt-<UTC time>`; returns that."""
+    """Renames the file and what stands beside it to `<file>.corrupt-<UTC time>`; returns that. Raises StoreFailed."""
     target = place.path.with_name(f"{place.path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+    with translated(place.path):
+        move(place.path, target)
+    return target
+
+
+def put_back(aside: Path, place: SqlitePlace) -> None:
+    """Takes `set_aside` back, in place of what was begun since. Raises StoreFailed."""
+    with translated(place.path):
+        if aside.exists():
+            for end in BESIDE:
+                Path(f"{place.path}{end}").unlink(missing_ok=True)
+            move(aside, place.path)
+
+
+def move(path: Path, target: Path) -> None:
     for end in BESIDE:
-        part = Path(f"{place.path}{end}")
+        part = Path(f"{path}{end}")
         if part.exists():
             part.rename(f"{target}{end}")
-    return target
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise StoreFailed(f"{path}: {exc.strerror}") from exc
+    except sqlite3.Error as exc:
+        raise StoreFailed(f"{path}: {exc}") from exc
 
 
 def salvage(aside: Path, database: SqliteDatabase) -> Salvaged:
     """Takes over what can be read in SECONDS, if it is of the same broker. Roll-ups of which there are rows are marked
-    to be made anew.
+    to be made anew. Raises StoreFailed.
     """
-    until_us = int(aside.stat().st_mtime * 1_000_000)
     deadline = time.monotonic() + SECONDS
-    with closing(sqlite3.connect(f"file:{quote(str(aside))}", uri=True, isolation_level=None)) as damaged:
+    with (
+        translated(aside),
+        closing(sqlite3.connect(f"file:{quote(str(aside))}", uri=True, isolation_level=None)) as damaged,
+    ):
+        until_us = int(aside.stat().st_mtime * 1_000_000)
         mine = read_meta(database)
         theirs: dict[str, str] = dict(readable(damaged, schema.meta, deadline))
         if theirs.get("fingerprint", mine["fingerprint"]) != mine["fingerprint"]:
@@ -70,7 +97,7 @@ def salvage(aside: Path, database: SqliteDatabase) -> Salvaged:
             if table is schema.samples:
                 rows = of_known_series(rows, {id for (id,) in database.query("SELECT id FROM series")})
             while chunk := list(islice(rows, ROWS)):
-                with database.transaction():
+                with suppress(ValueRefused), database.transaction():
                     database.take_over(table, chunk)
     with database.transaction():
         for statement in AFTERWARDS:

@@ -19,12 +19,12 @@ from data_sources.history.sample_rows import packed, unpacked
 from data_sources.history.task_record import TaskRecord
 from data_sources.microseconds import SECOND_US, now_us
 from recorder.batch import Batch, Gap, Latest, Sample
-from recorder.database import Database, Row, StoreCorrupt, ValueRefused, quoted
+from recorder.database import Database, Row, StoreCorrupt, StoreFailed, ValueRefused, quoted
 from recorder.interned import Interned
 from recorder.migrations import bring_up_to_date, read_meta, write_meta
 from recorder.names import NAME, OTHER, QUEUE, WORKER, Names
 from recorder.open_database import open_database
-from recorder.salvage import salvage, set_aside
+from recorder.salvage import put_back, salvage, set_aside
 from recorder.sqlite_database import SqliteDatabase
 
 FINAL = frozenset(map(schema.STATES.index, schema.FINAL))
@@ -78,19 +78,26 @@ class Store:
 
     @classmethod
     def anew(cls, place: Place) -> Self:
-        """Sets a damaged file aside and begins a fresh one with what can be read of it. Close the old one first."""
+        """Sets a damaged file aside and begins a fresh one with what can be read of it. Close the old one first.
+
+        What raises StoreFailed can be tried again.
+        """
         if not isinstance(place, SqlitePlace):
             return cls._opened(place)
         aside = set_aside(place)
-        with closing(cls._opened(place)) as fresh:
-            begun_us = now_us()
-            gap = Gap("recorder", begun_us, begun_us, "the file was removed, and what was in it is unknown")
-            if aside.exists():
-                saved = salvage(aside, cast(SqliteDatabase, fresh.database))
-                reason = f"the file was damaged: {saved.tasks:,} tasks were saved, the rest is in {aside.name}"
-                gap = Gap("recorder", min(saved.until_us, begun_us), begun_us, reason)
-            fresh.write(Batch(gaps=[gap]))
-        return cls._opened(place)
+        try:
+            with closing(cls._opened(place)) as fresh:
+                begun_us = now_us()
+                gap = Gap("recorder", begun_us, begun_us, "the file was removed, and what was in it is unknown")
+                if aside.exists():
+                    saved = salvage(aside, cast(SqliteDatabase, fresh.database))
+                    reason = f"the file was damaged: {saved.tasks:,} tasks were saved, the rest is in {aside.name}"
+                    gap = Gap("recorder", min(saved.until_us, begun_us), begun_us, reason)
+                fresh.write(Batch(gaps=[gap]))
+            return cls._opened(place)
+        except StoreFailed:
+            put_back(aside, place)  # the next try is to find it
+            raise
 
     @classmethod
     def _opened(cls, place: Place) -> Self:

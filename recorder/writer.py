@@ -57,6 +57,7 @@ class Writer:
         self._state = RecorderState(os.getpid(), socket.gethostname(), VERSION, now_us(), place.address)
         self._events: list[TaskEvent] = []  # taken, and not written yet
         self._lost = 0  # events
+        self._damaged = False  # the history: a new one is due
         self._beat_at = self._counted_at = self._tasks_at = 0.0
         self._ends = float("inf")
         self._thread = threading.Thread(target=self._run, name=f"write {place.cluster}", daemon=True)
@@ -75,6 +76,11 @@ class Writer:
         return self._counters.ended()
 
     @property
+    def alive(self) -> bool:
+        """False when it ended by a fault that nobody thought of: nothing is written any more."""
+        return self._thread.is_alive()
+
+    @property
     def ending(self) -> bool:
         return self._ends != float("inf")
 
@@ -90,6 +96,8 @@ class Writer:
             self._events = self._inbox.take_events(MOST_EVENTS, WAIT_SECONDS if self._beat_at else FIRST_SECONDS)
         gaps = self._gaps.take()
         try:
+            if self._damaged:
+                self._begin_anew()
             self._write(gaps)
             if not self._inbox.waiting:
                 self._keeping.step()
@@ -163,8 +171,9 @@ class Writer:
         """Events wait in the inbox until it can be written again."""
         what = str(error) if isinstance(error, StoreFailed) else SourceError.unexpected("History", error).what
         reason = f"the history could not be written: {what.removeprefix(f'{self._place.address}: ')}"  # pages show it
-        if self._inbox.blocked is None:
+        if self._inbox.blocked != reason:
             log.error("%s: the history cannot be written: %s", self._place.cluster, what)
+        if self._inbox.blocked is None:
             for source in UNSAMPLED:
                 self._gaps.begin(f"unwritten {source}", source, reason)
         self._inbox.blocked = reason
@@ -174,8 +183,7 @@ class Writer:
             self._lost += len(self._events) + len(lost)
             self._live.written(lost)
             self._events = []
-        if isinstance(error, StoreCorrupt):
-            self._begin_anew()
+        self._damaged = self._damaged or isinstance(error, StoreCorrupt)
         time.sleep(0 if self.ending else RETRY_SECONDS)
 
     def _recovered(self) -> None:
@@ -187,10 +195,7 @@ class Writer:
 
     def _begin_anew(self) -> None:
         self._store.close()
-        try:
-            self._store = Store.anew(self._place)
-        except StoreFailed as error:
-            log.error("%s: no new history could be begun: %s", self._place.cluster, error)
-            return
+        self._store = Store.anew(self._place)
+        self._damaged = False
         self._live.move_to(self._store)
         self._keeping = self._keeping.of(self._store)
