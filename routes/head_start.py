@@ -11,8 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from identity.who import SIGN_IN
 
-
-# Streamlit's one inline script tells crawlers to wait. The guard's policy refuses it, which each browser would complain of.
+# Streamlit's one inline script tells crawlers to wait. The guard's policy refuses it, and each browser says so.
 INLINE = re.compile(rb"<script>.*?</script>", re.DOTALL)
 
 
