@@ -28,8 +28,12 @@ def schedule(answers: Mapping[str, Answer]) -> Headline:
         return Headline(("The schedule cannot be read: ", answer.failure.what), (answer.failure.hint,), "bad")
     frame = answer.frame[answer.frame["verdict"] != "disabled"]
     if frame.empty:
-        return Headline(("No schedule is known",), tone="plain")
+        return Headline(("No schedule is known",), tuple(f"{text}. " for text in warnings(answer)[:1]), "plain")
     return silent(frame, answer) or overdue(frame, answer) or broken(frame, answer) or kept(frame, answer)
+
+
+def warnings(answer: Answer) -> list[str]:
+    return [note.text for note in answer.notes if note.kind == "warning"]
 
 
 def silent(frame: pd.DataFrame, answer: Answer) -> Headline | None:

@@ -234,6 +234,23 @@ def test_where_no_store_tells_a_schedule_is_inferred_and_said_so(past: Past) -> 
     assert answer.notes[0].text.startswith("No store tells of entries")
 
 
+def test_nothing_is_inferred_while_workers_that_could_tell_are_silent(past: Past) -> None:
+    past.add(minutely("t.regular"))
+    silent = Entries((), None, (), complete=False)
+    assert schedule_answer(past.reader, Schedule(), silent, HOUR).frame.empty
+
+
+def test_among_many_names_those_that_ran_last_are_looked_at(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data_sources.schedule.inferred.MOST_NAMES", 2)
+    past.add([run(1_000 + k, f"t.old-{k}", END - 9_000) for k in range(3)])
+    past.add(minutely("t.regular"))
+    answer = asked(past)
+    assert list(rows(answer)) == ["t.regular"]
+    assert [note.text for note in answer.notes if note.kind == "cut"] == [
+        "Looked for among the 2 task names that ran last; there are more"
+    ]
+
+
 def test_a_history_that_cannot_be_read_leaves_the_entries(tmp_path: Path) -> None:
     reader = HistoryReader(SqlitePlace("shop", "0" * 12, tmp_path / "none.db"))
     answer = schedule_answer(reader, Schedule(), Entries((entry("a"),), None, (Note("kept"),)), HOUR)

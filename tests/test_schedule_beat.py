@@ -88,3 +88,19 @@ def test_a_beat_that_pauses_misses_runs_and_two_double_them(desk: Desk, redis_se
     text = b"".join(csv_chunks(desk.ask(Schedule(), SECONDLY).frame)).decode()
     assert {row["name"] for row in csv.DictReader(io.StringIO(text))} == {"often", "weekdays"}
     assert "s3cret" not in text
+
+
+def test_entries_stay_when_no_worker_answers_any_more(
+    redis_server: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data_sources.schedule.timetable.EVERY_SECONDS", 0.0)
+    env = {"CELERY_BROKER_URL": redis_server.url}
+    with watching(env) as desk:
+        with celery_worker("tests.beat_app", "w@shop", tmp_path, ["--pool", "solo"], env, ROOT):
+            wait_until(lambda: {*entries(desk)} == {"often", "weekdays"}, "the entries")
+
+        def notes() -> str:
+            return " ".join(note.text for note in desk.ask(Schedule(), SECONDLY, wait_seconds=60).notes)
+
+        wait_until(lambda: "no worker answers now" in notes(), "that nobody answers is said")
+        assert {*entries(desk)} == {"often", "weekdays"}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from data_sources.answer import Answer
+from data_sources.note import Note
 from data_sources.now_frames import row_frame
 from data_sources.schedule.answer import COLUMNS, VERDICTS
 from data_sources.schedule_query import Schedule
@@ -115,6 +116,8 @@ def test_what_nobody_can_compare_is_no_praise() -> None:
 
 def test_nothing_known_nothing_answered_and_nothing_asked_differ() -> None:
     assert sentence(told()) == ("No schedule is known", "", "plain")
+    silent = told(notes=(Note("No worker answered", "warning"),))
+    assert sentence(silent) == ("No schedule is known", "No worker answered. ", "plain")
     blank = told()
     pending = Answer(blank.frame, Schedule())
     assert sentence(pending) == ("Asking for the schedule", "", "plain")

@@ -86,11 +86,14 @@ def read_lines(
     notes = list(entries.notes)
     try:
         with history.reading() as connection:
-            known = entries.entries or tuple(inferred(connection, until))
-            if known and not entries.entries:
-                notes.append(
-                    Note("No store tells of entries: these are tasks that came at regular intervals", "warning")
-                )
+            known: Sequence[Entry] = entries.entries
+            if not known and entries.complete:
+                known, cut = inferred(connection, until)
+                if known:
+                    notes.append(
+                        Note("No store tells of entries: these are tasks that came at regular intervals", "warning")
+                    )
+                notes += cut
             if not (heard := connection.execute(select(exists().select_from(tasks))).scalar()):
                 notes.append(NO_EVENTS)
             lines = compared(connection, known, until) if heard else [unseen(entry) for entry in known]

@@ -6,16 +6,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from data_sources.errors import SourceError
 from data_sources.note import Note
-from data_sources.schedule.conf import Configured, read_configured
+from data_sources.poller import Reading
 from data_sources.schedule.database import read_database
 from data_sources.schedule.entry import Entry
 from data_sources.schedule.redbeat import read_redbeat
+from data_sources.schedule.told import Reply, Told
 from data_sources.watch import Watch
 from data_sources.workers.snapshot import BEAT
+from data_sources.workers.worker_rows import WorkersReading
 
 T = TypeVar("T")
 
@@ -26,11 +29,15 @@ DEADLINE_SECONDS = 3.0  # of each store
 
 @dataclass(frozen=True)
 class Entries:
-    """`beats`: how many showed that they live, by answering a ping or by RedBeat's lock. None: none, as most cannot."""
+    """`beats`: how many showed that they live, by answering a ping or by RedBeat's lock. None: none, as most cannot.
+
+    `complete`: whether there are no others, as far as anybody can tell.
+    """
 
     entries: tuple[Entry, ...]
     beats: int | None
     notes: tuple[Note, ...]
+    complete: bool = True
 
 
 class Timetable:
@@ -41,17 +48,18 @@ class Timetable:
         self._lock = threading.Lock()
         self._known: Entries | None = None
         self._read_at = float("-inf")
+        self._told = Told()
 
     def read(self) -> Entries:
         """As they were at most EVERY_SECONDS ago. Raises SourceError when no store answered."""
         with self._lock:
             lasts = EVERY_SECONDS if self._known and self._known.entries else EVERY_SECONDS_WITHOUT
             if self._known is None or time.monotonic() - self._read_at > lasts:
-                self._known, self._read_at = read_entries(self._watch), time.monotonic()
+                self._known, self._read_at = read_entries(self._watch, self._told), time.monotonic()
             return self._known
 
 
-def read_entries(watch: Watch) -> Entries:
+def read_entries(watch: Watch, told: Told) -> Entries:
     """A store that gives no answer is a note, unless none gives any. Raises SourceError."""
     failures: list[SourceError] = []
 
@@ -63,7 +71,10 @@ def read_entries(watch: Watch) -> Entries:
             return None
 
     cluster, stored, notes = watch.cluster, list[Entry](), list[Note]()
-    configured, beats, answered = tried(lambda: of_workers(watch)) or (Configured((), None), 0, False)
+    sampled = watch.workers()
+    rows = sampled.value.rows if sampled.value else ()
+    replies, beats = tried(lambda: of_workers(watch, sampled)) or ([], 0)
+    configured, old = told.hear(replies, rows, datetime.now(UTC))
     asked = 1
     if cluster.redbeat:
         place, zone = cluster.redbeat, configured.zone or "UTC"
@@ -79,26 +90,23 @@ def read_entries(watch: Watch) -> Entries:
             notes += found[1]
     if len(failures) == asked:
         raise failures[0]
-    notes += [Note(f"{error.source}: {error.what}", "warning") for error in failures]
-    if not answered:
+    notes += [*old, *(Note(f"{error.source}: {error.what}", "warning") for error in failures)]
+    if not replies and not old:
         notes.append(Note("No worker answered: what their configuration schedules is not known", "warning"))
     entries = (*stored, *unstored(configured.entries, stored))
-    return Entries(entries, beats or None, tuple(notes))
+    silent = not replies and any(row["pool"] is not None for row in rows)  # they did answer, and will tell
+    return Entries(entries, beats or None, tuple(notes), complete=not silent)
 
 
-def of_workers(watch: Watch) -> tuple[Configured, int, bool]:
-    """What workers have configured, how many beats answered beside them, and whether any worker did."""
-    sampled = watch.workers()
-    expected = sampled.value.expected if sampled.value and not sampled.failure else ()
+def of_workers(watch: Watch, sampled: Reading[WorkersReading]) -> tuple[list[Reply], int]:
+    """What each worker has configured, and how many beats answered beside them."""
     snapshot = watch.inspector.snapshot(
         ("ping", "conf"),
-        expected=expected,
+        expected=sampled.value.expected if sampled.value and not sampled.failure else (),
         arguments={"conf": {"with_defaults": True}},  # without them what add_periodic_task added is left out
         deadline_seconds=DEADLINE_SECONDS,
     )
-    replies = snapshot.values("conf")
-    beats = sum(worker.startswith(BEAT) for worker, _ in snapshot.values("ping"))
-    return read_configured(replies), beats, bool(replies)
+    return snapshot.values("conf"), sum(worker.startswith(BEAT) for worker, _ in snapshot.values("ping"))
 
 
 def unstored(configured: Sequence[Entry], stored: Sequence[Entry]) -> list[Entry]:
