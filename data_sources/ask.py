@@ -27,6 +27,7 @@ from data_sources.now import chosen, depths_answer, leftovers_answer, seconds_le
 from data_sources.poller import Reading
 from data_sources.prometheus import promql
 from data_sources.prometheus.client import PrometheusFacts
+from data_sources.prometheus.whose import Whose
 from data_sources.promql_query import OfPrometheus
 from data_sources.query import SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
 from data_sources.queue_query import Leftovers, Xray
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 
 RECORDED = {name: by for name, by in SIGNALS.items() if "container" not in by}  # those Prometheus alone knows
 HIDDEN = Note("HISTORY_HIDE_ARGUMENTS keeps arguments and results out of the history", "absent")
+EXACT = ("depth", "unacked", "busy_slots", "slots")  # what the recorder counts, an exporter may count in part
 FINEST = timedelta(seconds=5)  # a step: as often as workers and queues are asked
 
 
@@ -51,7 +53,9 @@ class Desk:
         self.settings = settings
         self.bundle = bundle
         self.ended = False
-        self._watches = {cluster.name: Watch(cluster, settings.history_url) for cluster in settings.clusters}
+        self._watches = {
+            one.name: Watch(one, settings.history_url, Whose.of(one, settings.clusters)) for one in settings.clusters
+        }
         self._fetches = Fetches()
         self.audit: ReadAudit | None = None  # who steers says how the audit is read; without control there is none
         self.read_sealed: ReadSealed | None = None  # who keeps snapshots says how one is read
@@ -159,18 +163,27 @@ class Desk:
         return self._fetches.history(query, watch, scope, self.window(scope), wait_seconds)
 
     def _signal(self, signal: Signal, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
-        """From Prometheus where an exporter other than our own gives it, else from the history."""
+        """From Prometheus where an exporter other than our own gives it, else from the history; what exporters count in
+        part, or cannot tell from other clusters', from the history where that covers the window.
+        """
         ends = time.monotonic() + wait_seconds
         reading: Reading[PrometheusFacts] = watch.facts.read(wait_seconds) if watch.facts else Reading()
         if signal.by not in SIGNALS.get(signal.name, ()):
             raise BadParameter("q", f"there is no {signal.name} by {signal.by or 'nothing'}")
         window = self.window(scope)
-        named = self._named(signal, reading.value, watch, window) if reading.value else None
-        if named is not None:
+        facts = reading.value
+        named = self._named(signal, facts, watch, window) if facts else None
+        if is_recorded(signal) and (named is None or signal.name in EXACT or watch.whose.mixed):
+            recorded = self._history(History(signal.name, signal.by, signal.of), watch, scope, seconds_left(ends))
+            if named is None or recorded.pending or covers(recorded, window):
+                return recorded
+        if facts and named:
             answer = self._fetches.promql(PromQL(named.text), watch, scope, window, seconds_left(ends), named)
-            return replace(answer, frame=chosen(answer.frame, signal.by, signal.of)) if signal.of else answer
-        if is_recorded(signal):
-            return self._history(History(signal.name, signal.by, signal.of), watch, scope, seconds_left(ends))
+            doubts = promql.doubts(signal.name, facts.family, watch.cluster.broker.transport, watch.whose)
+            answer = replace(answer, notes=(*answer.notes, *doubts))
+            if signal.by == "container" and signal.of:
+                return replace(answer, query=signal, frame=chosen(answer.frame, signal.by, signal.of))
+            return answer
         blank = Answer(blank_frame(signal), signal, origin="Prometheus")
         if reading.failure and watch.has_prometheus:
             return blank.failed(reading.failure)
@@ -179,7 +192,7 @@ class Desk:
         return replace(
             blank,
             measured_at=datetime.now(UTC),
-            notes=(Note(promql.missing(signal.name, watch.has_prometheus), "absent"),),
+            notes=(Note(promql.missing(signal.name, watch.has_prometheus, watch.whose), "absent"),),
         )
 
     def _named(self, signal: Signal, facts: PrometheusFacts, watch: Watch, window: Window) -> promql.NamedQuery | None:
@@ -187,12 +200,21 @@ class Desk:
         if facts.family == "recorder" and is_recorded(signal):
             return None
         rate_window = promql.rate_window(window.step, facts.scrape_interval)
-        cluster = watch.cluster.name if len(self._watches) > 1 else None
-        return promql.signal(signal.name, signal.by, facts.family, rate_window, cluster)
+        return promql.signal(signal.name, signal.by, facts.family, rate_window, watch.whose, signal.of)
 
 
 def is_recorded(signal: Signal) -> bool:
     return signal.by in RECORDED.get(signal.name, ())
+
+
+def covers(recorded: Answer, window: Window) -> bool:
+    """Whether it was recorded since before the window, is not silent of half of it, and knows something."""
+    if recorded.measured_at is None or recorded.frame.empty:
+        return False
+    gaps = [(note.start, note.end or window.end) for note in recorded.notes if note.kind == "gap"]
+    silences = [*gaps, (recorded.measured_at, window.end)]
+    half = (window.end - window.start) / 2
+    return all(begins and min(ends, window.end) - max(begins, window.start) <= half for begins, ends in silences)
 
 
 _desk: Desk | None = None

@@ -137,6 +137,7 @@ class Cluster:
     workers_expected: tuple[str, ...] = ()  # names of workers that should be there, perhaps with `*`
     result_backend: Secret | None = None
     prometheus: HttpEndpoint | None = None
+    prometheus_labels: Mapping[str, str] = field(default_factory=dict)  # those that only its own series have
     alertmanager: HttpEndpoint | None = None
     rabbitmq_management: HttpEndpoint | None = None
     beat_database: Secret | None = None  # with the tables of django-celery-beat

@@ -75,8 +75,8 @@ class Given:
         except BadParameter:
             raise self.error(name, "must be seconds or a duration such as 12h, at most 366d") from None
 
-    def mapping(self, name: str) -> dict[str, Any]:
-        """A table of TOML, or a JSON object in text."""
+    def mapping(self, name: str, else_: str = "") -> dict[str, Any]:
+        """A table of TOML, or a JSON object in text. `else_`: what else it may be, for the error."""
         value = self.values.get(name) or {}
         if isinstance(value, str):
             try:
@@ -84,5 +84,16 @@ class Given:
             except ValueError:
                 value = None
         if not isinstance(value, dict):
-            raise self.error(name, 'must be a table, in the environment a JSON object such as {"name": "value"}')
+            message = f'must be {else_}a table, in the environment a JSON object such as {{"name": "value"}}'
+            raise self.error(name, message)
         return value
+
+    def pairs(self, name: str, names: str, kind: str) -> dict[str, str]:
+        """A mapping of texts of one line, whose `names` a regular expression fits."""
+        pairs = self.mapping(name)
+        for key, value in pairs.items():
+            if not re.fullmatch(names, key, re.ASCII):
+                raise self.error(name, f"holds a name that is not a {kind} name")
+            if not (isinstance(value, str) and value.isprintable()):
+                raise self.error(name, f"{key} must be a text of one line")
+        return pairs

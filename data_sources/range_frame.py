@@ -24,8 +24,8 @@ import pandas as pd
 import pyarrow as pa
 
 from data_sources.errors import BadParameter
-from data_sources.prometheus.promql import selector
 from data_sources.prometheus.query_cost import query_cost
+from data_sources.prometheus.selectors import selector
 
 # In JSON text a quote inside a string has a backslash before it, so no label's text holds this mark unescaped.
 OPENS, CLOSES = b'"values":[[', b"]]"

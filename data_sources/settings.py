@@ -30,7 +30,7 @@ from sqlalchemy.exc import ArgumentError
 from data_sources.access import ACCESS, access
 from data_sources.config import Broker, Cluster, HttpEndpoint, RedBeatPlace, Secret, SecretMapping, Settings
 from data_sources.errors import ConfigError
-from data_sources.given import Given
+from data_sources.given import TRUTHS, Given
 from data_sources.history.place import SCHEMES, place
 from data_sources.urls import management_url, split_web_url
 
@@ -55,7 +55,7 @@ CELERY = {
 APIS = ("prometheus", "alertmanager", "rabbitmq_management")
 API_SETTINGS = ("url", "username", "password", "bearer_token", "headers", "ca_file")
 BEAT = {"beat_database_url", "redbeat_redis_url", "redbeat_key_prefix"}
-CLUSTER = CELERY | BEAT | {f"{api}_{name}" for api in APIS for name in API_SETTINGS}
+CLUSTER = CELERY | BEAT | {f"{api}_{name}" for api in APIS for name in API_SETTINGS} | {"prometheus_labels"}
 TABLES = ("access", "access_proxy", "access_oidc", "celery", "history", "beat", "redbeat", *APIS)
 ABOVE = {"public_url", "history_url", "history_keep", "history_size", "history_hide_arguments"} | ACCESS
 
@@ -155,6 +155,7 @@ def cluster(name: str, given: Given) -> Cluster:
         workers_expected=given.texts("celery_workers_expected", ()),
         result_backend=given.secret("celery_result_backend"),
         prometheus=endpoint(given, "prometheus", "http://localhost:9090"),
+        prometheus_labels=given.pairs("prometheus_labels", r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", "label"),
         alertmanager=endpoint(given, "alertmanager", "http://localhost:9093"),
         rabbitmq_management=endpoint(given, "rabbitmq_management", management_url(celery.url.reveal()) or ""),
         beat_database=beat_database(given),
@@ -222,12 +223,9 @@ def tls_options(given: Given, transport: str) -> SecretMapping | None:
     """broker_use_ssl with `ssl_cert_reqs` (Redis) or `cert_reqs` (AMQP) as the constant both clients understand."""
     name = "celery_broker_use_ssl"
     verify = "ssl_cert_reqs" if transport == "redis" else "cert_reqs"
-    match given.values.get(name):
-        case None | "" | False | "false":
-            return None
-        case True | "true":
-            return SecretMapping({verify: ssl.CERT_REQUIRED})
-    options = given.mapping(name)
+    if (word := str(given.values.get(name, "")).strip().lower()) in TRUTHS:
+        return SecretMapping({verify: ssl.CERT_REQUIRED}) if TRUTHS[word] else None
+    options = given.mapping(name, "true, false or ")
     if isinstance(options.get(verify), str):
         mode = VERIFY_MODES.get(options[verify].removeprefix("ssl.").removeprefix("CERT_").lower())
         if mode is None:
@@ -245,29 +243,33 @@ def endpoint(given: Given, api: str, default: str) -> HttpEndpoint | None:
         plain = HttpEndpoint.from_url(url)
     except ValueError as exc:
         raise given.error(f"{api}_url", str(exc)) from None
-    username, token = given.text(f"{api}_username"), given.secret(f"{api}_bearer_token")
+    assumed, token = f"{api}_url" not in given.values, given.secret(f"{api}_bearer_token")
+    if assumed and token:
+        plain = replace(plain, username=None, password=None)  # the broker's own, which nobody gave for this
+    username, own = given.text(f"{api}_username"), given.secret(f"{api}_password")
     if ":" in username:
         raise given.error(f"{api}_username", "must not hold a colon")
+    username, password = username or plain.username or "", own or plain.password
     if username and token:
         raise given.error(f"{api}_bearer_token", "cannot be combined with a user name; keep one of the two")
+    if password and not username:
+        where = f"{api}_password" if own else f"{api}_url"
+        raise given.error(where, "gives a password for no user name; give that too")
     return replace(
         plain,
-        username=username or plain.username,
-        password=given.secret(f"{api}_password") or plain.password,
+        username=username or None,
+        password=password,
         bearer_token=token,
         headers=headers(given, f"{api}_headers"),
         ca_file=ca_file(given, f"{api}_ca_file"),
-        assumed=f"{api}_url" not in given.values,
+        assumed=assumed,
     )
 
 
 def headers(given: Given, name: str) -> dict[str, Secret]:
-    fields = given.mapping(name)
-    for field, value in fields.items():
-        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", field):  # a token of RFC 9110
-            raise given.error(name, "holds a name that is not a header name")
-        if not (isinstance(value, str) and value.isprintable() and value.isascii()):
-            raise given.error(name, f"{field} must be a text of one line in ASCII")
+    fields = given.pairs(name, r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", "header")  # a token of RFC 9110
+    if beyond := next((field for field, value in fields.items() if not value.isascii()), None):
+        raise given.error(name, f"{beyond} must be a text in ASCII")
     return {field: Secret(value) for field, value in fields.items()}
 
 

@@ -19,6 +19,7 @@ from data_sources.latest import RecorderState, depths_from_json, reading, worker
 from data_sources.microseconds import moment
 from data_sources.poller import Poller, Reading
 from data_sources.prometheus.client import PrometheusClient, PrometheusFacts
+from data_sources.prometheus.whose import ANYBODY, Whose
 from data_sources.workers.celery_inspect import CeleryInspector
 from data_sources.workers.worker_rows import WorkersReading
 
@@ -44,11 +45,12 @@ class Now:
 class Watch:
     """Looks at one cluster's history and its Prometheus on a clock, and holds the clients that ask the rest."""
 
-    def __init__(self, cluster: Cluster, history_url: Secret | None = None) -> None:
+    def __init__(self, cluster: Cluster, history_url: Secret | None = None, whose: Whose = ANYBODY) -> None:
         self.cluster = cluster
+        self.whose = whose
         self.history = HistoryReader(place(history_url, cluster))
         self.inspector = CeleryInspector(cluster.broker)
-        self.prometheus = PrometheusClient(cluster.prometheus) if cluster.prometheus else None
+        self.prometheus = PrometheusClient(cluster.prometheus, whose) if cluster.prometheus else None
         self.looks = Looks()
         self.facts = Poller("Prometheus", self.prometheus.facts, PROMETHEUS_EVERY_SECONDS) if self.prometheus else None
         self._now = Poller("Recorder", self._look, LOOK_SECONDS)

@@ -14,7 +14,7 @@ from functools import partial
 from data_sources.answer import Answer
 from data_sources.errors import BadParameter
 from data_sources.fields import Fields, Params
-from data_sources.prometheus.promql import any_of, quote
+from data_sources.prometheus.selectors import any_of, quote
 from data_sources.query import Depths, PromQL, Query, Workers
 from data_sources.task_query import TaskNames
 from notebooks.checks import CONTROLS

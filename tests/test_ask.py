@@ -43,6 +43,14 @@ CELERY = "".join(
     f"# TYPE {name} counter\n" + series(f"{name}_total", TASK, [30.0 * k for k in range(POINTS)], BEGAN, EVERY)
     for name in ("celery_task_received", "celery_task_succeeded")
 )
+# What celery-exporter sees of three messages of three priorities, and of two busy slots on each of two workers.
+SEEN = "".join(
+    f"# TYPE {metric} gauge\n" + series(metric, labels, [value] * POINTS, BEGAN, EVERY)
+    for metric, labels, value in (
+        ("celery_queue_length", {"queue_name": "forgotten", "job": "celery"}, 1.0),
+        ("celery_worker_tasks_active", {"hostname": "shop", "job": "celery"}, 2.0),
+    )
+)
 MEMORY = "# TYPE container_memory_usage_bytes gauge\n" + series(
     "container_memory_usage_bytes", BOX, [200e6 + 1e5 * k for k in range(POINTS)], BEGAN, EVERY
 )
@@ -69,7 +77,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         patch.setattr(recorder.sampler, "EVERY_SECONDS", 0.5)
         patch.setattr(data_sources.fetches, "INSPECT_SECONDS", 2.0)
         redis = stack.enter_context(Redis(folder / "redis"))
-        prometheus = stack.enter_context(prometheus_with(CELERY + MEMORY, folder / "prometheus"))
+        prometheus = stack.enter_context(prometheus_with(CELERY + SEEN + MEMORY, folder / "prometheus"))
         stack.enter_context(worker(redis, "w1@shop", folder, "--concurrency", "2", "-Q", "mail,bulk"))
         send(redis.url, "forgotten", (0, 3, 9))
         env = {"CELERY_BROKER_URL": redis.url, "PROMETHEUS_URL": prometheus.url}
@@ -217,6 +225,53 @@ def test_a_signal_is_taken_from_the_exporter_and_says_how(shop: Shop) -> None:
     memory = shop.desk.ask(Signal("memory", "container"), scope, wait_seconds=60)
     assert set(memory.frame["container"]) == {"shop-1"}
     assert memory.units == {"value": "bytes"}
+
+
+RECENT = Scope(range=Range(span=timedelta(seconds=10)))  # soon it is all recorded
+
+
+def test_what_an_exporter_counts_in_part_is_taken_from_the_history_where_that_covers_the_window(shop: Shop) -> None:
+    for name, by in (("depth", "queue"), ("depth", ""), ("busy_slots", "worker"), ("busy_slots", "")):
+        shop.until(Signal(name, by), lambda answer: isinstance(answer.query, History), RECENT)
+    depth = shop.until(Signal("depth", "queue", ("forgotten",)), lambda answer: not answer.frame.empty, RECENT)
+    assert depth.query == History("depth", "queue", ("forgotten",))
+    assert set(depth.frame["value"]) == {3.0}
+    assert isinstance(shop.desk.ask(Signal("throughput"), RECENT, wait_seconds=60).query, PromQL)
+
+
+def test_before_it_was_recorded_it_is_the_exporters_which_says_what_it_does_not_count(shop: Shop) -> None:
+    before = Scope(range=PAST)
+    for name, by, value, said in (
+        ("depth", "queue", 1.0, "celery-exporter counts one of a queue's priorities on Redis"),
+        ("busy_slots", "", 2.0, "celery-exporter keeps one number a host"),
+    ):
+        answer = shop.desk.ask(Signal(name, by), before, wait_seconds=60)
+        assert isinstance(answer.query, PromQL)
+        assert set(answer.frame["value"]) == {value}
+        assert [note.text.startswith(said) for note in answer.notes if note.kind == "warning"] == [True]
+
+
+def test_where_nothing_is_recorded_the_exporter_is_taken(shop: Shop) -> None:
+    desk = unwatched({"CELERY_BROKER_URL": shop.redis.url, "PROMETHEUS_URL": shop.prometheus.url})
+    desk.start()
+    try:
+        wait_until(lambda: not desk.ask(Signal("depth"), Scope(range=PAST)).frame.empty, "the exporter's depth")
+        assert isinstance(desk.ask(Signal("depth"), Scope(range=PAST)).query, PromQL)
+    finally:
+        desk.stop()
+
+
+def test_where_clusters_share_a_prometheus_and_no_labels_part_them_what_is_recorded_is_taken(
+    shop: Shop, tmp_path: Path
+) -> None:
+    file = tmp_path / "clusters.toml"
+    urls = f'celery_broker_url = "{shop.redis.url}"\nprometheus_url = "{shop.prometheus.url}"\n'
+    file.write_text("".join(f'[clusters.{name}]\n{urls}alertmanager_url = ""\n' for name in ("shop", "mail")))
+    with watching({"CELERY_NOTEBOOK_CONFIG": str(file)}) as desk:
+        asked, scope = Signal("throughput"), replace(RECENT, cluster="shop")
+        before = replace(scope, range=PAST)  # it was recorded
+        wait_until(lambda: isinstance(desk.ask(asked, before).query, PromQL), "the exporter")
+        wait_until(lambda: isinstance(desk.ask(asked, scope).query, History), "the history")
 
 
 def test_what_the_exporter_does_not_give_is_taken_from_the_history(shop: Shop) -> None:

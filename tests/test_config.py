@@ -149,7 +149,10 @@ def test_a_visibility_timeout_among_the_transport_options_is_the_brokers() -> No
     [("redis://cache", "ssl_cert_reqs"), ("amqp://rabbit", "cert_reqs"), ("amqps://rabbit", "cert_reqs")],
 )
 def test_tls_merely_switched_on_verifies_the_brokers_certificate(url: str, key: str) -> None:
-    assert cluster(CELERY_BROKER_URL=url, CELERY_BROKER_USE_SSL="true").broker.ssl == {key: ssl.CERT_REQUIRED}
+    for word in ("true", "True", "1", "yes", "on"):
+        assert cluster(CELERY_BROKER_URL=url, CELERY_BROKER_USE_SSL=word).broker.ssl == {key: ssl.CERT_REQUIRED}
+    for word in ("", "false", "0", "No", "off"):
+        assert cluster(CELERY_BROKER_URL=url, CELERY_BROKER_USE_SSL=word).broker.ssl is None
 
 
 def test_prometheus_takes_basic_auth_extra_headers_a_ca_file_and_a_base_path(tmp_path: Path) -> None:
@@ -215,17 +218,22 @@ def test_a_bearer_token_is_taken() -> None:
         ("PROMETHEUS_URL", "ftp://prom", "must be written as http"),
         ("PROMETHEUS_URL", "http://prom:x", "host or port that cannot be read"),
         ("PROMETHEUS_URL", "http://prom/?token=S3cr3tPw", "must end after its path"),
+        ("PROMETHEUS_URL", "http://:S3cr3tPw@prom", "a password for no user name"),
         ("PROMETHEUS_USERNAME", "a:b", "must not hold a colon"),
+        ("PROMETHEUS_PASSWORD", "S3cr3tPw", "a password for no user name"),
         ("PROMETHEUS_HEADERS", "S3cr3tPw", "must be a table"),
         ("PROMETHEUS_HEADERS", '["S3cr3tPw"]', "must be a table"),
         ("PROMETHEUS_HEADERS", '{"X-A": "S3cr3tPw\\r\\nX-B: 1"}', "X-A must be a text of one line"),
         ("PROMETHEUS_HEADERS", '{"X A": "S3cr3tPw"}', "a name that is not a header name"),
+        ("PROMETHEUS_LABELS", '{"a-b": "S3cr3tPw"}', "a name that is not a label name"),
+        ("PROMETHEUS_LABELS", '{"__name__": "S3cr3tPw"}', "a name that is not a label name"),
+        ("PROMETHEUS_LABELS", '{"namespace": 1}', "namespace must be a text of one line"),
         ("PROMETHEUS_CA_FILE", "/nowhere/S3cr3tPw", "names a file that is not there"),
         ("CELERY_VISIBILITY_TIMEOUT", "S3cr3tPw", "must be seconds or a duration"),
         ("CELERY_TASK_SERIALIZER", "S3cr3tPw", "must be one of json"),
         ("CELERY_ACCEPT_CONTENT", "json,pickle", "must not hold pickle"),
         ("CELERY_ACCEPT_CONTENT", "json,,", "must be a list of words"),
-        ("CELERY_BROKER_USE_SSL", "S3cr3tPw", "must be a table"),
+        ("CELERY_BROKER_USE_SSL", "S3cr3tPw", "must be true, false or a table"),
         ("CELERY_BROKER_USE_SSL", '{"ssl_cert_reqs": "S3cr3tPw"}', "ssl_cert_reqs must be one of none, optional"),
         ("BEAT_DATABASE_URL", "mysql://me:S3cr3tPw@db/shop", "must be sqlite:///absolute/file or postgresql"),
         ("BEAT_DATABASE_URL", "postgresql://me:S3cr3tPw@db", "must be sqlite:///absolute/file or postgresql"),
@@ -246,9 +254,15 @@ def test_a_setting_that_cannot_be_used_is_refused_by_name_without_quoting_it(
     assert CANARY not in "".join(traceback.format_exception(caught.value))
 
 
-def test_basic_auth_and_a_bearer_token_together_are_refused() -> None:
+@pytest.mark.parametrize("user", [{"PROMETHEUS_USERNAME": "me"}, {"PROMETHEUS_URL": "http://me:S3cr3tPw@prom"}])
+def test_basic_auth_and_a_bearer_token_together_are_refused(user: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="PROMETHEUS_BEARER_TOKEN: cannot be combined"):
-        load({"PROMETHEUS_USERNAME": "me", "PROMETHEUS_BEARER_TOKEN": "t"})
+        load({"PROMETHEUS_BEARER_TOKEN": "t", **user})
+
+
+def test_a_token_for_the_management_api_is_sent_without_the_brokers_password() -> None:
+    endpoint = cluster(CELERY_BROKER_URL="amqp://me:S3cr3tPw@rabbit", RABBITMQ_MANAGEMENT_BEARER_TOKEN="t")
+    assert endpoint.rabbitmq_management == HttpEndpoint("http://rabbit:15672", bearer_token=Secret("t"))
 
 
 @pytest.mark.parametrize(
@@ -285,6 +299,7 @@ def test_a_file_names_several_clusters_with_the_settings_in_small_letters(tmp_pa
         username = "me"
         password = "S3cr3tPw"
         headers = { X-Scope-OrgID = "team" }
+        labels = { namespace = "shop" }
 
         [clusters.mail]
         celery_broker_url = "amqp://rabbit/mail"
@@ -304,6 +319,7 @@ def test_a_file_names_several_clusters_with_the_settings_in_small_letters(tmp_pa
     assert shop.prometheus == HttpEndpoint(
         "http://prom:9090", "me", Secret("S3cr3tPw"), headers={"X-Scope-OrgID": Secret("team")}
     )
+    assert (shop.prometheus_labels, mail.prometheus_labels) == ({"namespace": "shop"}, {})
     assert (mail.name, mail.broker.address, mail.prometheus) == ("mail", "rabbit:5672/mail", None)
     assert mail.alertmanager == HttpEndpoint("http://localhost:9093")
 

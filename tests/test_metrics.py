@@ -26,6 +26,7 @@ from data_sources.latest import Row, depths_to_json, failure_to_json, workers_to
 from data_sources.microseconds import microseconds
 from data_sources.prometheus.client import PrometheusClient
 from data_sources.prometheus.promql import signal
+from data_sources.prometheus.whose import Whose
 from data_sources.workers.worker_rows import WorkersReading
 from demo.servers import Dashboard, Process, Prometheus, Redis, accepts, free_port, wait_until
 from recorder.metrics import LatestReader, Recorders, exposition, host_and_port, known, serve
@@ -195,7 +196,7 @@ scrape_configs:
 
 
 def rate(client: PrometheusClient, name: str, by: str, cluster: str = "shop") -> dict[str, float]:
-    named = signal(name, by, "recorder", WINDOW, cluster)
+    named = signal(name, by, "recorder", WINDOW, Whose(cluster=cluster))
     assert named
     rows = client.query(named.text, datetime.now(UTC)).frame.to_dict("records")
     return {row.get(by, ""): row["value"] for row in rows}

@@ -15,14 +15,14 @@ from data_sources.prometheus.promql import (
     BUILD_INFO,
     FAMILIES,
     Family,
-    any_of,
     detect,
+    doubts,
     missing,
-    quote,
     rate_window,
-    selector,
     signal,
 )
+from data_sources.prometheus.selectors import any_of, quote, selector
+from data_sources.prometheus.whose import ANYBODY, Whose
 from data_sources.query import SIGNALS
 from tests.blocks import prometheus_with, series
 
@@ -124,9 +124,11 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusC
         client.close()
 
 
-def ask(client: PrometheusClient, name: str, by: str, family: Family) -> dict[str, float]:
+def ask(
+    client: PrometheusClient, name: str, by: str, family: Family, whose: Whose = ANYBODY, of: tuple[str, ...] = ()
+) -> dict[str, float]:
     """The measurement's values at NOW by label; {"": total}."""
-    named = signal(name, by, family, WINDOW)
+    named = signal(name, by, family, WINDOW, whose, of)
     assert named
     frame = client.query(named.text, NOW, labels=named.labels).frame
     assert list(frame.columns) == ["time", *named.labels, "value"]
@@ -182,12 +184,41 @@ def test_the_recorder_is_read_alone_though_it_shares_celery_exporters_names(prom
 
 
 def test_the_recorder_tells_workers_apart_and_clusters_when_it_has_several() -> None:
-    named = signal("busy_slots", "worker", "recorder", WINDOW, cluster=HOSTILE)
+    named = signal("busy_slots", "worker", "recorder", WINDOW, Whose((("namespace", "shop"),), cluster=HOSTILE))
 
     assert named
-    whose = f'recorder="celery-notebook",cluster={quote(HOSTILE)}'
-    active = f"celery_worker_tasks_active{{{whose}}} unless celery_worker_up == 0"
+    whose = f'{{recorder="celery-notebook", cluster={quote(HOSTILE)}}}'
+    active = f"celery_worker_tasks_active{whose} unless celery_worker_up{whose} == 0"
     assert named.text == f"sum by (worker) (\n  max without (job, instance, pod) ({active})\n)"
+
+
+@pytest.mark.parametrize("family", ["celery-exporter", "flower"])
+def test_a_cluster_is_asked_for_by_its_labels_and_a_measurement_by_several_names(
+    prometheus: PrometheusClient, family: Family
+) -> None:
+    one, none = Whose((("job", "a"), ("instance", "one:9808"))), Whose((("job", 'a"} or up{job="b'),))
+    assert ask(prometheus, "failures", "name", family, one) == {"mail": 0.2, "broken": 0.2}
+    assert ask(prometheus, "failures", "name", family, none) == {}
+    assert ask(prometheus, "throughput", "name", family, one, ("mail", HOSTILE)) == {"mail": 0.8, HOSTILE: 1.0}
+    assert ask(prometheus, "throughput", "name", family, ANYBODY, (HOSTILE,)) == {HOSTILE: 1.0}
+    assert ask(prometheus, "memory", "container", family, Whose((("namespace", "prod"),))) == {"prod/w-1/worker": 3e8}
+
+
+def test_celery_exporter_cannot_be_asked_for_a_worker_by_name() -> None:
+    assert signal("throughput", "worker", "celery-exporter", WINDOW, of=("w1@h1",)) is None
+    assert signal("throughput", "worker", "flower", WINDOW, of=("w1@h1",))
+
+
+def test_what_an_exporter_does_not_count_is_said() -> None:
+    def said(name: str, family: Family, transport: str, whose: Whose = ANYBODY) -> list[str]:
+        return [note.text.split(";")[0].split(",")[0] for note in doubts(name, family, transport, whose)]
+
+    priorities = "celery-exporter counts one of a queue's priorities on Redis"
+    assert said("depth", "celery-exporter", "redis") == [priorities]
+    assert said("depth", "celery-exporter", "amqp") == []
+    assert said("busy_slots", "celery-exporter", "amqp") == ["celery-exporter keeps one number a host"]
+    assert said("busy_slots", "flower", "redis") == said("throughput", "celery-exporter", "redis") == []
+    assert said("memory", "none", "redis", Whose(mixed=True)) == ["Several clusters share this Prometheus"]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -13,8 +13,9 @@ from data_sources.note import Note
 from data_sources.prometheus import promql
 from data_sources.prometheus.client import SOURCE, Metadata, PrometheusClient
 from data_sources.prometheus.explained import EXPLAINED_COLUMNS, explained
-from data_sources.prometheus.named_queries.answer import LIBRARY, LIBRARY_COLUMNS, library_frame
+from data_sources.prometheus.named_queries.answer import LIBRARY_COLUMNS, library, library_frame
 from data_sources.prometheus.tree import NotParsed, prettified
+from data_sources.prometheus.whose import Whose
 from data_sources.promql_query import (
     Explained,
     Formatted,
@@ -32,8 +33,6 @@ MOST_VALUES = 2_000
 # What exporters leave out where they say what a metric is, and write where they give its samples.
 SUFFIXES = ("_total", "_bucket", "_sum", "_count", "_created", "_info")
 
-UNITS = {one.text: one.unit for one in LIBRARY}
-
 METRIC_COLUMNS = {"name": "str", "type": "str", "help": "str", "unit": "str"}
 COLUMNS = {
     Metrics: METRIC_COLUMNS,
@@ -49,14 +48,14 @@ def values_answer(
     client: PrometheusClient, query: PromQL, window: Window, seconds: float, named: promql.NamedQuery | None
 ) -> Answer:
     """`named`: the measurement that `query` was written for, whose labels and unit are known. Raises SourceError."""
-    labels, unit = (named.labels, named.unit) if named else ((), UNITS.get(query.text, ""))
+    labels, unit = (named.labels, named.unit) if named else ((), unit_of(query.text, client.whose))
     if query.instant:
         result = client.query(query.text, window.end, deadline_seconds=seconds)
     else:
         result = client.query_range(query.text, window, deadline_seconds=seconds, labels=labels)
     notes = [Note(text, "warning") for text in result.warnings] + [Note(text) for text in result.infos]
     if named and result.frame.empty:
-        notes.append(Note(promql.missing(named.name), "absent"))
+        notes.append(Note(promql.missing(named.name, whose=client.whose), "absent"))
     return Answer(
         frame=result.frame,
         query=query,
@@ -68,6 +67,11 @@ def values_answer(
         notes=tuple(notes),
         totals=dict(result.cost),
     )
+
+
+def unit_of(text: str, whose: Whose) -> str:
+    """Of a query of the library; of others it is not known."""
+    return next((one.unit for one in library(whose) if one.text == text), "")
 
 
 def about_answer(client: PrometheusClient, query: OfPrometheus, window: Window, seconds: float) -> Answer:

@@ -23,7 +23,9 @@ import orjson
 from data_sources.config import HttpEndpoint
 from data_sources.errors import BadParameter, QueryRejected, SourceError, SourceUnreachable
 from data_sources.http import MAX_BYTES, HttpClient, Pairs, Reply
-from data_sources.prometheus.promql import TELLING, Family, any_of, detect
+from data_sources.prometheus.promql import BUILD_INFO, TELLING, Family, detect
+from data_sources.prometheus.selectors import any_of, selected
+from data_sources.prometheus.whose import ANYBODY, Whose
 from data_sources.range_frame import Result, TooLarge, Undecodable, read_result
 from data_sources.scope import Window, parse_duration
 
@@ -78,7 +80,8 @@ class PrometheusFacts:
 
 
 class PrometheusClient:
-    def __init__(self, endpoint: HttpEndpoint) -> None:
+    def __init__(self, endpoint: HttpEndpoint, whose: Whose = ANYBODY) -> None:
+        self.whose = whose
         self._http = HttpClient(endpoint, SOURCE)
         self._build = BuildInfo(SOURCE, "")
 
@@ -181,9 +184,10 @@ class PrometheusClient:
 
     def family(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> Family:
         """Which exporter's metrics were scraped within the last day."""
-        telling = f"{{__name__=~{any_of(TELLING)}}}"
+        telling = selected("", [f"__name__=~{any_of(TELLING)}", *self.whose.matchers("flower")])
         since = datetime.now(UTC) - timedelta(days=1)
-        return detect(self.label_values("__name__", [telling], since=since, deadline_seconds=deadline_seconds))
+        told = self.label_values("__name__", [telling, BUILD_INFO], since=since, deadline_seconds=deadline_seconds)
+        return detect(told)
 
     def facts(self, *, deadline_seconds: float = FACTS_SECONDS) -> PrometheusFacts:
         """Three small questions under one deadline. Thanos, say, has no targets: then the interval is not known."""

@@ -8,12 +8,15 @@ The texts are shown to users ("take the query"), so they are written to be read.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, get_args
 
+from data_sources.note import Note
+from data_sources.prometheus.containers import memory, memory_limit
+from data_sources.prometheus.selectors import equal, selected
+from data_sources.prometheus.whose import ANYBODY, Whose
 from data_sources.query import SIGNALS
 from data_sources.scope import format_duration
 
@@ -29,8 +32,6 @@ TELLING: Mapping[str, Family] = {
     "celery_task_received_total": "celery-exporter",
     "flower_events_total": "flower",
 }
-RECORDER = 'recorder="celery-notebook"'  # and `cluster` where one recorder serves several
-NOT_RECORDER = 'recorder=""'
 
 SCRAPE_INTERVAL = timedelta(minutes=1)  # Prometheus's default, taken when the real one is not known
 
@@ -60,23 +61,24 @@ def rate_window(step: timedelta, scrape_interval: timedelta | None) -> timedelta
     return timedelta(seconds=math.ceil(longest.total_seconds()))
 
 
-def signal(name: str, by: str, family: Family, rate_window: timedelta, cluster: str | None = None) -> NamedQuery | None:
+def signal(
+    name: str, by: str, family: Family, rate_window: timedelta, whose: Whose = ANYBODY, of: Collection[str] = ()
+) -> NamedQuery | None:
     """The measurement `name` of `query.SIGNALS`, split `by` one of its labels; None when `family` cannot give it.
 
-    `cluster`: which one of those that our recorder tells apart, when it is configured with several.
+    `of`: which values of that label, or all; containers are chosen from the answer.
     """
     if by not in SIGNALS[name]:
         return None
-    window = format_duration(rate_window)
-    text = MEMORY.get(name)
-    match family:
-        case "flower":
-            text = text or split(flower(name, window), by, FLOWER_LABELS)
-        case "celery-exporter":
-            text = text or split(celery(name, NOT_RECORDER, window), by, CELERY_LABELS)
-        case "recorder":
-            whose = RECORDER if cluster is None else f"{RECORDER},cluster={quote(cluster)}"
-            text = text or split(celery(name, whose, window), by, RECORDER_LABELS)
+    labels = LABELS[family]
+    if name in OF_CONTAINERS:
+        text: str | None = OF_CONTAINERS[name](whose.matchers("cAdvisor"))
+    elif by not in {"", *labels} or (of and labels[by] == "hostname"):  # a host is no worker's name
+        text = None
+    else:
+        matchers = [*whose.matchers(family), *([equal(labels[by], of)] if of else [])]
+        counted = flower if family == "flower" else celery
+        text = split(counted(name, matchers, format_duration(rate_window)), by, labels)
     if text is None:
         return None
     return NamedQuery(name, by, text, (by,) if by else (), UNITS.get(name, ""), ADVICE[name])
@@ -88,7 +90,7 @@ ADVICE = {
     "throughput": "Tasks that ended, well or not. A line that falls while the queue grows is the task to look at.",
     "failures": "Tasks that failed for good; retries are not in it.",
     "depth": "Messages ready, without those a worker holds. A queue that only grows is not consumed fast enough.",
-    "busy_slots": "Tasks being run. Workers of one host share a line in celery-exporter, which knows hosts alone.",
+    "busy_slots": "Tasks being run. celery-exporter knows hosts alone: of several workers on one it counts the last.",
     "memory": "Page cache included, as the limit counts it. Containers of one name show as the largest of them.",
     "memory_limit": "A container at its limit is killed. Containers without a limit have no line.",
 }
@@ -104,28 +106,48 @@ GIVEN_BY = {
 }
 
 
-def missing(name: str, has_prometheus: bool = True) -> str:
+# what celery-exporter misses of a measurement: it asks how long a queue's first list is, and keeps one number a host
+UNSEEN = {
+    "depth": "celery-exporter counts one of a queue's priorities on Redis; what waits in the others is not in it",
+    "busy_slots": "celery-exporter keeps one number a host; of several workers on one only the last is in it",
+}
+MIXED = "Several clusters share this Prometheus, and all of them may be in it: PROMETHEUS_LABELS tells them apart"
+
+
+def doubts(name: str, family: Family, transport: str, whose: Whose) -> tuple[Note, ...]:
+    """What a measurement that was asked of `family` may lack, or hold of others."""
+    unseen = family == "celery-exporter" and name in UNSEEN and (name != "depth" or transport == "redis")
+    said = ([UNSEEN[name]] if unseen else []) + ([MIXED] if whose.mixed else [])
+    return tuple(Note(text, "warning") for text in said)
+
+
+def missing(name: str, has_prometheus: bool = True, whose: Whose = ANYBODY) -> str:
     """Why there is no `name`, and what would give it."""
     measurement = name.replace("_", " ")
     if name not in GIVEN_BY:
         return f"No exporter we know gives {measurement} to Prometheus"
     if not has_prometheus:
         return f"For {measurement} name a Prometheus (PROMETHEUS_URL) that scrapes {GIVEN_BY[name]}"
-    return f"Prometheus has no {measurement} here; it would come from {GIVEN_BY[name]}, scraped by Prometheus"
+    where = whose.where or " here"
+    return f"Prometheus has no {measurement}{where}; it would come from {GIVEN_BY[name]}, scraped by Prometheus"
 
 
 # Replicas differ in these alone. Of counters, first the rate, then the fold: each replica restarts by itself.
 FOLD = "max without (job, instance, pod)"
 
 ENDS = ("succeeded", "failed")
-CELERY_LABELS = {"name": "name", "queue": "queue_name", "worker": "hostname"}
-RECORDER_LABELS = {**CELERY_LABELS, "worker": "worker"}
-FLOWER_LABELS = {"name": "task", "worker": "worker"}
+LABELS: Mapping[Family, Mapping[str, str]] = {
+    "celery-exporter": {"name": "name", "queue": "queue_name", "worker": "hostname"},
+    "recorder": {"name": "name", "queue": "queue_name", "worker": "worker"},
+    "flower": {"name": "task", "worker": "worker"},
+    "none": {},
+}
+OF_CONTAINERS: Mapping[str, Callable[[Sequence[str]], str]] = {"memory": memory, "memory_limit": memory_limit}
 
 
 def split(inner: str | None, by: str, labels: Mapping[str, str]) -> str | None:
     """The sum of `inner`, in all or by one of our labels, given how its exporter names them."""
-    if inner is None or by not in {"", *labels}:
+    if inner is None:
         return None
     if not by:
         return f"sum (\n{indented(inner)}\n)"
@@ -138,20 +160,22 @@ def indented(text: str) -> str:
     return "\n".join(f"  {line}" for line in text.splitlines())
 
 
-def celery(name: str, whose: str, window: str) -> str | None:
+def celery(name: str, matchers: Sequence[str], window: str) -> str | None:
     """celery-exporter's series of `name`, replicas folded. Its `hostname` is what follows the @ in a worker's name."""
     match name:
         case "throughput":
             # `+` would drop a task that never failed; `or` needs the two told apart, as their labels may be equal
-            succeeded, failed = (f"{FOLD} (rate(celery_task_{end}_total{{{whose}}}[{window}]))" for end in ENDS)
+            ended = (selected(f"celery_task_{end}_total", matchers) for end in ENDS)
+            succeeded, failed = (f"{FOLD} (rate({one}[{window}]))" for one in ended)
             return f"{marked(succeeded, 'SUCCESS')}\nor\n{marked(failed, 'FAILURE')}"
         case "failures":
-            return f"{FOLD} (rate(celery_task_failed_total{{{whose}}}[{window}]))"
+            return f"{FOLD} (rate({selected('celery_task_failed_total', matchers)}[{window}]))"
         case "depth":
-            return f"{FOLD} (celery_queue_length{{{whose}}})"
+            return f"{FOLD} ({selected('celery_queue_length', matchers)})"
         case "busy_slots":
             # the count of a worker that died stands still for ten minutes
-            return f"{FOLD} (celery_worker_tasks_active{{{whose}}} unless celery_worker_up == 0)"
+            active, up = (selected(f"celery_worker_{one}", matchers) for one in ("tasks_active", "up"))
+            return f"{FOLD} ({active} unless {up} == 0)"
     return None
 
 
@@ -159,69 +183,14 @@ def marked(inner: str, state: str) -> str:
     return f'label_replace(\n{indented(inner)},\n  "state", "{state}", "", ""\n)'
 
 
-def flower(name: str, window: str) -> str | None:
+def flower(name: str, matchers: Sequence[str], window: str) -> str | None:
     """Flower's series of `name`, replicas folded. It knows no queues."""
     match name:
-        case "throughput":
-            return f'{FOLD} (rate(flower_events_total{{type=~"task-succeeded|task-failed"}}[{window}]))'
-        case "failures":
-            return f'{FOLD} (rate(flower_events_total{{type="task-failed"}}[{window}]))'
+        case "throughput" | "failures":
+            types = 'type=~"task-succeeded|task-failed"' if name == "throughput" else 'type="task-failed"'
+            return f"{FOLD} (rate({selected('flower_events_total', [types, *matchers])}[{window}]))"
         case "busy_slots":
             # the count of a worker that went offline stands still
-            return f"{FOLD} (flower_worker_number_of_currently_executing_tasks unless flower_worker_online == 0)"
+            running = selected("flower_worker_number_of_currently_executing_tasks", matchers)
+            return f"{FOLD} ({running} unless {selected('flower_worker_online', matchers)} == 0)"
     return None
-
-
-def by_container(metric: str, real: str = "", of: str = "{}") -> str:
-    """A metric of cAdvisor by container: Docker's name, or Kubernetes' namespace/pod/container.
-
-    `of` is what is made of its series, such as a rate. Kubernetes' pause containers (POD) and pod totals (an empty
-    name) are left out, and what is scraped twice is folded.
-    """
-    docker = of.format(f'{metric}{{name!="", pod=""}}')
-    kubernetes = of.format(f'{metric}{{pod!="", container!="", container!="POD"}}')
-    return f"""\
-max by (container) (
-  label_join(
-    {docker}{real},
-    "container", "", "name"
-  )
-  or
-  label_join(
-    {kubernetes}{real},
-    "container", "/", "namespace", "pod", "container"
-  )
-)"""
-
-
-MEMORY = {
-    "memory": by_container("container_memory_usage_bytes"),
-    # no limit is 0 in one cgroup version and about 9e18 in the other
-    "memory_limit": by_container("container_spec_memory_limit_bytes", " > 0 < 1e15"),
-}
-
-
-def quote(text: str) -> str:
-    """`text` as a PromQL string: the one way of a name from outside into a query."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
-def any_of(texts: Iterable[str]) -> str:
-    """A quoted regular expression that matches exactly these texts, for `=~`."""
-    return quote("|".join(map(re.escape, texts)))
-
-
-def selector(labels: Mapping[str, str]) -> str:
-    """The selector of one series, labels sorted: `up{job="a"}`, `{name="a\\"b"}`, `{}`."""
-    metric = labels.get("__name__", "")
-    if metric and not re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:]*", metric, re.ASCII):
-        metric, first = "", [quote(metric)]  # Prometheus 3: {"any name", job="a"}
-    else:
-        first = []
-    rest = [f"{label_name(name)}={quote(labels[name])}" for name in sorted(labels) if name != "__name__"]
-    pairs = ",".join(first + rest)
-    return f"{metric}{{{pairs}}}" if pairs or not metric else metric
-
-
-def label_name(name: str) -> str:
-    return name if re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name, re.ASCII) else quote(name)

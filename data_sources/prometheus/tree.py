@@ -13,7 +13,7 @@ from typing import Any
 
 import promql_parser as parser
 
-from data_sources.prometheus.promql import label_name, quote
+from data_sources.prometheus.selectors import label_name, quote
 
 # Deeper ones take seconds of all threads, only to end at Python's limit of recursion.
 MOST_WORDS = 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
 import pandas as pd
 
@@ -10,17 +11,8 @@ from data_sources.prometheus.client import PrometheusClient
 from data_sources.prometheus.named_queries.celery import of_celery, of_flower, of_recorder
 from data_sources.prometheus.named_queries.machines import of_containers, of_hosts, of_targets
 from data_sources.prometheus.named_queries.named import Named
-from data_sources.prometheus.promql import NOT_RECORDER, RECORDER, any_of
-
-LIBRARY: tuple[Named, ...] = (
-    *of_celery("recorder"),
-    *of_recorder(),
-    *of_celery("celery-exporter"),
-    *of_flower(),
-    *of_containers(),
-    *of_hosts(),
-    *of_targets(),
-)
+from data_sources.prometheus.selectors import any_of, selected
+from data_sources.prometheus.whose import ANYBODY, Whose
 
 GIVEN_BY = {
     "recorder": "our own /metrics: have Prometheus scrape this address",
@@ -45,16 +37,33 @@ LIBRARY_COLUMNS = {
 }
 
 
+@lru_cache
+def library(whose: Whose = ANYBODY) -> tuple[Named, ...]:
+    """All of them, each asking for the series of one cluster."""
+    return (
+        *of_celery("recorder", whose),
+        *of_recorder(whose),
+        *of_celery("celery-exporter", whose),
+        *of_flower(whose),
+        *of_containers(whose),
+        *of_hosts(),
+        *of_targets(),
+    )
+
+
 def library_frame(client: PrometheusClient, start: datetime, end: datetime, seconds: float) -> pd.DataFrame:
     """A row a query, see LIBRARY_COLUMNS. Raises SourceError."""
-    needed = any_of(sorted({one.needs for one in LIBRARY}))
+    queries, whose = library(client.whose), client.whose
+    needed = f"__name__=~{any_of(sorted({one.needs for one in queries}))}"
+    asked = {whose.matchers(one.family) for one in queries}
 
-    def metrics(whose: str) -> set[str]:
-        selectors = [f"{{__name__=~{needed},{whose}}}"]
-        return {*client.label_values("__name__", selectors, since=start, until=end, deadline_seconds=seconds / 2)}
+    def metrics(matchers: tuple[str, ...]) -> set[str]:
+        selectors = [selected("", [needed, *matchers])]
+        took = seconds / len(asked)
+        return {*client.label_values("__name__", selectors, since=start, until=end, deadline_seconds=took)}
 
     # Our recorder has celery-exporter's names: whose series they are, its label tells.
-    own, others = metrics(RECORDER), metrics(NOT_RECORDER)
+    there = {matchers: metrics(matchers) for matchers in asked}
     rows = [
         (
             one.family,
@@ -64,9 +73,9 @@ def library_frame(client: PrometheusClient, start: datetime, end: datetime, seco
             one.unit,
             one.advice,
             one.needs,
-            one.needs in (own if one.family == "recorder" else others),
+            one.needs in there[whose.matchers(one.family)],
             GIVEN_BY[one.family],
         )
-        for one in LIBRARY
+        for one in queries
     ]
     return pd.DataFrame(rows, columns=list(LIBRARY_COLUMNS)).astype(LIBRARY_COLUMNS)

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from data_sources.prometheus.named_queries.named import Named, measured
-from data_sources.prometheus.promql import FOLD, NOT_RECORDER, RECORDER, Family
+from data_sources.prometheus.promql import FOLD, Family
+from data_sources.prometheus.selectors import selected
+from data_sources.prometheus.whose import Whose
 
 
-def of_celery(family: Family) -> list[Named]:
+def of_celery(family: Family, whose: Whose) -> list[Named]:
     """Those of celery-exporter's names, which our recorder has too."""
-    whose = RECORDER if family == "recorder" else NOT_RECORDER
 
     def fold(metric: str, of: str = "{}") -> str:
-        return f"{FOLD} (" + of.format(f"celery_{metric}{{{whose}}}") + ")"
+        return f"{FOLD} (" + of.format(selected(f"celery_{metric}", whose.matchers(family))) + ")"
 
     def named(name: str, title: str, text: str, unit: str, advice: str, needs: str) -> Named:
         return Named(family, name, title, text, unit, advice, f"celery_{needs}")
 
-    throughput = measured(family, "throughput", "name", "Tasks a second, by task", "celery_task_succeeded_total")
-    failures = measured(family, "failures", "name", "Failures a second, by task", "celery_task_failed_total")
+    throughput = measured(family, "throughput", "name", "Tasks a second, by task", "celery_task_succeeded_total", whose)
+    failures = measured(family, "failures", "name", "Failures a second, by task", "celery_task_failed_total", whose)
     runtime, growth = fold("task_runtime_bucket", "rate({}[5m])"), fold("queue_length", "deriv({}[15m])")
     waited = fold("task_queue_wait_time_bucket", "rate({}[5m])")
     return [
         throughput,
-        measured(family, "depth", "queue", "Messages waiting, by queue", "celery_queue_length"),
+        measured(family, "depth", "queue", "Messages waiting, by queue", "celery_queue_length", whose),
         named(
             "slots_by_name",
             "Slots a task keeps busy",
@@ -125,7 +126,7 @@ def of_celery(family: Family) -> list[Named]:
             "1 is a day like yesterday.",
             "task_succeeded_total",
         ),
-        measured(family, "busy_slots", "worker", "Tasks being run, by worker", "celery_worker_tasks_active"),
+        measured(family, "busy_slots", "worker", "Tasks being run, by worker", "celery_worker_tasks_active", whose),
         named(
             "workers_down",
             "Workers that are down",
@@ -137,14 +138,15 @@ def of_celery(family: Family) -> list[Named]:
     ]
 
 
-def of_recorder() -> list[Named]:
+def of_recorder(whose: Whose) -> list[Named]:
     """What celery-exporter lacks."""
+    own = selected("", whose.matchers("recorder"))
     return [
         Named(
             "recorder",
             name,
             title,
-            text.replace("NOTEBOOK", f"{{{RECORDER}}}"),
+            text.replace(" NOTEBOOK", own),
             unit,
             advice,
             f"celery_notebook_{needs}",
@@ -194,25 +196,30 @@ def of_recorder() -> list[Named]:
     ]
 
 
-def of_flower() -> list[Named]:
-    p95 = "histogram_quantile(0.95,\n  sum by (task, le) (rate(flower_task_runtime_seconds_bucket[5m]))\n)"
+def of_flower(whose: Whose) -> list[Named]:
+    def own(metric: str, *matchers: str) -> str:
+        return selected(metric, [*matchers, *whose.matchers("flower")])
+
+    runtime = own("flower_task_runtime_seconds_bucket")
+    p95 = f"histogram_quantile(0.95,\n  sum by (task, le) (rate({runtime}[5m]))\n)"
     active = "flower_worker_number_of_currently_executing_tasks"
-    retried = 'sum by (task) (rate(flower_events_total{type="task-retried"}[5m]))'
+    retried = own("flower_events_total", 'type="task-retried"')
     return [
-        measured("flower", "throughput", "name", "Tasks a second, by task", "flower_events_total"),
-        measured("flower", "failures", "name", "Failures a second, by task", "flower_events_total"),
-        measured("flower", "busy_slots", "worker", "Tasks being run, by worker", active),
+        measured("flower", "throughput", "name", "Tasks a second, by task", "flower_events_total", whose),
+        measured("flower", "failures", "name", "Failures a second, by task", "flower_events_total", whose),
+        measured("flower", "busy_slots", "worker", "Tasks being run, by worker", active, whose),
         Named("flower", "runtime_p95_by_name", "95th percentile of runtime, by task", p95, "s",
               "As coarse as Flower's buckets.", "flower_task_runtime_seconds_bucket"),
         Named("flower", "prefetched", "Tasks taken and not started, by worker",
-              "sum by (worker) (flower_worker_prefetched_tasks)", "",
+              f"sum by (worker) ({own('flower_worker_prefetched_tasks')})", "",
               "Many on one worker while others idle: lower worker_prefetch_multiplier.",
               "flower_worker_prefetched_tasks"),
         Named("flower", "prefetch_time", "Seconds from received to started, by task",
-              "max by (task) (flower_task_prefetch_time_seconds)", "s",
+              f"max by (task) ({own('flower_task_prefetch_time_seconds')})", "s",
               "Held by a worker that is busy with others.", "flower_task_prefetch_time_seconds"),
-        Named("flower", "retries_by_name", "Retries a second, by task", retried, "1/s",
+        Named("flower", "retries_by_name", "Retries a second, by task",
+              f"sum by (task) (rate({retried}[5m]))", "1/s",
               "Work done again. Retries that rise before failures do are the first sign.", "flower_events_total"),
-        Named("flower", "workers_down", "Workers that are offline", "flower_worker_online == 0", "",
+        Named("flower", "workers_down", "Workers that are offline", f"{own('flower_worker_online')} == 0", "",
               "No heartbeat came.", "flower_worker_online"),
     ]  # fmt: skip

@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
+from data_sources.prometheus import containers
 from data_sources.prometheus.named_queries.named import Named
-from data_sources.prometheus.promql import ADVICE, MEMORY, by_container
+from data_sources.prometheus.promql import ADVICE
+from data_sources.prometheus.whose import Whose
 
 
-def of_containers() -> list[Named]:
+def of_containers(whose: Whose) -> list[Named]:
+    matchers = whose.matchers("cAdvisor")
+    memory, limit = containers.memory(matchers), containers.memory_limit(matchers)
+
+    def by_container(metric: str, real: str = "", of: str = "{}") -> str:
+        return containers.by_container(f"container_{metric}", matchers, real, of)
+
     rate, growth = "rate({}[5m])", "deriv({}[1h])"
-    throttled = by_container("container_cpu_cfs_throttled_periods_total", of=rate)
-    periods = by_container("container_cpu_cfs_periods_total", of=rate)
-    limited = f"{MEMORY['memory']}\n/\n{MEMORY['memory_limit']}"
-    grown = f"3600 * {by_container('container_memory_working_set_bytes', of=growth)}"
+    throttled = by_container("cpu_cfs_throttled_periods_total", of=rate)
+    periods = by_container("cpu_cfs_periods_total", of=rate)
+    limited = f"{memory}\n/\n{limit}"
+    grown = f"3600 * {by_container('memory_working_set_bytes', of=growth)}"
     return [
         Named("cAdvisor", name, title, text, unit, advice, f"container_{needs}")
         for name, title, text, unit, advice, needs in (
-            ("memory", "Memory, by container", MEMORY["memory"], "bytes", ADVICE["memory"], "memory_usage_bytes"),
+            ("memory", "Memory, by container", memory, "bytes", ADVICE["memory"], "memory_usage_bytes"),
             ("memory_share", "Memory as a share of its limit", limited, "",
              "At 1 a container is killed, and so are the tasks in it.", "spec_memory_limit_bytes"),
-            ("working_set", "Working set, by container", by_container("container_memory_working_set_bytes"), "bytes",
+            ("working_set", "Working set, by container", by_container("memory_working_set_bytes"), "bytes",
              "Without what can be given back at once: what Kubernetes kills by.", "memory_working_set_bytes"),
             ("memory_growth", "Growth of the working set an hour", grown, "bytes",
              "Above 0 for long is a leak: worker_max_tasks_per_child or worker_max_memory_per_child bounds it.",
              "memory_working_set_bytes"),
             ("cpu", "Processors used, by container",
-             by_container("container_cpu_usage_seconds_total", of="sum without (cpu) (rate({}[5m]))"), "",
+             by_container("cpu_usage_seconds_total", of="sum without (cpu) (rate({}[5m]))"), "",
              "1 is one processor, whole.", "cpu_usage_seconds_total"),
             ("throttled", "Share of time it was throttled", f"{throttled}\n/\n{periods}", "",
              "Its CPU limit holds it up: tasks are slow though the host is idle.", "cpu_cfs_periods_total"),
             ("killed", "Killed for memory in the last hour",
-             by_container("container_oom_events_total", " > 0", "increase({}[1h])"), "",
+             by_container("oom_events_total", " > 0", "increase({}[1h])"), "",
              "The tasks that ran in it run again, or are lost.", "oom_events_total"),
             ("restarted", "Restarts in the last hour",
-             by_container("container_start_time_seconds", " > 0", "changes({}[1h])"), "",
+             by_container("start_time_seconds", " > 0", "changes({}[1h])"), "",
              "After no deploy: look at its memory, and at why it ended.", "start_time_seconds"),
             ("received", "Bytes received a second",
-             by_container("container_network_receive_bytes_total", of="sum without (interface) (rate({}[5m]))"),
+             by_container("network_receive_bytes_total", of="sum without (interface) (rate({}[5m]))"),
              "bytes", "Of Docker by container; Kubernetes counts pods.", "network_receive_bytes_total"),
         )
     ]  # fmt: skip

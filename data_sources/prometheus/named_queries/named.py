@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from data_sources.prometheus.promql import ADVICE, UNITS, Family, signal
+from data_sources.prometheus.whose import Whose
 
 WINDOW = timedelta(minutes=5)
 
@@ -23,8 +24,8 @@ class Named:
     needs: str
 
 
-def measured(family: Family, name: str, by: str, title: str, needs: str) -> Named:
+def measured(family: Family, name: str, by: str, title: str, needs: str, whose: Whose) -> Named:
     """One that pages ask too."""
-    found = signal(name, by, family, WINDOW)
+    found = signal(name, by, family, WINDOW, whose)
     assert found
     return Named(family, f"{name}_by_{by}", title, found.text, UNITS.get(name, ""), ADVICE[name], needs)

@@ -1,0 +1,38 @@
+"""cAdvisor's metrics by container, whichever way it names them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from data_sources.prometheus.selectors import selected
+
+DOCKER = ('name!=""', 'pod=""')
+KUBERNETES = ('pod!=""', 'container!=""', 'container!="POD"')  # without pause containers (POD) and totals of pods
+
+
+def by_container(metric: str, matchers: Sequence[str], real: str = "", of: str = "{}") -> str:
+    """A metric by container: Docker's name, or Kubernetes' namespace/pod/container; what is scraped twice is folded.
+
+    `of` is what is made of its series, such as a rate.
+    """
+    return f"""\
+max by (container) (
+  label_join(
+    {of.format(selected(metric, [*matchers, *DOCKER]))}{real},
+    "container", "", "name"
+  )
+  or
+  label_join(
+    {of.format(selected(metric, [*matchers, *KUBERNETES]))}{real},
+    "container", "/", "namespace", "pod", "container"
+  )
+)"""
+
+
+def memory(matchers: Sequence[str]) -> str:
+    return by_container("container_memory_usage_bytes", matchers)
+
+
+def memory_limit(matchers: Sequence[str]) -> str:
+    # no limit is 0 in one cgroup version and about 9e18 in the other
+    return by_container("container_spec_memory_limit_bytes", matchers, " > 0 < 1e15")
