@@ -59,7 +59,7 @@ def test_a_worker_that_said_nothing_has_empty_fields_and_no_zero() -> None:
     row = by_name(workers(worker_frame([worker("celery@a")]), {}))["celery@a"]
     known = {
         "worker": linked("celery@a", "/worker", name="celery@a"),
-        "verdict": {"name": "unknown", "key": "celery@a None", "evidence": []},
+        "verdict": {"name": "unknown", "key": "celery@a 0", "evidence": []},
         "last_seen": NOW.timestamp() * 1000,
     }
     assert row == {**dict.fromkeys(row), **known}
@@ -83,7 +83,7 @@ def test_a_worker_is_shown_as_it_said() -> None:
     rows = by_name(workers(frame, {"throughput": over_time("worker", **{"celery@a": [1.0, NAN, 3.0]})}))
     assert rows["celery@a"] == {
         "worker": linked("celery@a", "/worker", name="celery@a"),
-        "verdict": {"name": "idle", "key": "celery@a None", "evidence": [["answer", "the last came", 5]]},
+        "verdict": {"name": "idle", "key": "celery@a 0", "evidence": [["answer", "the last came", 5]]},
         "slots": [0, 4],
         "throughput": [1.0, None, 3.0],
         "queues": [linked("mail", "/queue", name="mail")],

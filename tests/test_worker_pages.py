@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from celery import Celery
 
@@ -21,7 +22,9 @@ from data_sources.answer import Answer
 from data_sources.ask import Desk
 from data_sources.failure import Failure
 from data_sources.now_frames import depth_frame, worker_frame
-from data_sources.query import Depths, Inspect, Workers
+from data_sources.query import Depths, Inspect, Signal, Workers
+from data_sources.range_frame import tidy_frame
+from data_sources.scope import Window
 from data_sources.workers.differences import HAS, LACKS, NOT_SET, Difference
 from data_sources.workers.differences import differences as found
 from data_sources.workers.inspect_frames import inspect_frame
@@ -37,6 +40,7 @@ from tests.watching import LIVE, ROOT, unwatched
 
 NOW = datetime(2026, 3, 1, 14, 5, tzinfo=UTC)
 SINCE = NOW - timedelta(minutes=3)
+WINDOW = Window(NOW - timedelta(minutes=10), NOW, timedelta(seconds=10))
 
 
 def row(name: str, verdict: str = "working", **said: Any) -> dict[str, Any]:
@@ -190,10 +194,12 @@ def test_an_expected_worker_that_is_gone_for_long_stays_in_sight() -> None:
     ("worker", "containers", "memory"),
     [
         ("mail@shop-mail-1", {"shop-mail-1": 5.0, "shop-mail-10": 7.0}, 5.0),
-        ("mail@shop-mail", {"prod_shop-mail_1": 5.0, "db": 1.0}, 5.0),
-        ("mail@shop", {"shop-mail": 5.0, "shop-web": 1.0}, None),  # which of them cannot be told
+        ("mail@shop", {"shop-redis-1": 5.0}, None),
+        ("mail@web-12", {"web-1": 5.0}, None),
+        ("mail@mail-7d9f-x2", {"prod/mail-7d9f-x2/worker": 5.0, "prod/mail-7d9f-x3/worker": 7.0}, 5.0),
+        ("mail@mail-7d9f-x2", {"prod/mail-7d9f-x2/worker": 5.0, "prod/mail-7d9f-x2/proxy": 7.0}, None),
         ("mail@elsewhere", {"shop-mail": 5.0}, None),
-        ("mail", {"shop-mail": 5.0}, None),
+        ("mail", {"shop-mail": 5.0, "": 1.0}, None),
     ],
 )
 def test_memory_is_of_the_one_container_that_is_called_as_the_host(
@@ -216,6 +222,25 @@ REGISTERED = inspect_frame(
     "registered",
     snapshot(("a@h", "registered", ["shop.new", "shop.old [rate_limit=1/m]"]), ("b@h", "registered", ["shop.old"])),
 )
+
+
+def test_what_is_recorded_by_name_is_not_shown_as_that_of_one_of_two_that_have_it() -> None:
+    given = answers(row("a@h"), row("a@h"), row("b@h"))["workers"]
+    grid = int(WINDOW.start.timestamp() * 1000) + 1000 * int(WINDOW.step.total_seconds()) * np.arange(WINDOW.points)
+
+    def over_time(label: str, **values: float) -> Answer:
+        points = [(grid, np.full(len(grid), value)) for value in values.values()]
+        frame = tidy_frame([{label: name.replace("_", "@")} for name in values], points, [label])
+        return Answer(frame, Signal("memory", label), window=WINDOW, measured_at=NOW)
+
+    beside = {"throughput": over_time("worker", a_h=3.0, b_h=2.0), "memory": over_time("container", h=7.0)}
+    told = shown(all_workers(given.frame, {"rows": given, **beside}))
+    assert [(one["throughput"] and one["throughput"][-1], one["memory"]) for one in told] == [
+        (None, None),
+        (None, None),
+        (2.0, 7.0),
+    ]
+    assert len({one["verdict"]["key"] for one in told}) == 3
 
 
 def test_what_differs_is_told_with_who_has_what_and_what_agrees_is_not() -> None:
@@ -307,6 +332,36 @@ def test_where_it_takes_from_what_it_is_made_of_and_what_it_is_told(desk: Desk) 
     settings = {one["setting"]: one["value"] for one in shown(tell(desk, "conf", views.conf))}
     assert settings["control_exchange"] == "celery"
     assert "guest:guest" not in json.dumps(settings)
+
+
+def test_each_process_of_a_name_has_its_facts_and_what_they_say_alike_is_said_once() -> None:
+    one, other = ({"pid": 1, "total": {"shop.mail": n}, "pool": {"max-concurrency": n}} for n in (2, 5))
+    said = snapshot(
+        *(("a@h", "stats", one), ("a@h", "stats", other)),
+        *(("a@h", "registered", ["shop.mail"]), ("a@h", "registered", ["shop.mail"])),
+        *(("a@h", "active_queues", [{"name": "mail"}]), ("a@h", "active_queues", [{"name": "bulk"}])),
+    )
+    answer = {
+        method: Answer(inspect_frame(method, said), Inspect(method, ("a@h",)), measured_at=NOW, totals={"answered": 1})
+        for method in ("stats", "registered", "active_queues")
+    }
+    facts = views.stats(answer["stats"].frame, {})
+    assert [section.title for section in facts.sections if "Pool" in section.title] == [
+        "Process 1, 1 of 2: Pool",
+        "Process 1, 2 of 2: Pool",
+    ]
+    slots = [fact.value for section in facts.sections for fact in section.facts if fact.label == "slots"]
+    assert slots == [2, 5]
+    (task,) = shown(views.limits(answer["registered"].frame, {"rows": answer["registered"], "stats": answer["stats"]}))
+    assert (task["name"]["value"], task["accepted"]) == ("shop.mail", None)  # of each it is another number
+    queues = shown(views.queues(answer["active_queues"].frame, {"rows": answer["active_queues"]}))
+    assert [one["queue"]["value"] for one in queues] == ["mail", "bulk"]
+
+
+def test_the_verdict_of_each_process_of_a_name_is_told() -> None:
+    given = answers(row("a@h", pid=7), row("a@h", "idle", pid=8))["workers"]
+    facts = views.verdict(given.frame, {})
+    assert [section.title for section in facts.sections] == ["Process 7", "State", "Process 8", "State"]
 
 
 def test_a_worker_that_does_not_answer_is_not_said_to_hold_nothing() -> None:

@@ -1,9 +1,14 @@
-"""One worker: what it says of itself, and what it holds. Each answer is of this worker alone."""
+"""One worker: what it says of itself, and what it holds. Each answer is of this worker alone.
+
+Of several processes of one name Celery's answers say `stats` alone of each; what they say alike is said once.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -53,19 +58,26 @@ RUSAGE = (
 
 def verdict(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Facts:
     """What the witnesses say of each process of this name; `beside["memory"]`: by container."""
-    memory = newest(beside.get("memory"))
+    memory, rows = newest(beside.get("memory")), records(frame)
     sections = []
-    for row in records(frame):
+    for row, title in zip(rows, titles(rows), strict=True):
         witnesses = [Fact(witness, [text, at], "said") for witness, text, at in said(row)]
         judged = Fact("verdict", row["verdict"], "verdict")
-        sections.append(Section(title(row), (judged, *witnesses)))
-        sections.append(Section("State", state(row, memory_of(row["worker"], memory))))
+        sections.append(Section(title, (judged, *witnesses)))
+        own = memory_of(row["worker"], memory) if len(rows) == 1 else None
+        sections.append(Section("State", state(row, own)))
     empty = "No worker of this name was seen in the last 24 h. Is it spelled as in celery worker -n NAME?"
     return Facts(tuple(sections), empty=(empty,))
 
 
-def title(row: Mapping[str, Any]) -> str:
-    return f"Process {row['pid']}" if row["pid"] is not None else "Verdict"
+def titles(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of processes of one name, whose numbers may be the same, as in containers."""
+    processes, told, named = Counter(row["pid"] for row in rows), Counter[int | None](), []
+    for pid in (row["pid"] for row in rows):
+        told[pid] += 1
+        which = f", {told[pid]} of {processes[pid]}" if processes[pid] > 1 else ""
+        named.append("Verdict" if pid is None and not which else f"Process {'unknown' if pid is None else pid}{which}")
+    return named
 
 
 def state(row: Mapping[str, Any], memory: float | None) -> tuple[Fact, ...]:
@@ -87,9 +99,13 @@ def stats(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Facts:
     """The answer to `stats`: pool and processes, broker connection, what the system counts of the main process."""
     if frame.empty:
         return NOT_HEARD
-    row = records(frame)[0]
-    pool, broker, usage = (parsed(row[name]) for name in ("pool_details", "broker", "rusage"))
-    return Facts((pool_section(row, pool), broker_section(broker), usage_section(row, usage)))
+    rows, sections = records(frame), []
+    for row, title in zip(rows, titles(rows), strict=True):
+        pool, broker, usage = (parsed(row[name]) for name in ("pool_details", "broker", "rusage"))
+        made_of = (pool_section(row, pool), broker_section(broker), usage_section(row, usage))
+        whose = f"{title}: " if len(rows) > 1 else ""
+        sections += [replace(section, title=f"{whose}{section.title}") for section in made_of]
+    return Facts(tuple(sections))
 
 
 def pool_section(row: Mapping[str, Any], pool: Mapping[str, Any]) -> Section:
@@ -161,25 +177,28 @@ def scheduled(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
 
 
 def revoked(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
+    frame = frame.drop_duplicates()
     rows = [[linked(row["id"], "/task", id=row["id"])] for row in records(frame)]
     return held(REVOKED, rows, frame, beside, "It was told to leave out no task, since it started.")
 
 
 def limits(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
-    """Every task it knows, with its limits; `beside["stats"]` tells how many of each it accepted."""
-    counted = beside["stats"].frame
-    totals = parsed(None if counted.empty else counted["total"].iloc[0])
+    """Every task it knows, with its limits; `beside["stats"]` tells how many of each it accepted, if it is alone."""
+    counted, frame = beside["stats"].frame, frame.drop_duplicates()
+    alone = len(counted) == 1
+    totals = parsed(counted["total"].iloc[0] if alone else None)
     rows = []
     for row in records(frame):
         told = dict(pair.split("=", 1) for pair in (row["attributes"] or "").split(" ") if "=" in pair)
         name = linked(row["task"], "/tasks", name=row["task"])
-        accepted = totals.get(row["task"], None if counted.empty else 0)
+        accepted = totals.get(row["task"], 0 if alone else None)
         fields = ("rate_limit", "soft_time_limit", "time_limit", "exchange", "routing_key")
         rows.append([name, accepted, *(told.get(field) for field in fields)])
     return held(LIMITS, rows, frame, beside, "It knows no task.")
 
 
 def queues(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
+    frame = frame.drop_duplicates()
     rows = [
         [
             linked(row["queue"], "/queue", name=row["queue"]),
@@ -201,6 +220,7 @@ def queues(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
 
 
 def conf(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
+    frame = frame.drop_duplicates()
     rows = [[row["setting"], row["value"]] for row in records(frame)]
     return held(SETTINGS, rows, frame, beside, "It has Celery's defaults throughout.")
 

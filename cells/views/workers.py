@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -23,7 +26,7 @@ VERDICT = Column(
     "verdict", "verdict", "verdict", "From its heartbeat, its answers and what it takes on; open it to see"
 )
 SLOTS = Column("slots", "busy slots", "gauge", unknown="it has not said what it runs")
-THROUGHPUT = Column("throughput", "accepted / s", "spark")
+THROUGHPUT = Column("throughput", "accepted / s", "spark", unknown="nothing recorded of it alone")
 QUEUES = Column("queues", "consumes", "names")
 PROCESSED = Column("processed", "processed", "number", "Accepted since it started")
 POOL = Column("pool", "pool")
@@ -75,22 +78,27 @@ def table(columns: Sequence[Column], frame: pd.DataFrame, beside: Mapping[str, A
     now = beside["rows"].measured_at if "rows" in beside else None
     rows: dict[bool, list[list[Any]]] = {False: [], True: []}
     told = records(frame)
-    for row in sorted(told, key=lambda row: not is_ill(row)):  # who is ill stands first; else by name, as they are
-        given = values(row, sparks, memory)
+    processes = Counter(row["worker"] for row in told)
+    placed = [(row, place) for _, alike in groupby(told, itemgetter("worker")) for place, row in enumerate(alike)]
+    for row, place in sorted(placed, key=lambda one: not is_ill(one[0])):  # who is ill stands first; else by name
+        alone = processes[row["worker"]] == 1  # else what is known by name is of all of them together
+        given = values(row, place, sparks if alone else {}, memory if alone else {})
         gone = row["verdict"] == "gone" and not row["expected"] and row["last_seen"]
         hidden = bool(gone and now and now - row["last_seen"] > HIDE_AFTER)
         rows[hidden].append([given[column.name] for column in columns])
     return Table(tuple(columns), rows[False], TEACH, rows[True], "Gone for more than an hour", len(frame) - len(told))
 
 
-def values(row: Mapping[str, Any], sparks: Mapping[str, Any], memory: Mapping[str, float]) -> dict[str, Any]:
-    """By column."""
+def values(
+    row: Mapping[str, Any], place: int, sparks: Mapping[str, Any], memory: Mapping[str, float]
+) -> dict[str, Any]:
+    """By column. `place`: which of those it is that have the same name."""
     name = row["worker"]
     return {
         "worker": linked(name, "/worker", name=name) if row["last_seen"] else name,
         "verdict": {
             "name": row["verdict"] if row["last_seen"] else "missing",
-            "key": f"{name} {row['pid']}",
+            "key": f"{name} {place}",
             "evidence": said(row),
         },
         "slots": None if row["active"] is None else [row["active"], row["concurrency"]],
@@ -126,12 +134,18 @@ def newest(answer: Answer | None) -> dict[str, float]:
 
 
 def memory_of(worker: str, containers: Mapping[str, float]) -> float | None:
-    """Of the container called as the worker's host, or of the only one whose name has it as a part."""
+    """Of the container that is called as the worker's host, or of the only one in the pod that is. Nothing is guessed
+    from a part of a name: `shop` is in `shop-redis-1` too.
+    """
     host = worker.partition("@")[2]
-    if host in containers:
-        return containers[host]
-    alike = [name for name in containers if host and (host in name or name in host)]
-    return containers[alike[0]] if len(alike) == 1 else None
+    called = [name for name in containers if host and host in (name, pod_of(name))]
+    return containers[called[0]] if len(called) == 1 else None
+
+
+def pod_of(container: str) -> str | None:
+    """Of Kubernetes' namespace/pod/container."""
+    parts = container.split("/")
+    return parts[1] if len(parts) == 3 else None
 
 
 def differences(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
