@@ -28,6 +28,7 @@ from routes.front_page import FrontPage
 from routes.guard import Guard
 from routes.head_start import HeadStart
 from routes.sign_in import SignIn
+from routes.turned_away import TurnedAway
 from workspace import opened
 from workspace.sealed_reader import SealedReader
 
@@ -80,6 +81,7 @@ app = st.App(
     ],
     middleware=[
         Middleware(Guard, public_url=SETTINGS.public_url, identity=IDENTITY),
+        Middleware(TurnedAway),
         *([Middleware(FrontPage, link=BUNDLE.link)] if BUNDLE else []),
         Middleware(HeadStart, links=browser.LINKS, scripts=browser.SCRIPTS),
     ],

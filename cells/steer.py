@@ -19,7 +19,7 @@ from cells.operator import operator
 from cells.show import answers_to
 from cells.steer_offer import Asked, Offer, Offers
 from cells.steer_payload import steering_payload
-from cells.steer_state import Steering
+from cells.steer_state import KEY, Steering
 from cells.steer_words import named
 from control import desk
 from control.changes import Change
@@ -65,7 +65,7 @@ def steer(
     cluster = controls.current().scope.cluster
     # What was begun about one thing is not gone on with about another.
     about = hashlib.sha256(repr((cluster, workers, queries)).encode()).hexdigest()[:8]
-    place = Place(f"cn_steer_{name}_{about}", cluster, workers, chosen_in)
+    place = Place(f"{KEY}{name}_{about}", cluster, workers, chosen_in)
 
     def panel() -> None:
         if operator() is None:  # any more

@@ -18,6 +18,7 @@ from identity import Person
 
 log = logging.getLogger(__name__)
 
+KEY = "cn_steer_"  # what the widgets of cells/steer.py are called begins so
 LANES = ThreadPoolExecutor(16, "steer")
 MOST_RESULTS = 10  # that wait to be dismissed; the audit has them all
 

@@ -140,6 +140,11 @@ class Desk:
             warnings=tuple(warnings),
         )
 
+    def deny(self, person: Person, kind: str = "act", cluster: str = "", workers: Sequence[str] = ()) -> None:
+        """Has the audit tell what was tried by who may not, as far as it can be written."""
+        with suppress(SourceError):
+            self._denials.record(person, cluster, kind, workers)
+
     def changes(self, cluster: str, runs: Runs | None = None) -> tuple[Change, ...]:
         """What was changed of workers that answer since each was started, and what they lost when they were.
 
@@ -193,8 +198,7 @@ class Desk:
         if self.enabled and person.controls and not person.over:
             return
         if self.enabled:
-            with suppress(SourceError):
-                self._denials.record(person, cluster, kind, workers)
+            self.deny(person, kind, cluster, workers)
         raise Denied("Only operators may change something")
 
 
