@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,16 +17,17 @@ import pytest
 
 from data_sources.answer import Answer
 from data_sources.derived_query import Derived
-from data_sources.errors import QueryRejected
+from data_sources.errors import QueryRejected, SourceUnreachable
 from data_sources.failure import Failure
 from data_sources.note import Note
 from data_sources.query import PromQL
 from data_sources.scope import Range, Scope, Window
+from demo.servers import wait_until
 from notebooks import needs, run
 from notebooks.error import NotebookError
 from notebooks.notebook import Ask, Layer, Notebook, Prose, Row, Sql, Threshold
 from notebooks.sql import answer as sql
-from notebooks.sql.engine import Engine
+from notebooks.sql.engine import MOST_AT_ONCE, Engine
 from notebooks.sql.tables import frame_of, stream_of
 from notebooks.variable import Variable
 from tests.deadline import within
@@ -262,15 +265,41 @@ def test_a_text_that_is_nested_deeply_is_refused(text: str) -> None:
         sql.ENGINE.ask({"text": text, "read": True, "seconds": 10})
 
 
-def test_a_process_that_is_gone_is_missed_by_one_question_at_most() -> None:
+def test_a_process_that_has_ended_is_forgotten_and_another_is_asked() -> None:
     engine, request = Engine(), {"text": "SELECT 1", "read": True, "seconds": 10}
     engine.ask(request)
     (child,) = processes(engine)
     child.send_signal(signal.SIGKILL)
-    with pytest.raises(QueryRejected, match="memory"):
-        engine.ask(request)
+    wait_until(lambda: child.status() == psutil.STATUS_ZOMBIE, "its end")
 
     assert engine.ask(request)[0] == {"tables": [], "values": []}
+    assert not psutil.pid_exists(child.pid)
+
+
+def test_no_more_processes_run_at_once_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, goes_on = threading.Semaphore(0), threading.Event()
+
+    class Slow:
+        pid, has_ended = 0, False
+
+        def ask(self, *_: object) -> tuple[dict[str, object], bytes]:
+            begun.release()
+            goes_on.wait(120)
+            return {"tables": []}, b""
+
+    monkeypatch.setattr("notebooks.sql.engine.Child", Slow)
+    engine = Engine()
+    with ThreadPoolExecutor(MOST_AT_ONCE) as others:
+        asked = [others.submit(engine.ask, {"seconds": 120}) for _ in range(MOST_AT_ONCE)]
+        try:
+            assert all(begun.acquire(timeout=120) for _ in asked)
+            with pytest.raises(SourceUnreachable, match="busy"):
+                engine.ask({"seconds": 0.1})
+        finally:
+            goes_on.set()
+        assert [one.result() for one in asked] == [({"tables": []}, b"")] * MOST_AT_ONCE
+    assert engine.ask({"seconds": 120}) == ({"tables": []}, b"")  # there is a turn again
+    assert len(engine.idle) == MOST_AT_ONCE
 
 
 def test_the_process_knows_none_of_our_settings(monkeypatch: pytest.MonkeyPatch) -> None:

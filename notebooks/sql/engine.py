@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from data_sources.errors import QueryRejected, SourceError, SourceUnreachable
 
+MOST_AT_ONCE = 4  # processes; each may take 1 GiB
 PROGRAM = Path(__file__).with_name("process.py")
 SOURCE = "SQL"
 # One arena and the system's allocator, so that what it takes is what it uses and not what it may come to use. Of ours
@@ -51,6 +53,11 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """Asking makes the system forget it, too."""
+        return self._process.poll() is not None
+
     def ask(self, request: Mapping[str, Any], tables: Sequence[bytes]) -> tuple[dict[str, Any], bytes]:
         """The reply, and the rows that follow it. Raises Ended."""
         try:
@@ -80,15 +87,28 @@ class Child:
 
 
 class Engine:
-    """As many processes as there are questions at once; each is kept for the next ones, and ends when none come."""
+    """At most MOST_AT_ONCE processes, one a question; each is kept for the next ones, and ends when none come."""
 
     def __init__(self) -> None:
         self.idle: list[Child] = []
+        self._lock = threading.Lock()
+        self._turns = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def ask(self, request: Mapping[str, Any], tables: Sequence[bytes] = ()) -> tuple[dict[str, Any], bytes]:
-        """What notebooks.sql.process replies to `request`. Raises QueryRejected and SourceUnreachable."""
+        """What notebooks.sql.process replies to `request`, which waits as long for its turn as it may take.
+
+        Raises QueryRejected and SourceUnreachable.
+        """
+        if not self._turns.acquire(timeout=request["seconds"]):
+            raise SourceUnreachable(SOURCE, "is busy with what others ask", "Try again")
+        try:
+            return self._ask(request, tables)
+        finally:
+            self._turns.release()
+
+    def _ask(self, request: Mapping[str, Any], tables: Sequence[bytes]) -> tuple[dict[str, Any], bytes]:
         while True:
-            kept = self.idle.pop() if self.idle else None
+            kept = self._kept()
             child = kept or Child()
             try:
                 reply, rows = child.ask(request, tables)
@@ -99,10 +119,21 @@ class Engine:
             if reply.get("spent"):
                 child.end()
             else:
-                self.idle.append(child)
+                with self._lock:
+                    self.idle.append(child)
             if "error" in reply:
                 raise QueryRejected(SOURCE, reply["error"], parameter="q")
             return reply, rows
+
+    def _kept(self) -> Child | None:
+        """The one that was asked last; those that have ended since are forgotten."""
+        with self._lock:
+            ended = [child for child in self.idle if child.has_ended]
+            self.idle = [child for child in self.idle if child not in ended]
+            kept = self.idle.pop() if self.idle else None
+        for child in ended:
+            child.end()
+        return kept
 
 
 def why(ended: Ended, seconds: float) -> SourceError:
