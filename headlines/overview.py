@@ -97,8 +97,19 @@ def growing(answers: Mapping[str, Answer]) -> Headline | None:
         Part(moment=worst.least_at),
         ".",
     )
-    reason = neglect(worst.queue, answering(answers["workers"].frame))
-    return Headline((name(worst.queue, "#queues"), " grows by ", per_minute, reason), context, "bad")
+    workers = answers["workers"].frame
+    reason = left_by(worst.queue, workers) or (neglect(worst.queue, answering(workers)),)
+    return Headline((name(worst.queue, "#queues"), " grows by ", per_minute, *reason), context, "bad")
+
+
+def left_by(queue: str, workers: pd.DataFrame) -> Words:
+    """Who consumed `queue` and fell silent, where nobody is left that does; empty otherwise."""
+    consumed = workers[[isinstance(queues, list) and queue in queues for queues in workers["queues"]]]
+    lost = consumed[consumed["verdict"].isin(["silent", "gone"])]
+    if lost.empty or len(lost) < len(consumed):
+        return ()
+    alone = len(lost) == 1
+    return (": ", *verdicts.linked(lost), f", {'who alone consumed' if alone else 'who consumed'} it, fell silent")
 
 
 def neglect(queue: str, workers: pd.DataFrame) -> str:

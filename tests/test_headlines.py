@@ -282,6 +282,17 @@ def test_workers_are_blamed_only_for_what_they_said(queues: list[list[str] | Non
     assert told(given)[0] == f"mail grows by 10 a minute{reason}"
 
 
+def test_who_consumed_a_queue_that_grows_and_fell_silent_is_named_where_nobody_is_left() -> None:
+    lost, other = {**gone_silent("mail@b"), "queues": ["mail"]}, worker("images@a", queues=["images"])
+    given = answers(workers=workers(lost, other), depth=depth(mail=RISING))
+    assert told(given)[0] == "mail grows by 10 a minute: mail@b, who alone consumed it, fell silent"
+
+    both = answers(workers=workers(lost, {**lost, "worker": "mail@c"}, other), depth=depth(mail=RISING))
+    assert told(both)[0] == "mail grows by 10 a minute: mail@b and mail@c, who consumed it, fell silent"
+    left = answers(workers=workers(lost, worker("mail@a", queues=["mail"])), depth=depth(mail=RISING))
+    assert told(left)[0] == "mail grows by 10 a minute"
+
+
 NOT_GROWING: dict[str, list[float | None]] = {
     "flat": [1000.0] * 241,
     "sinking": [*reversed(RISING)],
