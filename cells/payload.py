@@ -18,6 +18,7 @@ from cells.page_view import View, frozen, link_params
 from cells.picture import Picture
 from cells.table import Table
 from charts.rows import PlotLayer, PlotRow, rows_figure
+from charts.series import MOST_LINES
 from charts.theme import DARK_OF
 from data_sources import ask
 from data_sources.answer import Answer
@@ -34,6 +35,7 @@ Shown = TypeVar("Shown", bound=Table | Facts | Picture)
 
 FIGURES: Once[str] = Once()
 
+BESIDE = ("lines", "points")  # kinds whose series stand beside one another
 SOURCE_NAMES = {
     "redis": "Redis",
     "amqp": "RabbitMQ",
@@ -120,7 +122,7 @@ def row_payload(row: Row, answers: list[Answer], view: View) -> dict[str, Any]:
     measured = [answer.measured_at for answer in answers if answer.measured_at]
     cluster = ask.desk().cluster(view.scope.cluster)
     notes = list(dict.fromkeys(note.text for answer in answers for note in answer.notes if note.kind != "absent"))
-    notes = [sums for answer in answers if (sums := in_all(answer))] + notes
+    notes = [sums for answer in answers if (sums := in_all(answer))] + not_drawn(row, answers) + notes
     absent, empty = absences(row, answers), bool(measured) and all(answer.frame.empty for answer in answers)
     failures = [
         failure_payload(name, answer) for name, answer in zip(layer_names(row), answers, strict=True) if answer.failure
@@ -153,6 +155,16 @@ def in_all(answer: Answer) -> str:
     """What is known of all queues together, also where it is not known of each."""
     known = [f"{count:,} {name}" for name in ("ready", "unacked") if (count := answer.totals.get(name)) is not None]
     return f"{' and '.join(known)} in all" if known else ""
+
+
+def not_drawn(row: Row, answers: Sequence[Answer]) -> list[str]:
+    """Of how many lines the largest are drawn; what is stacked has the others' sum."""
+    lines = [answer.series for layer, answer in zip(row.layers, answers, strict=False) if layer.kind in BESIDE]
+    return [
+        f"The {MOST_LINES} largest of {count:,} are drawn; the file has all"
+        for count in lines
+        if count > MOST_LINES + 1
+    ]
 
 
 def layer_names(row: Row) -> list[str]:

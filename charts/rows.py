@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from charts import theme
-from charts.series import Series, fold, split
+from charts.series import Series, fold, largest, split
 from data_sources.note import Note
 from data_sources.scope import Window
 
@@ -70,8 +70,8 @@ def rows_figure(rows: Sequence[PlotRow], window: Window) -> go.Figure:
 def shown_series(layer: PlotLayer, drawn: Collection[str]) -> list[Series]:
     """What is drawn of a layer: limits only of what is `drawn` already, and of a total."""
     series = split(layer.frame, layer.window)
-    if layer.kind in ALIKE:
-        return fold(series)
+    if layer.kind in ALIKE:  # beside one another a sum of several would be a line like those of one
+        return fold(series) if layer.kind == "stacked" else largest(series)
     if layer.kind == "limit":
         return [one for one in series if not one.name or one.name in drawn]
     return series

@@ -69,13 +69,19 @@ def compact(y: npt.NDArray[np.float64]) -> Values:
     return y.astype(np.float32) if np.nanmax(np.abs(y), initial=0) <= LARGEST_EXACT else y
 
 
-def fold(series: Sequence[Series], most: int = MOST_LINES) -> list[Series]:
-    """The `most` largest in their order, and the sum of all others as one more."""
-    if len(series) <= most + 1:  # the one other may as well stand by itself
+def largest(series: Sequence[Series], most: int = MOST_LINES) -> list[Series]:
+    """The `most` largest, in their order; one more may as well be there."""
+    if len(series) <= most + 1:
         return list(series)
     weights = [np.nansum(np.abs(one.y), dtype=np.float64, where=np.isfinite(one.y)) for one in series]
-    largest = set(np.argsort(weights, kind="stable")[-most:].tolist())
-    kept = [one for place, one in enumerate(series) if place in largest]
-    rest = np.vstack([one.y.astype(np.float64) for place, one in enumerate(series) if place not in largest])
+    return [series[place] for place in sorted(np.argsort(weights, kind="stable")[-most:].tolist())]
+
+
+def fold(series: Sequence[Series], most: int = MOST_LINES) -> list[Series]:
+    """The largest, and the sum of all others as one more: for what stands on one another."""
+    kept = largest(series, most)
+    if len(kept) == len(series):
+        return kept
+    rest = np.vstack([one.y.astype(np.float64) for one in series if one not in kept])
     total = np.where(np.isnan(rest).all(axis=0), np.nan, np.nansum(rest, axis=0))
     return [*kept, Series("others", f"{len(rest)} others", compact(total))]

@@ -134,10 +134,16 @@ def test_the_largest_stand_alone_in_their_order_and_the_rest_is_one() -> None:
     np.testing.assert_array_equal(folded[-1].y, [0 + 1 + 2 + 3, *[NAN] * 5])
 
 
+@pytest.mark.parametrize("kind", ["lines", "points"])
+def test_lines_beside_one_another_are_the_largest_and_no_sum_of_the_others(kind: str) -> None:
+    many = by_queue(**{f"q{place:02}": float(place) for place in range(12)})
+    assert [one["name"] for one in figure((many, kind))["data"]] == [f"q{place:02}" for place in range(4, 12)]
+
+
 def test_the_browser_gets_typed_arrays_and_no_list_of_numbers() -> None:
     many = frame(*[({"queue": f"q{place}"}, {0: 1, 50: 2}) for place in range(20)])
     made = figure((many, "stacked"), (many, "lines"), (by_queue(q19=5), "limit"), (many, "steps"), (many, "failed"))
-    assert len(made["data"]) == 9 + 9 + 1 + 20 + 20
+    assert len(made["data"]) == 9 + 8 + 1 + 20 + 20
     first = made["data"][0]
     assert (first["x0"], first["dx"], first["y"]["dtype"]) == ("2026-01-05 00:00:00.000", 10_000, "f4")
     np.testing.assert_array_equal(np.frombuffer(base64.b64decode(first["y"]["bdata"]), "f4"), [1, *[NAN] * 4, 2])

@@ -205,6 +205,22 @@ def test_a_row_tells_where_from_how_old_how_long_and_how_much() -> None:
     assert (told["label"], told["failures"], told["empty"]) == ("waiting", [], "")
 
 
+def test_a_row_of_lines_tells_of_how_many_the_largest_are_drawn() -> None:
+    times = np.array([int(NOW.timestamp() * 1000)])
+    boxes = [({"container": f"box-{place}"}, (times, np.array([1e9]))) for place in range(60)]
+    frame = tidy_frame([labels for labels, _ in boxes], [points for _, points in boxes], ["container"])
+    asked = Signal("memory", "container")
+    answer = replace(over_time([1], query=asked), frame=frame)
+
+    def notes(kind: str) -> list[str]:
+        cell = replace(CELL, rows=(row("memory", asked, kind),))
+        payload = sent(plot_payload(cell, [[answer]], LIVE))
+        return list(payload["rows"][0]["notes"])
+
+    assert notes("lines") == ["The 8 largest of 60 are drawn; the file has all"]
+    assert notes("stacked") == []
+
+
 def test_while_all_is_pending_there_is_no_figure_and_no_file() -> None:
     payload = sent(plot_payload(CELL, [[nothing(DEPTH), nothing(Signal("slots"))]], LIVE))
     assert (payload["pending"], payload["figure"], payload["rows"][0]["csv"]) == (True, None, [])
