@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from data_sources.config import Cluster
 from data_sources.errors import SourceError
@@ -19,6 +19,7 @@ from data_sources.workers.orders import EnableEvents
 from recorder.gaps import Gaps
 from recorder.heartbeats import Heartbeats, Mark
 from recorder.inbox import Inbox
+from recorder.senders import Round, Senders
 
 log = logging.getLogger(__name__)
 
@@ -30,19 +31,28 @@ ASK_AGAIN_SECONDS = 60.0
 REVIEW_SECONDS = 1.0
 GONE_US = 60 * 1_000_000  # without a heartbeat: not worth asking
 
-DOWN, DEAF, SLOW = "down", "deaf", "slow"  # what makes a gap in events
+LATE_REASON = "they were not read for longer than RabbitMQ keeps them for the recorder"
+
+DOWN, DEAF, SLOW, LATE, SILENT = "down", "deaf", "slow", "late", "silent"  # what makes a gap in events
 
 
 class Follower:
     """Reads, decodes, and puts what was heard into the inbox.
 
-    `earlier`: the heartbeats a recorder before this one knew, at its end.
+    `earlier`: the heartbeats a recorder before this one knew, at its end; `names`: of the tasks it had heard of.
     """
 
     def __init__(
-        self, cluster: Cluster, inbox: Inbox, gaps: Gaps, earlier: Mapping[str, Heartbeat], hide_arguments: bool
+        self,
+        cluster: Cluster,
+        inbox: Inbox,
+        gaps: Gaps,
+        earlier: Mapping[str, Heartbeat],
+        names: Collection[str],
+        hide_arguments: bool,
     ) -> None:
         self.heartbeats = Heartbeats(earlier)
+        self.round: Round | None = None  # the last, for the sampler to set
         self.poisoned = self.other = self.dropped = 0
         self.last_event_us: int | None = None
         self.failure: SourceError | None = None
@@ -53,7 +63,9 @@ class Follower:
         self._hide_arguments = hide_arguments
         self._stream: EventStream | None = None
         self._before: dict[str, Mapping[str, Mark]] = {DOWN: self.heartbeats.marks()}
-        self._heard_at = time.monotonic()
+        self._heard_until = time.monotonic()
+        self._senders = Senders([name for name, beat in earlier.items() if beat.sends_events], names)
+        self._judged: Round | None = None
         self._dropped_at = 0.0
         self._dropped_in_gap = 0
         self._review_at = 0.0
@@ -88,11 +100,16 @@ class Follower:
         self.failure = None
         self.hears = True
         self._asked.clear()
-        self._ended(DOWN)
-        self._ended(DEAF)
+        self._senders.listen()
+        for cause in (DOWN, DEAF, LATE):
+            self._ended(cause)
         while not self._ending.is_set():
+            self._heard_until = stream.read_until
             messages = stream.read(READ_SECONDS)
-            self._heard_at = time.monotonic()
+            if stream.overdue:
+                self._begin(LATE, LATE_REASON, self._heard_until)
+            else:
+                self._ended(LATE)
             if messages:
                 heard = decode(messages, now_us(), hide_arguments=self._hide_arguments)
                 self.poisoned += heard.poisoned
@@ -105,6 +122,9 @@ class Follower:
                 if dropped:
                     self._drop(dropped)
                 self.heartbeats.absorb(kept, heard.workers)
+                self._senders.hear(heard.tasks)
+                if self._gaps.is_open(SILENT):
+                    self._tell_silence()
                 for beat in heard.workers:
                     if beat.kind == "online":
                         self._asked.pop(beat.worker, None)
@@ -118,12 +138,17 @@ class Follower:
         self.failure = error
         self.hears = False
         self._ended(DOWN)
-        if not self._gaps.is_open(DEAF):
-            self._before[DEAF] = self.heartbeats.marks()
-        self._gaps.begin(DEAF, "events", error.what, time.monotonic() - self._heard_at)
         if self._stream:
+            self._heard_until = min(self._heard_until, self._stream.read_until)
             self._stream.close()
+        self._begin(DEAF, error.what, self._heard_until)
         self._ending.wait(RETRY_SECONDS)
+
+    def _begin(self, cause: str, reason: str, since: float) -> None:
+        """A gap of which is found out, when it has ended, how much was missed."""
+        if not self._gaps.is_open(cause):
+            self._before[cause] = self.heartbeats.marks()
+        self._gaps.begin(cause, "events", reason, time.monotonic() - since)
 
     def _drop(self, count: int) -> None:
         self.dropped += count
@@ -143,11 +168,26 @@ class Follower:
             log.warning("%s: %d events were left out: %s", self._cluster.name, self.poisoned, self._reason)
             self._reason = None
         self._end_drops()
+        self._mind_senders()
         for gap, missed in self.heartbeats.due_estimates():
             if missed is not None:
                 self._gaps.estimate(gap, missed)
         if self._cluster.enable_events:
             self._ask_for_events()
+
+    def _mind_senders(self) -> None:
+        if self.round is not None and self.round is not self._judged:
+            self._judged = self.round
+            self._senders.judge(self.round)
+            self.heartbeats.cease(self._senders.silent)
+            self._tell_silence()
+
+    def _tell_silence(self) -> None:
+        if silence := self._senders.gap:
+            reason, since = silence
+            self._gaps.begin(SILENT, "events", reason, time.monotonic() - since)
+        else:
+            self._gaps.end(SILENT)
 
     def _ended(self, cause: str) -> None:
         gap = self._gaps.end(cause)

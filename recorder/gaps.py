@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ class Gaps:
         self.begun = 0
         self._cluster = cluster
         self._open: dict[str, Open] = {}
+        self._ended: dict[str, float] = {}  # source -> when its last gap ended, on the monotonic clock
         self._changed: list[Gap] = []
         self._lock = threading.Lock()
 
@@ -56,6 +58,7 @@ class Gaps:
             found = self._open.pop(cause, None)
             if found is None:
                 return None
+            self._ended[found.gap.source] = time.monotonic()
             length_us = int((time.monotonic() - found.began) * 1e6)
             gap = replace(found.gap, end_us=found.gap.start_us + length_us)
             self._changed.append(gap)
@@ -69,6 +72,12 @@ class Gaps:
 
     def is_open(self, cause: str) -> bool:
         return cause in self._open
+
+    def whole_since(self, source: str) -> float:
+        """When the last gap in `source` ended, on the monotonic clock: infinite while there is one."""
+        with self._lock:
+            is_open = any(one.gap.source == source for one in self._open.values())
+            return math.inf if is_open else self._ended.get(source, -math.inf)
 
     def take(self) -> list[Gap]:
         """The changes since the last call, to be written in this order."""

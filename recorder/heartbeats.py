@@ -72,8 +72,10 @@ class Heartbeats:
         self._estimates: list[Estimate] = []
 
     def marks(self) -> Mapping[str, Mark]:
-        """Where each worker stands now: what a gap that begins is measured from."""
-        return dict(self._last)
+        """Where each worker that sends events stands now: what a gap that begins is measured from."""
+        return {
+            name: mark for name, mark in self._last.items() if name in self.workers and self._is_known_to_send(name)
+        }
 
     def measure(self, gap: Gap, before: Mapping[str, Mark]) -> None:
         """Finds out, from the heartbeats to come, what was missed in a gap that has ended."""
@@ -107,6 +109,11 @@ class Heartbeats:
         due = [one for one in self._estimates if one.is_due]
         self._estimates = [one for one in self._estimates if one not in due]
         return [(one.gap, EVENTS_A_TASK * sum(one.missed.values()) if one.missed else None) for one in due]
+
+    def cease(self, workers: Collection[str]) -> None:
+        """They were found to send no events any more."""
+        changed = {name: replace(beat, sends_events=False) for name, beat in self.workers.items() if name in workers}
+        self.workers = {**self.workers, **changed}
 
     def quiet(self) -> list[str]:
         """Workers that started tasks and sent no events of them, while others do."""

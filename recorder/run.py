@@ -21,6 +21,7 @@ from recorder.gaps import Gaps
 from recorder.housekeeping import Housekeeping
 from recorder.inbox import Inbox
 from recorder.lease import lease_of
+from recorder.names import NAME
 from recorder.retention import Keep
 from recorder.sampler import Sampler
 from recorder.store import Store
@@ -128,18 +129,19 @@ class Recording:
     def _begin(self, store: Store, cluster: Cluster, settings: Settings, where: Place) -> None:
         inbox, gaps = Inbox(), Gaps(cluster.name)
         earlier = last_state(store)
+        state = earlier[1] if earlier else None
         keep = Keep(settings.history_keep, settings.history_size_bytes)
         clock = CarefulClock(earlier[0] if earlier else now_us())
         self._writer = Writer(store, where, inbox, gaps, Housekeeping(store, keep, clock))
         if earlier is not None:
-            beat_us, state = earlier
+            beat_us = earlier[0]
             ended = [replace(gap, end_us=max(gap.start_us, beat_us)) for gap in store.open_gaps()]
             store.write(Batch(gaps=ended))
-            written_us = beat_us - round(state.lag_seconds * 1e6)  # what it had heard since went with it
+            lag_seconds = state.lag_seconds if state else 0.0  # what it had heard since then went with it
+            written_us = beat_us - round(lag_seconds * 1e6)
             gaps.resume(DOWN, Gap("recorder", written_us, None, "the recorder was not running"))
-        self._follower = Follower(
-            cluster, inbox, gaps, state.workers if earlier else {}, settings.history_hide_arguments
-        )
+        workers = state.workers if state else {}
+        self._follower = Follower(cluster, inbox, gaps, workers, tasks_heard(store), settings.history_hide_arguments)
         self._sampler = Sampler(cluster, inbox, gaps, self._follower, last_workers(store))
         self._sampler.ended = self._writer.ended
         self._writer.follower = self._follower
@@ -168,11 +170,22 @@ def last_workers(store: Store) -> Sequence[Row]:
         return ()
 
 
-def last_state(store: Store) -> tuple[int, RecorderState] | None:
-    """What the recorder before this one said last, and when; None for a history that begins."""
+def tasks_heard(store: Store) -> Sequence[str]:
+    """The names of tasks of which events came."""
+    rows = store.database.query(f"SELECT text FROM names WHERE kind = {NAME}")
+    return [text for (text,) in rows]
+
+
+def last_state(store: Store) -> tuple[int, RecorderState | None] | None:
+    """When the recorder before this one said something last, and what, if that can be read; None for a history that
+    begins.
+    """
     rows = store.database.query("SELECT measured_us, body FROM latest WHERE kind = 'recorder'")
-    try:
-        return next(((at_us, RecorderState.from_json(body)) for at_us, body in rows if at_us and body), None)
-    except (ValueError, TypeError, AttributeError):
-        log.warning("what the recorder before said cannot be read; missed tasks are not estimated")
-        return None
+    for at_us, body in rows:
+        if at_us:
+            try:
+                return at_us, RecorderState.from_json(body)
+            except (ValueError, TypeError, AttributeError):
+                log.warning("what the recorder before said cannot be read; missed tasks are not estimated")
+                return at_us, None
+    return None

@@ -30,6 +30,7 @@ from recorder.batch import Latest, Sample
 from recorder.follow import Follower
 from recorder.gaps import Gaps
 from recorder.inbox import Inbox
+from recorder.senders import Round, present
 
 T = TypeVar("T")
 
@@ -60,6 +61,7 @@ class Sampler:
         self._accepted = Accepted()
         self._visibility = Visibility(cluster.broker)
         self._flow = QueueFlow()
+        self._read_at = 0.0  # queues
         self.workers = Poller("Celery", self._ask_workers, EVERY_SECONDS, self._keep_workers)
         self.queues = Poller("Broker", self._read_queues, EVERY_SECONDS, self._keep_queues)
         self.ended: Callable[[], Mapping[str, int]] = dict  # messages each queue was rid of, see QueueFlow.judged
@@ -85,6 +87,7 @@ class Sampler:
 
     def _ask_workers(self) -> WorkersReading:
         beats, now = self._follower.heartbeats.processes, datetime.now(UTC)
+        began = time.monotonic()
         snapshot = self._inspector.snapshot(
             (*SAMPLED, "conf") if self._visibility.is_due else SAMPLED,
             expected=self._presence.expected,
@@ -99,6 +102,7 @@ class Sampler:
         self._ask_for_limits()
         rows, notes = self._presence.rows(at), notes_of(snapshot) + twin_notes(facts)
         self._samples = worker_samples(bucket(at), rows) + self._accepted.samples(bucket(at), taken)
+        self._follower.round = Round(accepted_by(facts), present(rows), began)
         return WorkersReading(rows, len(facts), notes)
 
     def _ask_for_limits(self) -> None:
@@ -129,7 +133,14 @@ class Sampler:
 
     def _read_queues(self) -> DepthReading:
         reading = self._reader.depths(self._presence.queues, deadline_seconds=DEADLINE_SECONDS)
-        return self._flow.judged(self._visibility.judged(reading), self.ended())
+        return self._flow.judged(self._visibility.judged(reading), self._heard_to_end())
+
+    def _heard_to_end(self) -> Mapping[str, int] | None:
+        """None: some may have ended unheard since the last reading."""
+        last_read_at, self._read_at = self._read_at, time.monotonic()
+        if not self._follower.hears or self._gaps.whole_since("events") > last_read_at:
+            return None
+        return self.ended()
 
     def _keep_workers(self, reading: Reading[WorkersReading]) -> None:
         samples = [] if reading.failure else self._samples
@@ -191,6 +202,15 @@ class Accepted:
 def bucket(at: datetime) -> int:
     """The finest bucket of time that `at` is in."""
     return int(at.timestamp()) // SAMPLE_LEVELS[0] * SAMPLE_LEVELS[0]
+
+
+def accepted_by(facts: Sequence[WorkerFacts]) -> dict[str, Counter[str]]:
+    """Tasks since they began by worker and name, of workers that told."""
+    accepted: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for one in facts:
+        if one.processed is not None:
+            accepted[one.worker].update(one.totals)
+    return accepted
 
 
 def worker_samples(at: int, rows: Sequence[Row]) -> list[Sample]:

@@ -35,7 +35,7 @@ def after_a_gap(heartbeats: Heartbeats, *beats: WorkerEvent) -> list[tuple[Gap, 
 
 def test_what_a_worker_did_beyond_what_was_heard_of_it_was_missed() -> None:
     heartbeats = Heartbeats({})
-    heartbeats.absorb(started("a", 4), [beat("a", 10), beat("b", 5)])
+    heartbeats.absorb([*started("a", 4), *started("b")], [beat("a", 10), beat("b", 5)])
     before = heartbeats.marks()
     heartbeats.absorb(started("a", 1), [])  # heard before the gap, told of in a heartbeat after it
     heartbeats.measure(GAP, before)
@@ -49,15 +49,24 @@ def test_what_a_worker_did_beyond_what_was_heard_of_it_was_missed() -> None:
 
 def test_a_worker_that_began_anew_has_done_what_it_counts_since() -> None:
     heartbeats = Heartbeats({})
-    heartbeats.absorb([], [beat("a", 1_000)])
+    heartbeats.absorb(started("a"), [beat("a", 1_000)])
 
     assert after_a_gap(heartbeats, beat("a", 7)) == [(GAP, EVENTS_A_TASK * 7)]
+
+
+def test_of_workers_that_send_no_events_none_are_missed() -> None:
+    heartbeats = Heartbeats({"mute": Heartbeat(NOW_US, processed=10)})
+    assert after_a_gap(heartbeats, beat("mute", 1_010)) == [(GAP, None)]
+    heartbeats.absorb([*started("a"), *started("ceased")], [beat("a", 5), beat("ceased", 5)])
+    heartbeats.cease(["ceased"])
+
+    assert after_a_gap(heartbeats, beat("a", 7), beat("ceased", 99), beat("mute", 2_010)) == [(GAP, EVENTS_A_TASK * 2)]
 
 
 def test_a_gap_of_which_no_worker_tells_is_unknown_and_not_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder.heartbeats, "ESTIMATE_SECONDS", 0.0)
     heartbeats = Heartbeats({})
-    heartbeats.absorb([], [beat("a", 10)])
+    heartbeats.absorb(started("a"), [beat("a", 10)])
 
     assert after_a_gap(heartbeats) == [(GAP, None)]
 
@@ -67,7 +76,7 @@ def test_before_any_worker_was_heard_what_was_missed_is_unknown() -> None:
 
 
 def test_of_two_that_end_together_each_is_measured_from_its_own_beginning() -> None:
-    heartbeats = Heartbeats({"a": Heartbeat(NOW_US, processed=10)})
+    heartbeats = Heartbeats({"a": Heartbeat(NOW_US, processed=10, sends_events=True)})
     first = heartbeats.marks()
     heartbeats.absorb([], [beat("a", 14)])
     heartbeats.measure(GAP, first)
@@ -100,6 +109,9 @@ def test_with_true_counters_the_estimate_is_exact(
         return missed
 
     do(before)
+    heartbeats.absorb([], [beat("a", processed)])
+    heartbeats.absorb(started("a"), [])  # it sends events
+    processed += 1
     heartbeats.absorb([], [beat("a", processed)])
     marks = heartbeats.marks()
     missed = do([(done, heard, False) for done, heard, _ in during])
@@ -140,7 +152,7 @@ def test_those_not_heard_for_a_day_are_forgotten_and_there_are_never_too_many(mo
     monkeypatch.setattr(recorder.heartbeats, "MOST_WORKERS", 3)
     heartbeats = Heartbeats({"old": Heartbeat(NOW_US - FORGET_US)})
     for number in range(10):
-        heartbeats.absorb([], [beat(f"w{number}", number, NOW_US + number)])
+        heartbeats.absorb(started(f"w{number}"), [beat(f"w{number}", number, NOW_US + number)])
 
     assert set(heartbeats.workers) == {"w7", "w8", "w9"}
     assert set(heartbeats.marks()) == {"w7", "w8", "w9"}

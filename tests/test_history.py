@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from data_sources.history.reader import HistoryReader, LatestRow
 from data_sources.history.rows import ONE_TASK_COLUMNS, TASK_COLUMNS
 from data_sources.query import SIGNALS, History
 from data_sources.schema import rollups
-from data_sources.scope import EPOCH
+from data_sources.scope import EPOCH, Window
 from data_sources.task_query import SORTS, Facets, Family, Task, TaskFilter, Tasks
 from tests.past import SECOND, START, Past, scope, sqlite_past, window
 
@@ -268,6 +269,89 @@ def test_without_task_events_throughput_is_what_workers_accepted_and_failures_ar
     assert failures.frame.empty
     assert [note.kind for note in failures.notes] == ["absent"]
     assert series_answer(reader, History("throughput", "queue"), asked).frame.empty
+
+
+def put_accepted(past: Past, times: Iterable[int]) -> None:
+    """Two of shop.mail a second, accepted by one worker."""
+    for id, label, name in ((1, "name", "shop.mail"), (2, "", "")):
+        past.put("series", {"id": id, "measure": "accepted", "label": label, "text": name})
+        for at in times:
+            past.sample(10, at, {id: 20.0})
+
+
+def per_minute(reader: HistoryReader, query: History, asked: Window) -> dict[int, float]:
+    """The values of shop.mail, or of all, by the second since START."""
+    frame = series_answer(reader, query, asked).frame
+    if query.by:
+        frame = frame[frame[query.by] == "shop.mail"]
+    seconds = (frame["time"] - EPOCH) // timedelta(seconds=1) - START
+    return dict(zip(seconds, frame["value"].round(6), strict=True))
+
+
+@pytest.mark.parametrize("by", ["", "name"])
+def test_where_events_stopped_throughput_is_what_workers_accepted_and_says_so(
+    past: Past, reader: HistoryReader, by: str
+) -> None:
+    tasks = [{"seq": seq, "last": 30 + 60 * seq, "name": "shop.mail"} for seq in range(20) if not 5 <= seq < 15]
+    past.add([*tasks, {"seq": 99, "last": 10}])  # one of no name
+    reason = "w1@shop sends no events of tasks"
+    gap = {"source": "events", "start_us": (START + 300) * SECOND, "end_us": (START + 900) * SECOND, "reason": reason}
+    past.put("gaps", gap)
+    put_accepted(past, range(0, 1200, 10))
+    asked = window(60, 1200, 60)
+
+    answer = series_answer(reader, History("throughput", by), asked)
+
+    once = round(1 / 60, 6)
+    expected = {at: 2.0 if 300 < at <= 900 else once for at in range(60, 1201, 60)}
+    if not by:
+        expected[60] = round(2 / 60, 6)
+    assert per_minute(reader, History("throughput", by), asked) == expected
+    assert answer.frame["time"].is_monotonic_increasing or by
+    assert [(note.kind, note.text) for note in answer.notes] == [
+        ("info", "Where no task events came, accepted by workers, not finished: from the differences of their totals"),
+        ("gap", f"No task events recorded: {reason}"),
+    ]
+    labels = {"time": "datetime64[ms, UTC]", **({by: "category"} if by else {}), "value": "float64"}
+    assert answer.frame.dtypes.astype(str).to_dict() == labels
+    assert not by or answer.frame[by].isna().sum() == 10  # those points at which events were heard
+    for name in ("failures", "throughput"):
+        known = series_answer(reader, History(name, "queue"), asked)
+        times = set(((known.frame["time"] - EPOCH) // timedelta(seconds=1) - START).tolist())
+        assert times <= {at for at in range(60, 1201, 60) if not 300 < at <= 900}
+        assert [note.kind for note in known.notes] == ["gap"]
+
+
+def test_before_workers_began_to_send_events_throughput_is_what_they_accepted(
+    past: Past, reader: HistoryReader
+) -> None:
+    past.add([{"seq": seq, "last": 630 + 60 * seq, "name": "shop.mail"} for seq in range(10)])
+    put_accepted(past, range(0, 1200, 10))
+    asked = window(60, 1200, 60)
+
+    values = per_minute(reader, History("throughput"), asked)
+    failures = series_answer(reader, History("failures"), asked)
+
+    assert values == {at: 2.0 if at <= 600 else round(1 / 60, 6) for at in range(60, 1201, 60)} | {660: values[660]}
+    assert failures.frame["time"].min() >= EPOCH + timedelta(seconds=START + 660)
+    assert [note.text for note in failures.notes] == ["No task events recorded: until then workers sent none"]
+
+
+def test_a_task_that_takes_long_has_not_ended_where_it_was_accepted(past: Past, reader: HistoryReader) -> None:
+    long = {"last": 3000, "received_us": (START + 300) * SECOND, "started_us": (START + 300) * SECOND}
+    past.add([{"seq": 1, "last": 130, "name": "shop.mail"}, {"seq": 2, "name": "shop.mail", **long}])
+    put_accepted(past, [300])
+
+    values = per_minute(reader, History("throughput"), window(120, 2400, 60))
+
+    assert values == dict.fromkeys(range(120, 2401, 60), 0.0) | {180: round(1 / 60, 6)}
+
+
+def test_what_clients_tell_is_not_what_workers_did(past: Past, reader: HistoryReader) -> None:
+    past.add([{"seq": seq, "last": 60 * seq, "state": "PENDING", "name": "shop.mail"} for seq in range(20)])
+    put_accepted(past, range(0, 1200, 10))
+
+    assert set(per_minute(reader, History("throughput"), window(300, 1200, 60)).values()) == {2.0}
 
 
 def test_how_much_there_is_to_read_is_seen_though_it_is_quiet_at_the_end(past: Past, reader: HistoryReader) -> None:

@@ -108,7 +108,7 @@ def test_tls_will_do(tmp_path: Path) -> None:
             assert len(read_all(stream, 300)) == 300
 
 
-def test_a_sentinel_leads_to_the_primary(tmp_path: Path) -> None:
+def test_a_sentinel_leads_to_the_primary_and_what_is_published_twice_is_heard_once(tmp_path: Path) -> None:
     port = free_port()
     with Redis(tmp_path / "primary") as server:
         (tmp_path / "sentinel.conf").write_text(f"sentinel monitor shop 127.0.0.1 {server.port} 1\n")
@@ -120,6 +120,12 @@ def test_a_sentinel_leads_to_the_primary(tmp_path: Path) -> None:
                 with listening(url, transport_options={"master_name": "shop"}) as stream:
                     publish(server.url, "worker-online")
                     assert hear_until(stream, lambda heard: bool(heard.workers)).poisoned == 0
+                both = {"master_name": "shop", "sentinel_fanout_compat": True}
+                with listening(url, transport_options=both) as stream:
+                    publish(url, "task-started", "task-started", "worker-online", **both)
+                    publish(server.url, "task-started", "worker-offline")  # by one that knows nothing of it
+                    heard = hear_until(stream, lambda heard: "offline" in {beat.kind for beat in heard.workers})
+                    assert (len(heard.tasks), len(heard.workers)) == (3, 2)
             finally:
                 sentinel.terminate()
 

@@ -30,7 +30,7 @@ class Past:
     at: datetime
     ready: Mapping[str, int | None]
     depth: Mapping[str, int | None]
-    ended: Mapping[str, int]
+    ended: Mapping[str, int] | None
 
 
 class QueueFlow:
@@ -39,10 +39,13 @@ class QueueFlow:
     def __init__(self) -> None:
         self._past: deque[Past] = deque()
 
-    def judged(self, reading: DepthReading, ended: Mapping[str, int]) -> DepthReading:
+    def judged(self, reading: DepthReading, ended: Mapping[str, int] | None) -> DepthReading:
         """`reading` with its flow. `ended` counts the tasks of each queue that ended since the recorder began; of a
-        queue that is not in it no events came, so that what comes out of it is not known.
+        queue that is not in it no events came, so that what comes out of it is not known. None: since the last reading
+        some may have ended unheard, so that earlier counts cannot be compared with later ones.
         """
+        if ended is None:
+            self._past = deque(replace(one, ended=None) for one in self._past)
         now = snapshot(reading, ended)
         if self._past and not 0 <= (now.at - self._past[-1].at).total_seconds() <= 4 * EVERY_SECONDS:
             self._past.clear()  # the clock was set, or nothing was known for a while
@@ -75,13 +78,22 @@ def flow(row: Row, readings: Sequence[Past]) -> dict[str, Any]:
         "grows": None if growth is None else growth >= GROWS and rises(ready),
         "falls": None if growth is None else growth <= -GROWS and falls(ready),
     }
-    if row["out_rate"] is None and name in readings[-1].ended:
-        out = slope(readings, [one.ended.get(name, 0) for one in readings])
+    out = None if row["out_rate"] is not None else ended_a_second(name, readings)
+    if out is not None:
         more = slope(readings, [one.depth.get(name) for one in readings])
         more = growth if more is None else more
         told["out_rate"] = out
-        told["in_rate"] = None if out is None or more is None else max(0.0, out + more)
+        told["in_rate"] = None if more is None else max(0.0, out + more)
     return told
+
+
+def ended_a_second(queue: str, readings: Sequence[Past]) -> float | None:
+    """As far back as all was heard; None where that is not long enough."""
+    heard = [(one.at, one.ended) for one in readings if one.ended is not None]
+    if not heard or heard[-1][0] != readings[-1].at or queue not in heard[-1][1]:
+        return None
+    seconds = (heard[-1][0] - heard[0][0]).total_seconds()
+    return (heard[-1][1][queue] - heard[0][1].get(queue, 0)) / seconds if seconds >= LEAST_SECONDS else None
 
 
 def slope(readings: Sequence[Past], values: Sequence[int | None]) -> float | None:

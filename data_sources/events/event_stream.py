@@ -16,7 +16,14 @@ class Message(NamedTuple):
 
 
 class EventStream(Protocol):
-    """One thread at a time reads; `close` may come from another. Events that nobody listens for are lost."""
+    """One thread at a time reads; `close` may come from another. Events that nobody listens for are lost.
+
+    `read_until`: all that was published by then has been read, on the monotonic clock. `overdue`: what was read last
+    had been left with the broker for longer than it keeps it, so that some of it is missed, without an error.
+    """
+
+    read_until: float
+    overdue: bool
 
     def connect(self, deadline_seconds: float) -> None:
         """Returns when the broker confirmed that we listen. Raises SourceUnreachable or QueryRejected.

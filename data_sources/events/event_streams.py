@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from data_sources.brokers.broker_errors import SOURCE
 from data_sources.config import Broker
 from data_sources.errors import QueryRejected
@@ -13,7 +15,10 @@ from data_sources.events.redis_events import RedisEvents
 class NoEvents:
     """A transport whose events cannot be followed, which it says whenever it is asked."""
 
+    overdue = False
+
     def __init__(self, broker: Broker) -> None:
+        self.read_until = time.monotonic()
         self._refusal = QueryRejected(
             SOURCE,
             f"events cannot be followed on the transport {broker.transport}",

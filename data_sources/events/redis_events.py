@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import ssl
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -28,13 +29,17 @@ READ_BYTES = 2**18
 MOST_BYTES = 2**22  # in one reading
 GATHER_SECONDS = 0.3  # after the first message: to be woken for each costs more than to decode it
 SILENCE_SECONDS = 10.0  # then it is asked whether it is there; a Redis that vanished says nothing, for ever
+MOST_TAGS = 10_000  # the second of a message follows the first
 NO_ENVELOPE = "not in an envelope of kombu's"
 
 
 class RedisEvents:
     """A subscription to all events. The connection is made exactly as Celery would make it."""
 
+    overdue = False  # it drops the connection of who reads too slowly
+
     def __init__(self, broker: Broker) -> None:
+        self.read_until = time.monotonic()
         self._broker = broker
         self._kombu: Any = None
         self._connection: Any = None
@@ -42,6 +47,8 @@ class RedisEvents:
         self._parser = PushParser()
         self._heard_at = 0.0
         self._asked = False
+        self._twice = False  # whether each message is published on two channels
+        self._tags: dict[str, None] = {}  # of the last messages, in order
 
     def connect(self, deadline_seconds: float) -> None:
         """Subscribes and waits until Redis confirms it. Raises SourceUnreachable or QueryRejected."""
@@ -53,6 +60,7 @@ class RedisEvents:
             self._socket = self._connection._sock
             self._parser = PushParser()
             patterns = topics(channel, self._broker.event_exchange)
+            self._twice = len(patterns) > 1
             self._connection.send_command("PSUBSCRIBE", *patterns)
             self._heard_at, self._asked = time.monotonic(), False
             ends = time.monotonic() + deadline_seconds
@@ -60,6 +68,7 @@ class RedisEvents:
                 left = ends - time.monotonic()
                 if left <= 0 or not self._receive(left):
                     raise RedisTimeoutError("the subscription was not confirmed")
+            self.read_until = time.monotonic()
 
     def read(self, timeout_seconds: float) -> list[Message]:
         """See EventStream."""
@@ -73,7 +82,8 @@ class RedisEvents:
                     while taken < MOST_BYTES and (received := self._receive(0)):
                         taken += received
             self._mind_silence()
-            return [unwrap(payload) for payload in self._parser.take()]
+            payloads = self._parser.take()
+            return [unwrap(payload) for payload in (self._once(payloads) if self._twice else payloads)]
 
     def close(self) -> None:
         """See EventStream."""
@@ -85,12 +95,25 @@ class RedisEvents:
             with suppress(*FOREIGN):
                 kombu.collect()
 
+    def _once(self, payloads: Iterable[bytes | int]) -> Iterator[bytes | int]:
+        """The first of what came twice. What has no tag cannot be told apart; it is no event of kombu's."""
+        for payload in payloads:
+            tag = tag_of(payload)
+            if tag is None or tag not in self._tags:
+                yield payload
+            if tag is not None:
+                self._tags[tag] = None
+                if len(self._tags) > MOST_TAGS:
+                    del self._tags[next(iter(self._tags))]
+
     def _receive(self, timeout_seconds: float) -> int:
         """How many bytes came within that time, at most READ_BYTES."""
+        began = time.monotonic()
         self._socket.settimeout(timeout_seconds)
         try:
             data = self._socket.recv(READ_BYTES)
         except (TimeoutError, BlockingIOError, ssl.SSLWantReadError):
+            self.read_until = began
             return 0
         if not data:
             raise self._ended()
@@ -110,6 +133,7 @@ class RedisEvents:
     def _mind_silence(self) -> None:
         silence = time.monotonic() - self._heard_at
         if silence > 2 * SILENCE_SECONDS:
+            self.read_until = self._heard_at
             raise RedisTimeoutError("silent")
         if silence > SILENCE_SECONDS and not self._asked:
             self._socket.settimeout(SILENCE_SECONDS)
@@ -120,11 +144,30 @@ class RedisEvents:
 def topics(channel: Any, exchange: str) -> list[bytes]:
     """The patterns of the channels on which `exchange` publishes, as kombu's own channel names them.
 
-    Two with `sentinel_fanout_compat`: what is published twice is heard twice.
+    Two with `sentinel_fanout_compat`, by which workers publish each event twice.
     """
     rest = b"/*" if channel.fanout_patterns else b""
     names = [channel.global_keyprefix + topic for topic in channel._get_publish_topics(exchange, "")]
     return [re.sub(rb"([\\*?\[\]])", rb"\\\1", name.encode(errors="surrogatepass")) + rest for name in names]
+
+
+class Tag(msgspec.Struct):
+    delivery_tag: str
+
+
+class Tagged(msgspec.Struct):
+    properties: Tag
+
+
+read_tagged = msgspec.json.Decoder(Tagged).decode
+
+
+def tag_of(payload: bytes | int) -> str | None:
+    """What kombu tells a message by, published once or twice."""
+    try:
+        return None if isinstance(payload, int) else read_tagged(payload).properties.delivery_tag
+    except (ValueError, RecursionError):
+        return None
 
 
 class Base64(msgspec.Struct):

@@ -45,11 +45,16 @@ def read_gaps(connection: Connection, start: int, end: int, sources: Sequence[st
     return tuple(notes)
 
 
-def covered(connection: Connection, edges: npt.NDArray[np.int64], sources: Sequence[str]) -> npt.NDArray[np.float64]:
-    """For each two of `edges` (microseconds, ascending) how many seconds between them the recorder heard `sources`."""
+def covered(
+    connection: Connection, edges: npt.NDArray[np.int64], sources: Sequence[str], since: int = 0
+) -> npt.NDArray[np.float64]:
+    """For each two of `edges` (microseconds, ascending) how many seconds between them the recorder heard `sources`;
+    none before `since`.
+    """
     began, alive = began_us(connection), alive_us(connection)
     if began is None or alive is None or alive <= began:
         return np.zeros(len(edges) - 1)
+    began = max(began, since)
     query = select(gaps.c.start_us, gaps.c.end_us).where(
         gaps.c.source.in_(sources), *overlapping(int(edges[0]), int(edges[-1]))
     )

@@ -7,27 +7,28 @@ bucket. Workers and queues were sampled: a point tells of the last sample.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection
 
 from data_sources.errors import BadParameter
 from data_sources.history.counts import Whole
 from data_sources.history.filter import ids_of
 from data_sources.history.gaps import covered, read_gaps
 from data_sources.history.grid import Grid, plan_grid
+from data_sources.history.heard import events_recorded, mute_note, mute_until
 from data_sources.history.quantiles import Line, read_quantiles
 from data_sources.history.rollups import APART, ended, stretches
 from data_sources.history.rows import name_texts
 from data_sources.history.sampled import SERIES, read_samples
 from data_sources.microseconds import SECOND_US, microseconds
 from data_sources.note import Note
-from data_sources.range_frame import empty_frame, tidy_frame
-from data_sources.schema import STATES, rollups, sketches, tasks
+from data_sources.range_frame import as_times, empty_frame, tidy_frame
+from data_sources.schema import STATES, rollups, sketches
 from data_sources.scope import Window
 
 ROLLUPS = 1_000_000  # read for one chart: about a third of a second
@@ -38,6 +39,9 @@ MEASURED = {f"{of}_p{percent}": (of, percent / 100) for of in ("wait", "runtime"
 SAMPLED = {"depth": "queues", "unacked": "queues", "busy_slots": "workers", "slots": "workers"}  # -> who tells
 
 ACCEPTED = Note("Accepted by workers, not finished: from the differences of their totals")
+PARTLY_ACCEPTED = Note(
+    "Where no task events came, accepted by workers, not finished: from the differences of their totals"
+)
 NO_EVENTS = Note("No task events were recorded in this time; workers send them with -E", "absent")
 
 
@@ -64,18 +68,42 @@ def read_series(connection: Connection, name: str, by: str, window: Window, of: 
 
 
 def counted(connection: Connection, name: str, by: str, window: Window, of: Collection[str]) -> Series:
-    """Tasks a second. Unknown, and not 0, where the recorder heard less than half of the time a point tells of."""
+    """Tasks a second. Unknown, and not 0, where the recorder heard less than half of the time a point tells of; there
+    what workers accepted stands for throughput.
+    """
     if not events_recorded(connection, window):
         return without_events(connection, name, by, window, of)
     grid = plan_grid(connection, window, rollups, ROLLUPS)
     edges = np.arange(grid.first, grid.last + 1, grid.level) * SECOND_US
-    heard = over(grid, covered(connection, edges, ("events", "recorder")))
+    mute = mute_until(connection, window)
+    heard = over(grid, covered(connection, edges, ("events", "recorder"), since=mute or 0))
     known = heard >= grid.width / 2
     lines = {
         id: (np.flatnonzero(known), count[known] / heard[known])
         for id, count in task_counts(connection, grid, by, COUNTED[name], of).items()
     }
-    return split(connection, lines, grid, by, "1/s", gaps_in(connection, window, "events"))
+    series = split(connection, lines, grid, by, "1/s", gaps_in(connection, window, "events"))
+    if name != "throughput" or by == "queue":
+        return replace(series, notes=mute_note(mute) + series.notes)
+    sampled = over(grid, covered(connection, edges, ("workers", "recorder"))) >= grid.width / 2
+    return filled(connection, series, by, window, of, grid.moments[~known & sampled])
+
+
+def filled(
+    connection: Connection, series: Series, by: str, window: Window, of: Collection[str], unheard: Whole
+) -> Series:
+    """With what workers accepted at the moments (microseconds) before which no events were heard."""
+    if not len(unheard):
+        return series
+    accepted, cut = read_samples(connection, "accepted", by, window, of)
+    accepted = accepted[accepted["time"].isin(as_times(unheard // 1000))]
+    if accepted.empty:
+        return series
+    rows = pd.concat([series.frame, accepted], ignore_index=True)
+    if by:
+        rows[by] = pd.Categorical(pd.concat([series.frame[by].astype("str"), accepted[by].astype("str")]))
+    rows = rows.sort_values([by, "time"] if by else "time", kind="stable", ignore_index=True)
+    return replace(series, frame=rows, notes=(PARTLY_ACCEPTED, *cut, *series.notes))
 
 
 def task_counts(
@@ -104,9 +132,10 @@ def measured(connection: Connection, name: str, by: str, window: Window, of: Col
         return Series(empty_frame((by,) if by else ()), "s", (NO_EVENTS, *gaps_in(connection, window, "events")))
     grid = plan_grid(connection, window, sketches, SKETCHES)
     lines = read_quantiles(connection, grid, *MEASURED[name], by)
+    notes = mute_note(mute_until(connection, window)) + gaps_in(connection, window, "events")
     if of:
         lines = {id: lines[id] for id in ids_of(connection, by, of) if id in lines}
-    return split(connection, lines, grid, by, "s", gaps_in(connection, window, "events"))
+    return split(connection, lines, grid, by, "s", notes)
 
 
 def without_events(connection: Connection, name: str, by: str, window: Window, of: Collection[str]) -> Series:
@@ -117,20 +146,6 @@ def without_events(connection: Connection, name: str, by: str, window: Window, o
         frame, cut = read_samples(connection, "accepted", by, window, of)
         notes = (ACCEPTED, *cut) if len(frame) else notes
     return Series(frame, "1/s", notes + gaps_in(connection, window, "workers"))
-
-
-def events_recorded(connection: Connection, window: Window) -> bool:
-    """Whether a task did something in `window`, as far as events tell, or in it nothing was accepted either."""
-    start, end = microseconds(window.start), microseconds(window.end)
-    found = exists().where(tasks.c.last_us >= start, tasks.c.last_us < end + SECOND_US)
-    rolled = exists().where(
-        rollups.c.level == 3600, rollups.c.at > start // SECOND_US - 3600, rollups.c.at <= end // SECOND_US
-    )
-    if connection.execute(select(found | rolled)).scalar():
-        return True
-    accepted, _ = read_samples(connection, "accepted", "", window)
-    ever = connection.execute(select(exists().select_from(tasks))).scalar()
-    return bool(ever) and not (accepted["value"] > 0).any()
 
 
 def over(grid: Grid, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

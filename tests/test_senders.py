@@ -1,0 +1,219 @@
+"""A worker that ceases to send events is found by what it says that it accepted; one that never sent any is no gap."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+import recorder.sampler
+from data_sources.config import Broker, Secret
+from data_sources.events.celery_events import TaskEvent
+from data_sources.history.answers import series_answer
+from data_sources.history.place import SqlitePlace
+from data_sources.history.reader import HistoryReader
+from data_sources.microseconds import moment
+from data_sources.query import History
+from data_sources.scope import Window, floor_time
+from data_sources.workers.celery_control import give
+from data_sources.workers.orders import EnableEvents
+from demo.servers import Redis, celery_worker, wait_until
+from recorder.senders import Round, Senders
+from tests.test_recorder_faults import ROOT, Past
+
+MAIL, POLL = "shop.mail", "shop.poll"
+
+
+class Rounds:
+    """Of workers that run MAIL, five seconds apart; `at` is the last one's time."""
+
+    def __init__(self, sends: Collection[str] = (), names: Collection[str] = (MAIL,)) -> None:
+        self.senders = Senders(sends, names)
+        self.accepted: dict[str, dict[str, int]] = {}
+        self.times = itertools.count(self.senders._listens_since + 1, 5)
+        self.at = 0.0
+
+    def run(self, worker: str, count: int = 5, name: str = MAIL, events: bool = False) -> None:
+        own = self.accepted.setdefault(worker, {})
+        own[name] = own.get(name, 0) + count
+        if events:
+            self.senders.hear([TaskEvent("received", f"{worker}-{n}", 1, worker, name=name) for n in range(count)])
+
+    def ask(self) -> str | None:
+        """What the gap's reason is after a round."""
+        self.at = next(self.times)
+        accepted = {worker: dict(counts) for worker, counts in self.accepted.items()}
+        self.senders.judge(Round(accepted, frozenset(accepted), self.at))
+        return self.senders.gap[0] if self.senders.gap else None
+
+
+@pytest.fixture
+def rounds() -> Rounds:
+    return Rounds()
+
+
+def test_who_sent_events_and_ceases_is_a_gap_from_when_all_was_heard_until_it_is_heard_again(rounds: Rounds) -> None:
+    rounds.run("a", events=True)
+    rounds.run("b", events=True)
+    assert rounds.ask() is None
+    heard_at = rounds.at
+    for reason in (None, "a sends no events of tasks; workers send them with -E"):
+        rounds.run("a")
+        rounds.run("b", events=True)
+        assert rounds.ask() == reason
+    assert rounds.senders.gap
+    assert rounds.senders.gap[1] == heard_at
+
+    rounds.run("a", 1, events=True)
+
+    assert rounds.senders.gap is None
+    assert rounds.ask() is None
+
+
+def test_events_that_come_a_round_after_the_answer_are_no_silence(rounds: Rounds) -> None:
+    for _ in range(5):
+        rounds.run("a")
+        rounds.ask()
+        rounds.senders.hear([TaskEvent("started", "late", 1, "a")])
+        assert rounds.ask() is None
+
+
+def test_a_few_tasks_of_which_nothing_is_heard_yet_are_no_silence(rounds: Rounds) -> None:
+    rounds.run("a", 1, events=True)
+    rounds.ask()
+    rounds.run("a", 2)
+    assert [rounds.ask() for _ in range(5)] == [None] * 5
+
+
+def test_where_nobody_ever_sent_events_there_is_no_gap() -> None:
+    rounds = Rounds(names=())
+    for _ in range(5):
+        rounds.run("a")
+        assert rounds.ask() is None
+
+
+def test_who_never_sent_any_is_no_gap_beside_one_that_does_and_idles() -> None:
+    rounds = Rounds(sends=["loud"])
+    rounds.run("loud", 0)
+    for _ in range(5):
+        rounds.run("mute")
+        assert rounds.ask() is None
+
+
+def test_a_deploy_of_workers_with_other_names_and_without_events_is_a_gap(rounds: Rounds) -> None:
+    rounds.run("old", events=True)
+    rounds.ask()
+    del rounds.accepted["old"]
+    heard = [(rounds.run("new"), rounds.ask())[1] for _ in range(3)]
+    assert heard == [None, None, "new sends no events of tasks; workers send them with -E"]
+
+
+def test_a_deploy_that_keeps_its_name_is_a_gap_too(rounds: Rounds) -> None:
+    rounds.run("a", 50, events=True)
+    rounds.ask()
+    heard_at = rounds.at
+    rounds.accepted["a"] = {}
+    heard = [(rounds.run("a"), rounds.ask())[1] is not None for _ in range(3)]
+    assert heard == [False, False, True]
+    assert rounds.senders.gap
+    assert rounds.senders.gap[1] == heard_at
+
+
+def test_tasks_that_send_no_events_of_their_own_accord_are_no_silence(rounds: Rounds) -> None:
+    """`send_events = False` of a task, in a worker with -E."""
+    rounds.run("a", events=True)
+    for _ in range(5):
+        rounds.run("a", 100, POLL)
+        assert rounds.ask() is None
+
+
+def test_what_was_accepted_while_nobody_listened_is_no_silence(rounds: Rounds) -> None:
+    rounds.run("a", events=True)
+    rounds.ask()
+    rounds.run("a")
+    rounds.ask()
+    rounds.senders.listen()
+    rounds.times = itertools.count(rounds.senders._listens_since + 1, 5)
+    rounds.run("a")
+    assert [rounds.ask() for _ in range(5)] == [None] * 5
+
+
+def test_the_gap_ends_when_who_made_it_is_gone(rounds: Rounds) -> None:
+    rounds.run("a", events=True)
+    reasons = [(rounds.ask(), rounds.run("a"))[0] for _ in range(4)]
+    assert reasons[-1]
+    del rounds.accepted["a"]
+    assert rounds.ask() is None
+
+
+# ---- Real workers
+
+
+@contextmanager
+def sending(app: Celery) -> Iterator[None]:
+    """Five quick tasks a second, all the while."""
+    ending = threading.Event()
+
+    def send() -> None:
+        while not ending.wait(0.2):
+            app.send_task("shop.refresh_token")
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
+def test_while_a_worker_sends_no_events_throughput_is_what_it_accepted(
+    redis_server: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder.sampler, "EVERY_SECONDS", 1.0)
+    env = {"CELERY_BROKER_URL": redis_server.url, "PYTHONPATH": str(ROOT)}
+    past = Past(redis_server.url, Secret(f"sqlite://{tmp_path}/history"))
+    assert isinstance(past.place, SqlitePlace)
+    with (
+        celery_worker("tests.celery_app", "w1@shop", tmp_path, ["-P", "prefork", "-c", "1"], env, ROOT),
+        Celery(broker=redis_server.url, set_as_current=False) as app,
+        past.recorded_here(),
+        sending(app),
+    ):
+        wait_until(lambda: "w1@shop" in (((state := past.state()) and state.workers) or {}), "the worker")
+        give(Broker.from_url(redis_server.url), EnableEvents(), ["w1@shop"], 10)
+        wait_until(lambda: bool(past.succeeded()), "tasks")
+        assert past.gaps("events") == []
+
+        app.control.disable_events()
+        wait_until(lambda: bool(past.gaps("events")), "the gap")
+        heard = len(past.succeeded())
+        ((start_us, end_us, reason, missed),) = past.gaps("events")
+        assert (end_us, missed) == (None, None)
+        assert reason == "w1@shop sends no events of tasks; workers send them with -E"
+        state = past.state()
+        assert state
+        assert not state.workers["w1@shop"].sends_events
+
+        reader, since = HistoryReader(past.place), moment(start_us)
+
+        def silent_points() -> list[float]:
+            end = floor_time(datetime.now(UTC), timedelta(seconds=10))
+            window = Window(end - timedelta(seconds=120), end, timedelta(seconds=10))
+            frame = series_answer(reader, History("throughput", "name"), window).frame
+            return frame[frame["time"] > since + timedelta(seconds=10)]["value"].tolist()
+
+        wait_until(lambda: bool(silent_points()), "throughput in the gap")
+        assert min(silent_points()) > 0
+        assert len(past.succeeded()) == heard
+
+        app.control.enable_events()
+        wait_until(lambda: past.gaps("events")[0][1] is not None, "the gap's end")
+        wait_until(lambda: len(past.succeeded()) > heard, "tasks")
+        assert len(past.gaps("events")) == 1
