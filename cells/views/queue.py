@@ -89,7 +89,7 @@ def facts(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Facts:
 
 
 def oldest_unknown(ready: int | None) -> str:
-    return "nothing waits" if ready == 0 else "the broker keeps no time of publishing"
+    return "nothing waits" if ready == 0 else "not looked at, or the broker keeps no time of publishing"
 
 
 def consumers(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:

@@ -30,7 +30,7 @@ OLDEST = Column(
     "oldest",
     "seconds",
     "How long the first message has waited; at least, where its coming was not seen",
-    "the broker keeps no time of publishing",
+    "not looked at, or the broker keeps no time of publishing",
 )
 
 FLOW = "RabbitMQ's own rates, elsewhere what ended by task events, and the growth of the queue"

@@ -81,7 +81,8 @@ class RedisBroker:
         ready, priorities = self._ready(lengths)
         self._unacked_count.refresh(self._client, unacked, self._bindings)
         names = [name.decode(errors="backslashreplace") for name in queues]
-        holding = {name: self._unacked_count.of(queue) for name, queue in zip(names, queues, strict=True)}
+        named = list(zip(names, queues, strict=True))
+        holding = {name: self._unacked_count.of(queue) for name, queue in named}
         now = measured_at.timestamp()
         rows = depth_rows(
             names,
@@ -98,6 +99,7 @@ class RedisBroker:
         notes = (
             *missing,
             *self._unacked_count.notes(),
+            *self._ages.notes({key: name for name, queue in named for key in self._keys.lists(queue)}),
             *self._refusals(queues, [held, oldest], lengths),
             *role_notes(server),
         )
