@@ -63,6 +63,12 @@ class Database(Protocol):
     def shrink(self) -> bool:
         """Gives back a piece of the free space, when there is much; False: there is not."""
 
+    def free_reserve(self) -> bool:
+        """After StoreFull: gives up room that is kept so that rows can be deleted then; False: there is none."""
+
+    def fill_reserve(self) -> bool:
+        """Keeps such room when there is plenty; True: it was not kept, and is now."""
+
     def close(self) -> None: ...
 
 

@@ -27,16 +27,21 @@ class Housekeeping:
     def __init__(self, store: Store, keep: Keep, clock: CarefulClock) -> None:
         self._keep = keep
         self._clock = clock
+        self._retention = Retention(store, keep)
         self._chores: list[tuple[Chore, Callable[[], int]]] = [
             (Rollups(store), now_us),
             (Thinning(store, keep.size_bytes), clock.now_us),
-            (Retention(store, keep), clock.now_us),
+            (self._retention, clock.now_us),
         ]
         self._due = [0.0] * len(self._chores)
 
     def of(self, store: Store) -> Housekeeping:
         """The same for another store."""
         return Housekeeping(store, self._keep, self._clock)
+
+    def make_room(self) -> None:
+        """See Retention.make_room."""
+        self._retention.make_room(self._clock.now_us())
 
     def step(self) -> None:
         """One step of each chore that is due; one with more to do is due again at once."""

@@ -138,6 +138,12 @@ class PostgresDatabase:
     def shrink(self) -> bool:
         return False  # autovacuum makes room for new rows
 
+    def free_reserve(self) -> bool:
+        return False  # the server's disk is its owner's
+
+    def fill_reserve(self) -> bool:
+        return False
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

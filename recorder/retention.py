@@ -6,6 +6,8 @@ anew, so that rows can go bit by bit, and go on going after a crash, while the s
 
 from __future__ import annotations
 
+import logging
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,9 +15,12 @@ from data_sources.microseconds import MICROSECOND, SECOND_US
 from recorder.migrations import read_meta, write_meta
 from recorder.store import MINUTE, Store
 
+log = logging.getLogger(__name__)
+
 MINUTE_US = MINUTE * SECOND_US
 CHUNK = 2_000  # rows in one transaction
 ROOM_INSIDE = "room_inside"  # in meta: the bound of a purge, and what the files took after it
+ROOM_SECONDS = 5.0  # of deleting after the disk was full; the rest goes as always
 ROOM = 0.95  # of the size is left full, so that the next purge is not due at once
 
 
@@ -34,6 +39,7 @@ class Retention:
         self._store = store
         self._database = store.database
         self._keep = keep
+        self._fits = keep.size_bytes  # less once the disk was full
         self._purging_at_bytes: int | None = None  # what the history took when a purge for its size began
 
     def step(self, now_us: int) -> bool:
@@ -45,7 +51,24 @@ class Retention:
         if horizon_us > self._store.kept_from_us:
             self._store.keep_from(horizon_us)
             return self._delete_chunk()
+        if self._database.fill_reserve():  # there is room again
+            self._fits = self._keep.size_bytes
         return self._database.shrink()
+
+    def make_room(self, now_us: int) -> None:
+        """After StoreFull: some of the oldest rows go, and no more is kept than there was room for. Raises StoreFailed.
+
+        Only when a reserve could be freed, which is there again when the disk has room: a disk that others fill costs
+        no more than once.
+        """
+        if self._database.free_reserve():
+            self._fits = int(ROOM * self._database.size_bytes())
+            log.warning(
+                "the disk is full: the history is kept within %.1f MB, where its oldest tasks go", self._fits / 1e6
+            )
+            ends = time.monotonic() + ROOM_SECONDS
+            while self.step(now_us) and time.monotonic() < ends:
+                pass
 
     def _delete_chunk(self) -> bool:
         """Some of the rows that are older than what is kept; whether there were any."""
@@ -61,7 +84,7 @@ class Retention:
         PostgreSQL's files keep their size and take new rows where old ones were. So a purge that freed little has made
         room inside, and the next is due when they grow.
         """
-        size, fits = self._database.size_bytes(), self._keep.size_bytes
+        size, fits = self._database.size_bytes(), self._fits
         if self._purging_at_bytes is not None:
             if self._purging_at_bytes - size < (self._purging_at_bytes - ROOM * fits) / 2:
                 self._remember_room(size)
@@ -77,12 +100,12 @@ class Retention:
     def _remember_room(self, size: int) -> None:
         """For the next recorder too: each would purge once more."""
         with self._database.transaction():
-            write_meta(self._database, {ROOM_INSIDE: f"{self._keep.size_bytes} {size}"})
+            write_meta(self._database, {ROOM_INSIDE: f"{self._fits} {size}"})
 
     def _room_bytes(self) -> int:
         """Up to which size the files hold room that a purge to the same bound has made."""
         bound, _, size = read_meta(self._database).get(ROOM_INSIDE, "").partition(" ")
-        return int(size) if bound == str(self._keep.size_bytes) else 0
+        return int(size) if bound == str(self._fits) else 0
 
     def _rolled_up_to_us(self, now_us: int) -> int:
         """Minutes before this are over, and their roll-ups are current."""

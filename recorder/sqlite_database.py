@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from recorder.database import (
     on_conflict,
     quoted,
 )
+from recorder.reserve import Reserve
 
 BUSY_SECONDS = 5.0
 CHECK_SECONDS = 0.5  # of looking for damage at a start: a small file is read whole, a big one begun
@@ -62,6 +63,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._reserve = Reserve(path)
         with self._translated():
             self._make_file()
             self._connection = sqlite3.connect(
@@ -174,6 +176,16 @@ class SqliteDatabase:
         with self._translated():
             self._connection.executescript(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")  # execute() frees one page
         return True
+
+    def free_reserve(self) -> bool:
+        freed = self._reserve.free()
+        if freed:
+            with suppress(StoreFailed):  # then the WAL begins anew, and has room for what is deleted
+                self.query("PRAGMA wal_checkpoint(PASSIVE)")
+        return freed
+
+    def fill_reserve(self) -> bool:
+        return self._reserve.fill(self.size_bytes())
 
     def close(self) -> None:
         self._connection.close()

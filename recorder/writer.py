@@ -19,7 +19,7 @@ from data_sources.microseconds import now_us
 from data_sources.version import VERSION
 from recorder.batch import Batch, Gap, Latest
 from recorder.counters import Counters
-from recorder.database import StoreCorrupt, StoreFailed
+from recorder.database import StoreCorrupt, StoreFailed, StoreFull
 from recorder.follow import Follower
 from recorder.gaps import Gaps
 from recorder.housekeeping import Housekeeping
@@ -39,6 +39,8 @@ HEARTBEAT_SECONDS = 1.0
 COUNTERS_SECONDS = 5.0
 FLUSH_SECONDS = 1.5  # at the end; then what is left is lost
 MOST_QUIET = 10  # workers named
+FULL = "make room there, or set HISTORY_SIZE to less than it takes"  # which log and page show behind the address
+LOST = "lost"  # what makes a gap in events: a fault of ours
 UNSAMPLED = ("workers", "queues")  # what has a gap while nothing can be written
 
 
@@ -56,7 +58,7 @@ class Writer:
         self._counters = Counters()
         self._state = RecorderState(os.getpid(), socket.gethostname(), VERSION, now_us(), place.address)
         self._events: list[TaskEvent] = []  # taken, and not written yet
-        self._lost = 0  # events
+        self._lost = self._told_lost = 0  # events; those of gaps that have ended
         self._damaged = False  # the history: a new one is due
         self._beat_at = self._counted_at = self._tasks_at = 0.0
         self._ends = float("inf")
@@ -170,6 +172,8 @@ class Writer:
     def _failed(self, error: Exception) -> None:
         """Events wait in the inbox until it can be written again."""
         what = str(error) if isinstance(error, StoreFailed) else SourceError.unexpected("History", error).what
+        if isinstance(error, StoreFull):
+            what = f"{what}; {FULL}"
         reason = f"the history could not be written: {what.removeprefix(f'{self._place.address}: ')}"  # pages show it
         if self._inbox.blocked != reason:
             log.error("%s: the history cannot be written: %s", self._place.cluster, what)
@@ -180,16 +184,28 @@ class Writer:
         if not isinstance(error, StoreFailed):  # a fault of ours: what brought it about would do so again
             log.error("%s: unexpected error while writing", self._place.cluster, exc_info=error)
             lost = self._live.due()
+            self._gaps.begin(LOST, "events", reason, self._live.lag_seconds())
             self._lost += len(self._events) + len(lost)
             self._live.written(lost)
             self._events = []
         self._damaged = self._damaged or isinstance(error, StoreCorrupt)
+        if isinstance(error, StoreFull):
+            self._make_room()
         time.sleep(0 if self.ending else RETRY_SECONDS)
+
+    def _make_room(self) -> None:
+        try:
+            self._keeping.make_room()
+        except StoreFailed as error:
+            log.error("%s: no room could be made in the history: %s", self._place.cluster, error)
 
     def _recovered(self) -> None:
         if self._inbox.blocked is not None:
             log.info("%s: the history can be written again", self._place.cluster)
             self._inbox.blocked = None
+            if gap := self._gaps.end(LOST):
+                self._gaps.estimate(gap, self._lost - self._told_lost)
+                self._told_lost = self._lost
             for source in UNSAMPLED:
                 self._gaps.end(f"unwritten {source}")
 

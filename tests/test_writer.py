@@ -22,6 +22,7 @@ from data_sources.events.celery_events import TaskEvent
 from data_sources.history.place import SqlitePlace, place
 from data_sources.microseconds import now_us
 from demo.servers import wait_until
+from recorder import reserve, sqlite_database
 from recorder.careful_clock import CarefulClock
 from recorder.database import StoreFull
 from recorder.gaps import Gaps
@@ -32,6 +33,7 @@ from recorder.run import Recorder
 from recorder.store import Store
 from recorder.writer import Writer
 from tests.recording import Look
+from tests.test_recorder_faults import fill
 from tests.watching import NOTHING
 
 NOBODY = "redis://127.0.0.1:1/0"
@@ -39,7 +41,8 @@ NOBODY = "redis://127.0.0.1:1/0"
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder.writer, "RETRY_SECONDS", 0.05)
+    for name in ("RETRY_SECONDS", "TASKS_SECONDS", "WAIT_SECONDS"):
+        monkeypatch.setattr(recorder.writer, name, 0.05)
 
 
 @pytest.fixture
@@ -107,6 +110,35 @@ def test_a_new_history_that_cannot_be_begun_is_begun_as_soon_as_it_can_be_and_ha
         ((reason,),) = Look(file.path).rows("SELECT reason FROM gaps WHERE source = 'recorder'")
         assert "1 tasks were saved" in reason
         assert len(list(file.path.parent.glob("*.corrupt-*Z"))) == 1
+
+
+def test_on_a_full_disk_the_oldest_tasks_make_room_for_new_ones_and_the_log_says_what_to_do(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    small = ("PRAGMA wal_autocheckpoint = 10", "PRAGMA journal_size_limit = 0")
+    monkeypatch.setattr(sqlite_database, "SETTINGS", (*sqlite_database.SETTINGS, *small))
+    monkeypatch.setattr(reserve, "BYTES", 400_000)
+    monkeypatch.setattr(reserve, "AMPLE", 2)
+    file = place(Secret(f"sqlite://{small_disk}/history"), Cluster())
+    assert isinstance(file, SqlitePlace)
+    hour_ago_us, step_us = now_us() - 3_600_000_000, 3_000_000
+    old = [TaskEvent("succeeded", f"old {n}", hour_ago_us + n * step_us, result="x" * 200) for n in range(1_000)]
+    look = Look(file.path)
+    with writing(file) as inbox:
+        inbox.put_events(old)
+        wait_until(lambda: len(tasks(file)) == len(old), "the tasks")
+        wait_until(lambda: look.rows("SELECT count(*) FROM dirty WHERE level = 60") == [(0,)], "their roll-ups")
+        wait_until(lambda: any(small_disk.rglob("*.reserve")), "the reserve")
+        fill(small_disk / "filler")
+
+        for number in range(20):
+            finish(inbox, file, *(f"new {number} {other}" for other in range(50)))
+
+    assert not any(small_disk.rglob("*.reserve"))
+    assert 0 < sum(id.startswith("old") for id in tasks(file)) < len(old)
+    assert look.rows("PRAGMA quick_check") == [("ok",)]
+    assert str(file.path) in caplog.text
+    assert "HISTORY_SIZE" in caplog.text
 
 
 def recorded(folder: Path, *clusters: str) -> Settings:
