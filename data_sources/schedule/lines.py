@@ -88,12 +88,12 @@ def read_lines(
         with history.reading() as connection:
             known: Sequence[Entry] = entries.entries
             if not known and entries.complete:
-                known, cut = inferred(connection, until)
+                known, left_out = inferred(connection, until)
                 if known:
                     notes.append(
                         Note("No store tells of entries: these are tasks that came at regular intervals", "warning")
                     )
-                notes += cut
+                notes += left_out
             if not (heard := connection.execute(select(exists().select_from(tasks))).scalar()):
                 notes.append(NO_EVENTS)
             lines = compared(connection, known, until) if heard else [unseen(entry) for entry in known]
