@@ -1,10 +1,10 @@
 """What Tasks, Task and the tasks of a Queue say of a run of 5,000 tasks, on the page and in a file, is what is true of
 it: the script's own numbers, counted here.
 
-What task events do not tell is compared elsewhere, with other truths: depths and ages (test_queues_truth), verdicts of
-workers (test_worker_verdicts) and a schedule (test_schedule_beat) with real ones in known states, charts of Prometheus
-with its own samples (test_promql_answers, tests/browser/test_overview). The numbers of one worker's page, and the
-sentence of the Overview, are held against values of a test's own making alone (test_worker_pages, test_headlines).
+What task events do not tell is compared elsewhere, with real servers in known states and with fewer cases: queues
+(test_queues_truth, test_redis_broker, test_rabbitmq_broker), workers (test_worker_verdicts, test_worker_pages), a
+schedule (test_schedule_beat), Prometheus's series (test_ask, tests/browser/test_overview). Sentences but those of Tasks
+and Task are held against values of a test's own making.
 
 Events go through a real Redis and a real recorder, questions through /export.csv, when a part of the run, and mostly
 not all of it, has been rolled up.
