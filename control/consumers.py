@@ -8,10 +8,12 @@ from control.facts import Facts
 from control.plan import Draft, Line
 from control.runs import Runs
 from control.words import NO_ANSWER, many, running_words, unable
+from data_sources.brokers import rabbitmq_declared
 from data_sources.errors import BadParameter
 from data_sources.note import listed
 from data_sources.workers.orders import AddConsumer, CancelConsumer, DisableEvents, EnableEvents
 
+DECLARED_SECONDS = 4.0
 TAKES, DOES_NOT = "takes from it", "does not take from it"
 
 
@@ -31,18 +33,35 @@ def plan_add(order: AddConsumer, facts: Facts, workers: Sequence[str], runs: Run
     if not able:
         raise BadParameter("queue", f"{listed(already)}: takes from “{order.queue[:80]}” already")
     warnings = unable(dict.fromkeys(already, "it takes from this queue already"))
-    if facts.lacks(order.queue):
-        warnings += (f"There is no queue “{order.queue}” yet: it is made",)
+    risk, told = declared(order.queue, facts)
+    warnings += told
     known = tuple(name for name in able if name in now)
     return Draft(
         order=order,
         summary=f"{many(len(able), 'worker')} will take from {order.queue}; {waiting(facts, order.queue)}",
         lines=tuple(Line(name, now.get(name, NO_ANSWER), TAKES) for name in able),
         workers=able,
+        phrase=(able[0] if len(able) == 1 else f"risk {len(able)} workers") if risk else "",
         warnings=warnings,
         undo=CancelConsumer(order.queue) if known else None,
         undo_for=known,
     )
+
+
+def declared(queue: str, facts: Facts) -> tuple[bool, tuple[str, ...]]:
+    """Whether it is known that declaring the queue anew may end a worker, and warnings.
+
+    A worker whose app does not know a queue declares a plain one; where RabbitMQ has another, the worker ends of that.
+    """
+    if facts.lacks(queue):
+        return False, (f"There is no queue “{queue}” yet: it is made",)
+    if facts.cluster.broker.transport != "amqp":
+        return False, ()
+    ends = "RabbitMQ refuses a worker whose app does not know it so, and the worker ends"
+    odd = rabbitmq_declared.peculiar(facts.cluster, queue, DECLARED_SECONDS)
+    if odd is None:
+        return False, (f"How the queue was declared is not known. If it is no plain classic one: {ends}",)
+    return bool(odd), (f"The queue was declared with {listed(odd)}: {ends}",) if odd else ()
 
 
 def plan_cancel(order: CancelConsumer, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:

@@ -136,5 +136,6 @@ def together(order: Again, facts: Facts, workers: Sequence[str], runs: Runs) -> 
         summary="; ".join(draft.summary for draft in drafts),
         lines=tuple(replace(line, about=short(draft.order)) for draft in drafts for line in draft.lines),
         workers=drafts[0].workers,
+        phrase=next((draft.phrase for draft in drafts if draft.phrase), ""),
         warnings=tuple(dict.fromkeys(warnings)),
     )

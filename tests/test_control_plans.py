@@ -16,6 +16,7 @@ from control import carrying_out
 from control.desk import Desk
 from control.plan import Line, Outcome, Plan
 from control.sending import Retry
+from data_sources.brokers import rabbitmq_declared
 from data_sources.config import Broker
 from data_sources.errors import BadParameter, NotConfirmed, QueryRejected, SourceUnreachable
 from data_sources.failure import Failure
@@ -237,6 +238,31 @@ def test_who_takes_from_a_queue_already_is_left_out(desk: Desk, four: Stage) -> 
     assert act(desk, AddConsumer("mail"), A, B).undo_workers == (B,)
     with pytest.raises(BadParameter, match="takes from “mail” already"):
         plan(desk, AddConsumer("mail"), A)
+
+
+@pytest.mark.parametrize(
+    ("odd", "phrase", "warning"),
+    [
+        ((), "", ""),
+        (("x-queue-type",), A, "The queue was declared with x-queue-type: RabbitMQ refuses a worker"),
+        (None, "", "How the queue was declared is not known"),
+    ],
+)
+def test_a_queue_that_celery_would_not_declare_so_may_end_the_worker(
+    odd: tuple[str, ...] | None, phrase: str, warning: str, desk: Desk, four: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rabbitmq_declared, "peculiar", lambda *given: odd)
+    four.broker = Broker.from_url("amqp://guest@nowhere//")
+    four.add_queue("slow")
+    with at(seconds_ago=600):
+        made = plan(desk, AddConsumer("slow"), A)
+        assert (made.phrase, made.warnings[:1]) == (phrase, made.warnings if warning else ())
+        assert "".join(made.warnings).startswith(warning)
+        assert plan(desk, AddConsumer("slow"), A, B).phrase == (phrase and "risk 2 workers")
+        assert plan(desk, AddConsumer("new"), A).warnings == ("There is no queue “new” yet: it is made",)
+        desk.act(ANN, made.nonce, made.phrase)
+    four.says[A]["stats"] |= {"pid": 8, "uptime": 60}
+    assert desk.plan_again(ANN, "default", A).phrase == phrase
 
 
 @pytest.mark.parametrize(
