@@ -14,3 +14,10 @@ export const changeLink = (change, attributes, ...children) => element("span", a
 export const address = () => new URL(home() ?? location.href);
 
 export function follow() {}
+
+// What a reader chose of a cell is kept while the file is open: a file's address has no place for it.
+const kept = new Map();
+
+export const chosen = (name) => kept.get(name) ?? [];
+
+export const choose = (name, values) => void kept.set(name, [...values]);
