@@ -39,6 +39,7 @@ BESIDE = ("lines", "points")  # kinds whose series stand beside one another
 SOURCE_NAMES = {
     "redis": "Redis",
     "amqp": "RabbitMQ",
+    "rabbitmq management": "RabbitMQ management",
     "workers": "Workers",
     "prometheus": "Prometheus",
     "recorder": "Recorder",
@@ -223,6 +224,7 @@ def headline_payload(
             {
                 **row,
                 "label": SOURCE_NAMES.get(row["source"], row["source"]),
+                "hint": row["hint"] and row["hint"].rstrip("."),
                 "since": row["since"] and ms(row["since"]),
                 "retry_at": None,
             }

@@ -90,7 +90,7 @@ def reading(row: Row | None, read: Callable[[str], T]) -> Reading[T]:
         value=read(row.body) if row.body is not None else None,
         measured_at=None if row.measured_us is None else moment(row.measured_us),
         took=row.took_us * MICROSECOND,
-        failure=failure_from_json(row.failure) if row.failure else None,
+        failure=read_failure(orjson.loads(row.failure)) if row.failure else None,
     )
 
 
@@ -112,6 +112,8 @@ def depths_to_json(value: DepthReading) -> str:
             "origin": value.origin,
             "latency_us": value.latency // MICROSECOND,
             "measured_us": microseconds(value.measured_at),
+            "managed": value.managed,
+            "management": value.management,
         }
     )
 
@@ -125,6 +127,8 @@ def depths_from_json(text: str) -> DepthReading:
         origin=given["origin"],
         latency=given["latency_us"] * MICROSECOND,
         measured_at=moment(given["measured_us"]),
+        managed=given.get("managed", False),
+        management=read_failure(given["management"]) if given.get("management") else None,
     )
 
 
@@ -132,11 +136,9 @@ def failure_to_json(failure: Failure) -> str:
     return orjson.dumps(failure).decode()
 
 
-def failure_from_json(text: str) -> Failure:
-    given = orjson.loads(text)
-    for name in ("since", "retry_at"):
-        given[name] = datetime.fromisoformat(given[name]) if given[name] else None
-    return Failure(**given)
+def read_failure(given: Mapping[str, Any]) -> Failure:
+    times = {name: datetime.fromisoformat(given[name]) if given[name] else None for name in ("since", "retry_at")}
+    return Failure(**{**given, **times})
 
 
 def dump(body: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from data_sources.watch import Watch
 from data_sources.workers.worker_rows import UNITS as WORKER_UNITS
 from data_sources.workers.worker_rows import WorkersReading
 
+MANAGEMENT = "rabbitmq management"
 RECENT = 32  # readings whose frame is kept: more than there are clusters
 
 
@@ -116,13 +117,14 @@ def sources_answer(query: Sources, watch: Watch, wait_seconds: float) -> Answer:
     broker = watch.cluster.broker.transport
     rows = [source_row(broker, queues, queues.value.latency.total_seconds() if queues.value else None)]
     rows[0]["version"] = queues.value.origin if queues.value else None
+    if watch.cluster.rabbitmq_management and broker == "amqp":
+        rows.append(management_row(queues))
     rows.append(source_row("workers", workers, workers.took.total_seconds()))
     if watch.facts and (facts := watch.facts.read(seconds_left(ends))) and watch.has_prometheus:
         rows.append(source_row("prometheus", facts, facts.took.total_seconds()))
         rows[-1]["version"] = facts.value.version if facts.value else None
     else:
-        off = {"source": "prometheus", "state": "off", "hint": "PROMETHEUS_URL names one"}
-        rows.append({**dict.fromkeys(SOURCE_COLUMNS), **off})
+        rows.append(off_row("prometheus", "PROMETHEUS_URL names one"))
     recorder = watch.recorder(seconds_left(ends))
     rows.append(source_row("recorder", recorder, None))
     rows[-1]["version"] = f"Celery Notebook {recorder.value.version}" if recorder.value else None
@@ -139,6 +141,20 @@ def sources_answer(query: Sources, watch: Watch, wait_seconds: float) -> Answer:
 def seconds_left(ends: float) -> float:
     """Until `ends` on the monotonic clock, never less than none."""
     return max(0.0, ends - time.monotonic())
+
+
+def management_row(queues: Reading[DepthReading]) -> dict[str, object]:
+    """Of RabbitMQ's management API. It is asked before the broker itself, so where that fails, both do."""
+    told = queues.value
+    if told is None:
+        return source_row(MANAGEMENT, queues, None)
+    if not (told.managed or told.management):
+        return off_row(MANAGEMENT, "RABBITMQ_MANAGEMENT_URL names one")
+    return source_row(MANAGEMENT, replace(queues, failure=queues.failure or told.management), None)
+
+
+def off_row(name: str, hint: str) -> dict[str, object]:
+    return {**dict.fromkeys(SOURCE_COLUMNS), "source": name, "state": "off", "hint": hint}
 
 
 def source_row(name: str, reading: Reading[Any], latency_seconds: float | None) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -67,8 +67,10 @@ def test_queues_read_back_as_they_were_told(
     ready, unacked, oldest = zip(*queues.values(), strict=True) if queues else ((), (), ())
     rows = depth_rows([*queues], ready=ready, unacked=unacked, oldest=oldest)
     told = DepthReading(rows, {"ready": 3, "unacked": None}, notes, "Redis", timedelta(milliseconds=2), AT)  # type: ignore[arg-type]
+    told = replace(told, managed=True, management=Failure("unreachable", "RabbitMQ management", "is not", "", AT, None))
     read = latest.depths_from_json(latest.depths_to_json(told))
     assert read.rows == told.rows
+    assert (read.managed, read.management) == (told.managed, told.management)
     assert (read.totals, read.notes, read.origin, read.latency, read.measured_at) == (
         told.totals,
         told.notes,

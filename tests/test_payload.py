@@ -257,6 +257,13 @@ def test_that_the_recorder_is_silent_is_said_shortly_by_each_cell_and_wholly_by_
     assert strip["what"] == silence.what
 
 
+def test_a_hint_of_the_strip_is_a_sentence_that_the_page_ends() -> None:
+    row = {**dict.fromkeys(SOURCE_COLUMNS), "source": "rabbitmq management", "state": "failing", "hint": "Check it."}
+    sources = replace(nothing(Sources()), frame=source_frame([row]), measured_at=NOW)
+    (strip,) = sent(headline_payload(lambda _: Headline(()), {}, sources))["sources"]
+    assert (strip["label"], strip["hint"]) == ("RabbitMQ management", "Check it")
+
+
 def test_nothing_found_says_so_and_nothing_known_does_not() -> None:
     found_nothing = replace(nothing(DEPTH), window=WINDOW, measured_at=NOW)
     (told,) = sent(plot_payload(CELL, [[found_nothing, found_nothing]], LIVE))["rows"]

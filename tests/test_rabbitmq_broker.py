@@ -12,6 +12,8 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -24,11 +26,15 @@ from data_sources.brokers.queue_depths import DepthReading
 from data_sources.brokers.rabbitmq_management import RabbitmqManagement
 from data_sources.config import Broker, Cluster, HttpEndpoint
 from data_sources.errors import QueryRejected, SourceError, SourceUnreachable
+from data_sources.now import management_row
 from data_sources.now_frames import depth_frame
+from data_sources.poller import Reading
+from data_sources.query import Depths, Sources
 from demo.servers import RabbitMQ, free_port, wait_until
 from tests.deadline import within
 from tests.impostor import Behaviour, drip, hang, impostor, say_json
 from tests.messages import holding, send
+from tests.watching import LIVE, watching
 
 PASSWORD = "correct-horse"
 
@@ -224,8 +230,9 @@ def test_without_the_plugin_known_queues_show_ready_and_consumers(plain_rabbitmq
     with holding(url, Queue("mail", Exchange("mail"), routing_key="mail", max_priority=9), 4):
         send(url, "mail", [0, 3, 6, 9])
         with closing(open_reader(url, f"http://guest:{PASSWORD}@127.0.0.1:{free_port()}")) as broker:
-            reading = broker.depths(["absent", "mail"], deadline_seconds=30)
+            wait_until(lambda: broker.depths(["mail"], deadline_seconds=30).per_queue("ready")["mail"] == 4, "all four")
             assert broker.depths(["mail"], deadline_seconds=30).totals["ready"] is None  # others may be there
+            reading = broker.depths(["absent", "mail"], deadline_seconds=30)
     assert row(reading, "mail") == {"ready": 4, "unacked": None, "consumers": 1, "oldest": None}
     assert row(reading, "absent") == {"ready": None, "unacked": None, "consumers": None, "oldest": None}
     assert reading.totals == {"ready": None, "unacked": None}
@@ -233,6 +240,43 @@ def test_without_the_plugin_known_queues_show_ready_and_consumers(plain_rabbitmq
     assert "absent: missing" in text(reading)
     assert "management API cannot be connected to: connection refused" in text(reading)
     assert PASSWORD not in text(reading)
+
+
+def test_a_management_api_that_fails_is_a_source_that_fails(vhost: str) -> None:
+    env = {"CELERY_BROKER_URL": vhost, "RABBITMQ_MANAGEMENT_URL": f"http://guest:{PASSWORD}@127.0.0.1:{free_port()}"}
+    with watching(env) as desk:
+        wait_until(lambda: desk.ask(Depths(), LIVE).measured_at is not None, "the queues")
+        sources = desk.ask(Sources(), LIVE).frame.set_index("source")
+    assert sources["state"].to_dict() | {"workers": "", "recorder": ""} == {
+        "amqp": "ok",
+        "rabbitmq management": "failing",
+        "workers": "",
+        "prometheus": "off",
+        "recorder": "",
+    }
+    management = sources.loc["rabbitmq management"]
+    assert (management["what"], management["hint"]) == (
+        "cannot be connected to: connection refused",
+        "Is it running? Check RABBITMQ_MANAGEMENT_URL.",
+    )
+
+
+def test_a_management_api_that_nobody_named_is_missed_only_when_it_was_there(
+    rabbitmq: RabbitMQ, vhost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rabbitmq_broker, "RETRY_SECONDS", 0.0)
+    endpoint = replace(HttpEndpoint.from_url(rabbitmq.management_url), assumed=True)
+
+    def state(broker: QueueReader) -> object:
+        return management_row(Reading(broker.depths([], deadline_seconds=30), datetime.now(UTC)))["state"]
+
+    with closing(open_broker(Cluster(broker=Broker.from_url(vhost), rabbitmq_management=endpoint))) as broker:
+        with monkeypatch.context() as broken:
+            broken.setattr(rabbitmq_management, "MAX_BYTES", 1)
+            assert state(broker) == "off"
+        assert state(broker) == "ok"
+        monkeypatch.setattr(rabbitmq_management, "MAX_BYTES", 1)
+        assert state(broker) == "failing"
 
 
 def test_what_the_management_api_would_add_is_said_when_it_is_not_configured(plain_rabbitmq: RabbitMQ) -> None:

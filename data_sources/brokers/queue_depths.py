@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from data_sources.failure import Failure
 from data_sources.note import Note
 
 COLUMNS = {
@@ -75,6 +76,8 @@ class DepthReading:
     latency: timedelta  # of one small round trip
     measured_at: datetime
     held: Mapping[str, Sequence[Hold]] = field(default_factory=dict)  # by queue; where it is known, and not kept
+    managed: bool = False  # told by RabbitMQ's management API
+    management: Failure | None = None  # of that API, where there should be one
 
     def work(self) -> list[Row]:
         """The queues that are not internal."""
