@@ -79,8 +79,9 @@ ROW_BYTES = 16  # of a key and a row's head, to share a table's pages among its 
 
 def rows(by_level: dict[int, float], row_bytes: float, tasks: int) -> list[dict[str, object]]:
     bound = Settings.history_size_bytes
-    longest = {level: float(min(DAYS * 86_400, schema.KEPT_SECONDS[level])) for level in schema.LEVELS}
-    kept = fitting({level: size / HOUR for level, size in by_level.items()}, longest, SHARE * bound)
+    longest = {("rollups", level): float(min(DAYS * 86_400, schema.KEPT_SECONDS[level])) for level in schema.LEVELS}
+    layers = fitting({("rollups", level): size / HOUR for level, size in by_level.items()}, longest, SHARE * bound)
+    kept = {level: seconds for (_, level), seconds in layers.items()}
     rolled_up = sum(by_level[level] * kept[level] / HOUR for level in schema.LEVELS)
     hours = (bound - rolled_up) / (tasks * row_bytes)
     return [

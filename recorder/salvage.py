@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Set
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from glob import escape
 from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
@@ -56,6 +57,14 @@ def put_back(aside: Path, place: SqlitePlace) -> None:
             for end in BESIDE:
                 Path(f"{place.path}{end}").unlink(missing_ok=True)
             move(aside, place.path)
+
+
+def forget_others(aside: Path, place: SqlitePlace) -> None:
+    """Deletes what was set aside before: each may be as big as a history. Raises StoreFailed."""
+    with translated(place.path):
+        for old in place.path.parent.glob(f"{escape(place.path.name)}.corrupt-*"):
+            if not old.name.startswith(aside.name):
+                old.unlink()
 
 
 def move(path: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +116,15 @@ class SqliteDatabase:
             self.execute(statement)
 
     def back_up(self, version: int) -> None:
-        """A copy of the file as it is, `<file>.before-v<version>`."""
+        """A copy of the file as it is, `<file>.before-v<version>`, in place of an older one."""
         target = self.path.with_name(f"{self.path.name}.before-v{version}")
         with self._translated():
             os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
             with closing(sqlite3.connect(target)) as copy:
                 self._connection.backup(copy)
+            for old in self.path.parent.glob(f"{escape(self.path.name)}.before-v*"):
+                if old != target:
+                    old.unlink()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -24,7 +24,7 @@ from recorder.interned import Interned
 from recorder.migrations import bring_up_to_date, read_meta, write_meta
 from recorder.names import NAME, OTHER, QUEUE, WORKER, Names
 from recorder.open_database import open_database
-from recorder.salvage import put_back, salvage, set_aside
+from recorder.salvage import forget_others, put_back, salvage, set_aside
 from recorder.sqlite_database import SqliteDatabase
 
 FINAL = frozenset(map(schema.STATES.index, schema.FINAL))
@@ -78,10 +78,7 @@ class Store:
 
     @classmethod
     def anew(cls, place: Place) -> Self:
-        """Sets a damaged file aside and begins a fresh one with what can be read of it. Close the old one first.
-
-        What raises StoreFailed can be tried again.
-        """
+        """Sets a damaged file aside, begins a fresh one with what can be read; close the old one. Can be tried again."""
         if not isinstance(place, SqlitePlace):
             return cls._opened(place)
         aside = set_aside(place)
@@ -94,6 +91,8 @@ class Store:
                     reason = f"the file was damaged: {saved.tasks:,} tasks were saved, the rest is in {aside.name}"
                     gap = Gap("recorder", min(saved.until_us, begun_us), begun_us, reason)
                 fresh.write(Batch(gaps=[gap]))
+            if aside.exists():
+                forget_others(aside, place)
             return cls._opened(place)
         except StoreFailed:
             put_back(aside, place)  # the next try is to find it

@@ -1,7 +1,7 @@
 """What gets coarser with age: samples become means and sums of longer times, roll-ups keep their longer buckets.
 
-A cluster of many tasks and workers has many roll-ups: they take half of the history's size, and their finest go earlier
-then. Readers look how far back each level reaches.
+A cluster of many tasks, workers and queues has many roll-ups and samples: they take half of the history's size, and
+their finest go earlier then. Readers look how far back each level reaches.
 """
 
 from __future__ import annotations
@@ -22,10 +22,15 @@ DAY = 86_400
 SAMPLE_PIECE = {10: 600, 60: 3_600, 600: DAY}
 ROLLUP_PIECE = {10: 600, 60: 3_600, 3_600: DAY}
 
-LEAST_SECONDS = {10: 3_600, 60: DAY, 3_600: 30 * DAY}  # of each level, however much they take
-SHARE = 0.5  # of the history's size, for roll-ups
+Layer = tuple[str, int]  # table and level
+
+LAYERS = (("samples", 10), ("rollups", 10), ("samples", 60), ("rollups", 60), ("samples", 600), ("rollups", 3_600))
+LEAST_SECONDS = {10: 3_600, 60: DAY, 600: 30 * DAY, 3_600: 30 * DAY}  # of each level, however much they take
+SHARE = 0.5  # of the history's size, for all layers
 MEASURED_SECONDS = 600  # between two measurements of what they take
 CELL_BYTES = 100  # of a roll-up with its count, and the heads of its sketches' rows
+SAMPLES_BYTES = 60  # of the head of a row of samples
+MEANS = 1.5  # times the bytes of what was measured: 8 for a value, where a count has 4
 
 
 class Thinning:
@@ -35,19 +40,22 @@ class Thinning:
         self._store = store
         self._database = store.database
         self._size_bytes = size_bytes
-        self._kept: Mapping[int, float] = KEPT_SECONDS
+        self._kept: Mapping[Layer, float] = {layer: KEPT_SECONDS[layer[1]] for layer in LAYERS}
         self._measured_at = -sys.maxsize
 
     def step(self, now_us: int) -> bool:
         """Thins the oldest piece that is due; False: there is none. Raises StoreFailed."""
         now = now_us // SECOND_US
+        if abs(now - self._measured_at) >= MEASURED_SECONDS:
+            self._measured_at = now
+            self._kept = self._kept_seconds(now)
         return self._thin_samples(now) or self._drop_rollups(now) or self._drop_gaps(now)
 
     def _thin_samples(self, now: int) -> bool:
         for level, coarser in zip(SAMPLE_LEVELS, (*SAMPLE_LEVELS[1:], None), strict=True):
             piece = SAMPLE_PIECE[level]
             start = self._oldest("samples", level, piece)
-            if start is None or start + piece > now - KEPT_SECONDS[level]:
+            if start is None or start + piece > now - self._kept["samples", level]:
                 continue
             with self._database.transaction():
                 rows = [] if coarser is None else self._coarse(level, coarser, start, start + piece)
@@ -74,13 +82,10 @@ class Thinning:
         return [(coarser, *key, *packed(group)) for key, group in groups.items() if group]
 
     def _drop_rollups(self, now: int) -> bool:
-        if abs(now - self._measured_at) >= MEASURED_SECONDS:
-            self._measured_at = now
-            self._kept = self._kept_seconds(now)
         for level in LEVELS:
             piece = ROLLUP_PIECE[level]
             start = self._oldest("rollups", level, piece)
-            if start is None or start + piece > min(now - self._kept[level], self._settled(level)):
+            if start is None or start + piece > min(now - self._kept["rollups", level], self._settled(level)):
                 continue
             with self._database.transaction():
                 for table in ("rollups", "counts", "sketches"):
@@ -88,23 +93,35 @@ class Thinning:
             return True
         return False
 
-    def _kept_seconds(self, now: int) -> Mapping[int, float]:
-        """How long each level is kept, as far as there is anything."""
-        oldest = self._oldest("rollups", LEVELS[-1], LEVELS[-1])
-        age = now - oldest if oldest is not None else 0
-        longest = {level: float(min(KEPT_SECONDS[level], age)) for level in LEVELS}
+    def _kept_seconds(self, now: int) -> Mapping[Layer, float]:
+        """How long each layer is kept, as far as there is anything."""
+        oldest = {table: self._oldest_of_all(table) for table in ("samples", "rollups")}
+        longest = {
+            (table, level): float(min(KEPT_SECONDS[level], now - (oldest[table] or now))) for table, level in LAYERS
+        }
         kept = fitting(self._bytes_a_second(now), longest, SHARE * self._size_bytes)
-        return {level: kept[level] if kept[level] < longest[level] else KEPT_SECONDS[level] for level in LEVELS}
+        return {layer: kept[layer] if kept[layer] < longest[layer] else KEPT_SECONDS[layer[1]] for layer in LAYERS}
 
-    def _bytes_a_second(self, now: int) -> dict[int, float]:
-        """What roll-ups of each level take for a second of recording, by the newest of them."""
-        return {level: self._bytes_since(level, now - piece) / piece for level, piece in ROLLUP_PIECE.items()}
+    def _bytes_a_second(self, now: int) -> dict[Layer, float]:
+        """What each layer takes for a second of recording, by the newest; samples by the finest, the others are old."""
+        rollups = {level: self._rollup_bytes(level, now - piece) / piece for level, piece in ROLLUP_PIECE.items()}
+        finest = SAMPLE_LEVELS[0]
+        sampled = self._sample_bytes(finest, now - SAMPLE_PIECE[finest]) / SAMPLE_PIECE[finest]
+        samples = {level: sampled * finest / level * (1 if level == finest else MEANS) for level in SAMPLE_LEVELS}
+        return {layer: (samples if layer[0] == "samples" else rollups)[layer[1]] for layer in LAYERS}
 
-    def _bytes_since(self, level: int, start: int) -> int:
+    def _rollup_bytes(self, level: int, start: int) -> int:
         cells = self._database.query("SELECT count(*) FROM rollups WHERE level = ? AND at >= ?", (level, start))[0][0]
         lengths = "coalesce(length(wait), 0) + coalesce(length(runtime), 0)"
         blobs = self._database.query(f"SELECT sum({lengths}) FROM sketches WHERE level = ? AND at >= ?", (level, start))
         return CELL_BYTES * int(cells) + int(blobs[0][0] or 0)
+
+    def _sample_bytes(self, level: int, start: int) -> int:
+        lengths = 'length(series) + length("values") + length(spans)'
+        [(rows, blobs)] = self._database.query(
+            f"SELECT count(*), sum({lengths}) FROM samples WHERE level = ? AND at >= ?", (level, start)
+        )
+        return SAMPLES_BYTES * int(rows) + int(blobs or 0)
 
     def _settled(self, level: int) -> int:
         """Until when nothing is made of these any more: an hour is made of its minutes for as long as rows change."""
@@ -124,6 +141,11 @@ class Thinning:
         at = self._database.query(f"SELECT min(at) FROM {table} WHERE level = ?", (level,))[0][0]
         return None if at is None else at - at % piece
 
+    def _oldest_of_all(self, table: str) -> int | None:
+        """Of its coarsest level, or of a finer one that none is made of yet."""
+        times = [self._oldest(table, level, level) for layer, level in LAYERS if layer == table]
+        return min((at for at in times if at is not None), default=None)
+
     def _delete(self, table: str, level: int | None, start: int, end: int) -> None:
         self._database.execute(f"DELETE FROM {table} WHERE level = ? AND at >= ? AND at < ?", (level, start, end))
 
@@ -133,16 +155,20 @@ def means(sums: Mapping[int, tuple[float, float]]) -> dict[int, tuple[float, flo
     return {series: (total / seconds, seconds) for series, (total, seconds) in sums.items() if seconds}
 
 
-def fitting(bytes_a_second: Mapping[int, float], longest: Mapping[int, float], most_bytes: float) -> dict[int, float]:
-    """Of each level how many seconds can be kept, so that all take `most_bytes`: less of the finest first."""
+def fitting(
+    bytes_a_second: Mapping[Layer, float], longest: Mapping[Layer, float], most_bytes: float
+) -> dict[Layer, float]:
+    """Of each layer how many seconds can be kept, so that all take `most_bytes`: less of the finest, the first of
+    `longest`, first.
+    """
     kept = dict(longest)
-    over = sum(bytes_a_second[level] * kept[level] for level in LEVELS) - most_bytes
-    for level in LEVELS:
-        spare = max(0.0, kept[level] - LEAST_SECONDS[level])
-        if over > 0 and bytes_a_second[level] > 0:
-            less = min(spare, over / bytes_a_second[level])
-            kept[level] -= less
-            if less < spare:  # all fits; what a float leaves over is no reason to cut the next level
+    over = sum(bytes_a_second[layer] * kept[layer] for layer in longest) - most_bytes
+    for layer in longest:
+        spare = max(0.0, kept[layer] - LEAST_SECONDS[layer[1]])
+        if over > 0 and bytes_a_second[layer] > 0:
+            less = min(spare, over / bytes_a_second[layer])
+            kept[layer] -= less
+            if less < spare:  # all fits; what a float leaves over is no reason to cut the next layer
                 break
-            over -= less * bytes_a_second[level]
+            over -= less * bytes_a_second[layer]
     return kept

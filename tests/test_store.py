@@ -275,12 +275,15 @@ def test_an_older_history_is_brought_up_to_date(where: Place, monkeypatch: pytes
     monkeypatch.setattr(schema, "VERSION", now + 2)
     steps = {now: adds("one"), now + 1: adds("two")}
     monkeypatch.setattr(migrations, "MIGRATIONS", steps)
+    if isinstance(where, SqlitePlace):
+        where.path.with_name(f"{where.path.name}.before-v0").touch()
 
     with closing(Store.open(where)) as store:
         assert migrations.read_meta(store.database)["schema_version"] == str(now + 2)
         assert store.database.query("SELECT one, two FROM gaps") == []
         assert store.known(["a"]) == {"a": succeeded("a")}
     if isinstance(where, SqlitePlace):
+        assert [path.name for path in where.path.parent.glob("*.before-v*")] == [f"{where.path.name}.before-v{now}"]
         with closing(sqlite3.connect(f"{where.path}.before-v{now}")) as backup:
             assert backup.execute("SELECT id FROM tasks").fetchall() == [("a",)]
 
@@ -345,6 +348,17 @@ def test_a_damaged_file_is_set_aside_and_a_fresh_one_says_so(file: SqlitePlace, 
     assert len(list(file.path.parent.glob("*.corrupt-*Z"))) == 1
     if damage is zeroed_page:
         assert saved > 0
+
+
+def test_of_damaged_files_the_last_alone_is_kept(file: SqlitePlace) -> None:
+    for damage in (half_a_file, bad_header):
+        with closing(Store.open(file)) as store:
+            store.write(Batch([succeeded(f"{number:030d}") for number in range(500)]))
+        damage(file.path)
+    Store.open(file).close()
+
+    (aside,) = file.path.parent.glob("*.corrupt-*Z")
+    assert aside.stat().st_size > 0
 
 
 def test_a_file_without_a_byte_is_begun(file: SqlitePlace) -> None:

@@ -17,7 +17,7 @@ from data_sources.schema import LEVELS, STATES
 from recorder.batch import Batch, Gap, Sample
 from recorder.rollups import Rollups
 from recorder.store import Store
-from recorder.thinning import LEAST_SECONDS, Thinning, fitting
+from recorder.thinning import LAYERS, LEAST_SECONDS, Thinning, fitting
 
 START = 1_800_000_000 // 86_400 * 86_400
 DAY = 86_400
@@ -120,26 +120,28 @@ def test_gaps_are_kept_as_long_as_what_they_explain(store: Store) -> None:
 
 
 @given(
-    rates=st.tuples(*[st.floats(0, 1e6)] * 3),
-    ages=st.tuples(*[st.floats(0, 400.0 * DAY)] * 3),
+    rates=st.tuples(*[st.floats(0, 1e6)] * 6),
+    ages=st.tuples(*[st.floats(0, 400.0 * DAY)] * 6),
     most_bytes=st.floats(0, 1e12),
 )
-@example(rates=(38432.25, 218.75, 0.0), ages=(19131568.0, 651994.5, 0.0), most_bytes=654813535387.0)
-def test_roll_ups_fit_or_are_down_to_the_least_and_the_finest_go_first(
+@example(
+    rates=(0.0, 38432.25, 0.0, 218.75, 0.0, 0.0),
+    ages=(0.0, 19131568.0, 0.0, 651994.5, 0.0, 0.0),
+    most_bytes=654813535387.0,
+)
+def test_roll_ups_and_samples_fit_or_are_down_to_the_least_and_the_finest_go_first(
     rates: tuple[float, ...], ages: tuple[float, ...], most_bytes: float
 ) -> None:
-    rate, longest = dict(zip(LEVELS, rates, strict=True)), dict(zip(LEVELS, ages, strict=True))
+    rate, longest = dict(zip(LAYERS, rates, strict=True)), dict(zip(LAYERS, ages, strict=True))
     kept = fitting(rate, longest, most_bytes)
 
-    least = {level: min(longest[level], LEAST_SECONDS[level]) for level in LEVELS}
-    assert all(least[level] * (1 - 1e-9) <= kept[level] <= longest[level] for level in LEVELS)
-    fits = sum(rate[level] * kept[level] for level in LEVELS) <= most_bytes * (1 + 1e-6) + 1
-    cut = [level for level in LEVELS if kept[level] < longest[level]]
-    for level in LEVELS:
-        if not fits and rate[level]:
-            assert kept[level] == pytest.approx(least[level])
-        if any(coarser > level for coarser in cut) and rate[level]:
-            assert kept[level] == pytest.approx(least[level])
+    least = {layer: min(longest[layer], LEAST_SECONDS[layer[1]]) for layer in LAYERS}
+    assert all(least[layer] * (1 - 1e-9) <= kept[layer] <= longest[layer] for layer in LAYERS)
+    fits = sum(rate[layer] * kept[layer] for layer in LAYERS) <= most_bytes * (1 + 1e-6) + 1
+    cut = [number for number, layer in enumerate(LAYERS) if kept[layer] < longest[layer]]
+    for number, layer in enumerate(LAYERS):
+        if rate[layer] and (not fits or any(coarser > number for coarser in cut)):
+            assert kept[layer] == pytest.approx(least[layer])
 
 
 def test_many_roll_ups_of_a_small_history_lose_their_finest_first(store: Store) -> None:
@@ -167,3 +169,22 @@ def test_many_roll_ups_of_a_small_history_lose_their_finest_first(store: Store) 
     assert [oldest(level) for level in LEVELS] == [0, 0, 0]
     thin(store, now, size_bytes=10_000)
     assert [oldest(level) for level in LEVELS] == [3_600, 0, 0]
+
+
+def test_samples_of_many_queues_in_a_small_history_become_minutes_early(store: Store) -> None:
+    """Two hours of 200 queues, in a history with room for less."""
+    times = range(START, START + 2 * 3_600, 10)
+    queues = [f"queue {number}" for number in range(200)]
+    for first in range(0, len(times), 60):
+        moments = times[first : first + 60]
+        store.write(Batch(samples=[Sample(at, "depth", "queue", queue, 3.0) for at in moments for queue in queues]))
+
+    def reach(level: int) -> tuple[int, int] | None:
+        [(first, last)] = store.database.query("SELECT min(at), max(at) FROM samples WHERE level = ?", (level,))
+        return None if first is None else (first - START, last - START)
+
+    now = START + 2 * 3_600
+    thin(store, now)
+    assert (reach(10), reach(60)) == ((0, 7_190), None)
+    thin(store, now, size_bytes=1_000_000)
+    assert (reach(10), reach(60)) == ((3_600, 7_190), (0, 3_540))
