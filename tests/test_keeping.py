@@ -241,9 +241,9 @@ def test_there_is_room_for_so_many_bytes(on_disk: Workspace, monkeypatch: pytest
 
 
 def test_what_is_too_long_is_refused_by_name(on_disk: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(QueryRejected, match="524,289 bytes, and may have 524,288"):
+    with pytest.raises(QueryRejected, match="262,145 bytes, and may have 262,144"):
         saved(on_disk, "x" * (notebooks.MOST_BYTES + 1))
-    with pytest.raises(QueryRejected, match="524,289 bytes, and may have 524,288"):
+    with pytest.raises(QueryRejected, match="262,145 bytes, and may have 262,144"):
         drafted(on_disk, "x" * (notebooks.MOST_BYTES + 1))
     monkeypatch.setattr(snapshots, "MOST_BYTES", 10**6)
     with pytest.raises(QueryRejected, match=r"1\.5 MB, and may have 1"):

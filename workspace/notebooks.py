@@ -15,7 +15,7 @@ from workspace.keeping import MOST_NAME, MOST_TITLE, Quota, forget_deleted, miss
 from workspace.schema import notebooks, revisions
 from workspace.store import SOURCE, Workspace
 
-MOST_BYTES = 512 * 1024  # of one revision
+MOST_BYTES = 256 * 1024  # of one revision, and of a notebook's file
 MOST_REVISIONS = 50  # of one notebook; then the oldest goes
 ROWS = (200, 10_000)  # notebooks, without and with an identity source
 BYTES = (20 * 10**6, 10**9)

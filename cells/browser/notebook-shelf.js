@@ -6,7 +6,7 @@ import { follow, pageLink } from "./links.js";
 import { listens, say } from "./notebook-say.js";
 import { forget, recentDrafts } from "./recent.js";
 
-const MOST_BYTES = 512 * 1024;
+const MOST_BYTES = 256 * 1024; // of a notebook's file, see notebooks/text/file.py
 let opened = 0; // the number of the message whose file was opened last
 
 export function drawShelf(root, send) {
@@ -33,15 +33,19 @@ function opener(root) {
   const box = element("input", { type: "file", accept: ".md,text/markdown,text/plain", class: "cn-file", "aria-label": "Open a file", onchange: async (event) => {
     const [file] = event.target.files;
     if (!file) return;
-    if (file.size > MOST_BYTES) { told.textContent = ` ${file.name} is larger than 512 KiB.`; return; }
-    told.textContent = ` reading ${file.name}`;
-    say({ do: "open", text: await file.text() });
     event.target.value = "";
+    openFile(file, file.name, told);
   } });
   const text = element("textarea", { rows: 8, class: "cn-code-area", "aria-label": "A notebook as text", placeholder: "+++\ncelery_notebook = 1\n…" });
   return element("span", {}, element("label", { class: "cn-button cn-file-button" }, "Open a file", box), " ",
     element("details", { class: "cn-paste" }, element("summary", { class: "cn-button", "data-focus": "paste" }, "Paste"), element("div", { class: "cn-panel cn-form" }, text,
-      element("button", { type: "button", class: "cn-go", onclick: () => { if (text.value.trim()) say({ do: "open", text: text.value.slice(0, MOST_BYTES) }); } }, "Open"))), told);
+      element("button", { type: "button", class: "cn-go", onclick: () => { if (text.value.trim()) openFile(new Blob([text.value]), "this", told); } }, "Open"))), told);
+}
+
+async function openFile(file, name, told) {
+  const large = file.size > MOST_BYTES;
+  told.textContent = large ? ` ${name} is larger than 256 KiB.` : ` reading ${name}`;
+  if (!large) say({ do: "open", text: await file.text() });
 }
 
 const many = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;

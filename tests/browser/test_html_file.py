@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -148,18 +149,44 @@ def test_a_plot_zooms_and_tells_and_a_table_sorts_and_shows_more(looked: Opened)
     assert looked.errors == []
 
 
+def picture(page: Page, kind: str) -> bytes:
+    """The plot, as the file that is downloaded."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=kind).click()
+    assert download.value.suggested_filename == f"speed-20260301T110000Z.{kind.lower()}"
+    return download.value.path().read_bytes()
+
+
 def test_a_plot_of_a_file_can_be_kept_as_a_picture(looked: Opened) -> None:
     looked.page.locator("#speed summary", has_text="Export").click()
-    with looked.page.expect_download() as download:
-        looked.page.get_by_role("button", name="SVG").click()
-    assert download.value.suggested_filename == "speed-20260301T110000Z.svg"
-    drawn = download.value.path().read_text(encoding="utf-8")
+    drawn, painted = picture(looked.page, "SVG").decode(), picture(looked.page, "PNG")
     assert "&lt;/script&gt;" in drawn
     assert "<img" not in drawn
+    size = re.search(r'<svg[^>]* width="([0-9]+)" height="([0-9]+)"', drawn)
+    assert size
+    assert painted[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", painted[16:24]) == (2 * int(size[1]), 2 * int(size[2]))  # sharp on any screen
     assert looked.errors == []
 
 
+# What a printer would get: `pdf` lays the page out for paper, tells it so, and takes it back.
+ON_PAPER = """() => addEventListener("beforeprint", () => {
+  window.paper = {
+    background: getComputedStyle(document.body).backgroundColor,
+    rows: document.querySelectorAll("#waiting tbody tr").length,
+    opened: [...document.querySelectorAll("details.cn-piece")].every((piece) => piece.open),
+  };
+})"""
+
+
 def test_on_paper_it_is_light_and_has_all_rows(looked: Opened, tmp_path: Path) -> None:
-    looked.page.emulate_media(color_scheme="dark")
-    printed = looked.page.pdf(path=tmp_path / "notebook.pdf", print_background=True)
+    page = looked.page
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("#waiting tbody tr")).to_have_count(50)
+    page.evaluate(ON_PAPER)
+    printed = page.pdf(path=tmp_path / "notebook.pdf", print_background=True)
+
+    assert page.evaluate("window.paper") == {"background": "rgb(255, 255, 255)", "rows": ROWS, "opened": True}
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) >= 2
+    expect(page.locator("#waiting tbody tr")).to_have_count(50)
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"

@@ -146,6 +146,10 @@ def test_a_file_is_opened_its_variables_chosen_in_the_url_and_a_bad_one_is_refus
         {"name": "bad.md", "mimeType": "text/markdown", "buffer": b"+++\ncelery_notebook = 99\n+++\n"}
     )
     expect(page.get_by_role("alert")).to_contain_text("line 2")
+    page.locator(".cn-file").set_input_files(
+        {"name": "large.md", "mimeType": "text/markdown", "buffer": b"x" * (256 * 1024 + 1)}
+    )
+    expect(page.locator(".cn-shelf-buttons")).to_contain_text("large.md is larger than 256 KiB.")
     text = (
         '+++\ncelery_notebook = 1\ntitle = "By task"\n\n[variables.task]\nkind = "label"\nlabel = "name"\n'
         'metric = "celery_task_succeeded_total"\n+++\n\n'
