@@ -20,11 +20,19 @@ SHARED = ("range", "from", "to", "refresh", "cluster", "snapshot")  # by all pag
 
 @dataclass(frozen=True)
 class View:
-    """What the URL says, read once a run: the scope, how often to refresh (None: never), and what was refused."""
+    """What the URL says, read once a run: the scope, how often to refresh (None: never), and what was refused.
+
+    `page`: its range, where a cell has one of its own; that is then the scope's.
+    """
 
     scope: Scope
     refresh: timedelta | None
     notices: tuple[str, ...]
+    page: Range | None = None
+
+    @property
+    def of_page(self) -> View:
+        return replace(self, scope=replace(self.scope, range=self.page), page=None) if self.page else self
 
 
 def read(params: Mapping[str, str], clusters: Sequence[str]) -> View:

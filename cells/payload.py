@@ -58,6 +58,7 @@ def plot_payload(cell: Cell, answers: Sequence[Sequence[Answer]], view: View) ->
         "dark": DARK_OF,
         "window": {"start": ms(window.start), "end": ms(window.end), "step": window.step.total_seconds() * 1000},
         "window_key": json.dumps(view.scope.range.to_params()),
+        "own_range": view.page is not None,
         "rows": [row_payload(row, list(parts), view) for row, parts in zip(cell.rows, answers, strict=True)],
     }
 
@@ -113,8 +114,9 @@ def answers_payload(name: str, title: str, line: str, answers: Mapping[str, Answ
 
 
 def frame_payload(name: str, title: str, line: str, view: View) -> dict[str, Any]:
-    live = link_params(view) if view.scope.range.is_live else None  # a frozen view follows nothing
-    fixed = link_params(frozen(view))
+    page = view.of_page
+    live = link_params(page) if page.scope.range.is_live else None  # a frozen view follows nothing
+    fixed = link_params(frozen(page))
     return {"name": name, "title": title, "line": line, "links": {"live": live, "frozen": fixed | {"refresh": "0"}}}
 
 

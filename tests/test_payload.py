@@ -164,6 +164,16 @@ def test_a_signal_links_to_what_it_was_resolved_to() -> None:
     assert payload["rows"][0]["code"][0] == text
 
 
+def test_a_cell_with_a_range_of_its_own_links_to_its_page_and_its_file_is_of_its_own() -> None:
+    week = replace(LIVE, scope=replace(LIVE.scope, range=Range.live("7d")), page=LIVE.scope.range)
+    of_page = sent(plot_payload(CELL, [[over_time([1]), nothing(Signal("slots"))]], LIVE))
+    pinned = sent(plot_payload(CELL, [[over_time([1]), nothing(Signal("slots"))]], week))
+
+    assert pinned["links"] == of_page["links"]
+    assert (of_page["own_range"], pinned["own_range"]) == (False, True)
+    assert pinned["window_key"] != of_page["window_key"]
+
+
 def test_links_pin_the_view_and_a_frozen_one_does_not_refresh() -> None:
     links = sent(plot_payload(CELL, [[over_time([1]), nothing(Signal("slots"))]], LIVE))["links"]
     assert links == {

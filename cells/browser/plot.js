@@ -186,7 +186,7 @@ function zoomed(plot, change) {
   if (!range) return;
   const ends = range.map((local) => utc(plot, local));
   if (!ends.every(Number.isFinite)) return;
-  if (plot.spec.data.every((trace) => trace.meta.kind === "bars")) plot.setTriggerValue("range", ends.map((ms) => new Date(ms).toISOString()));
+  if (!plot.data.own_range && plot.spec.data.every((trace) => trace.meta.kind === "bars")) plot.setTriggerValue("range", ends.map((ms) => new Date(ms).toISOString()));
   else setZoom(plot, ends);
 }
 
@@ -208,7 +208,7 @@ function labelZoom(plot) {
   const [from, to] = plot.zoom;
   redraw(plot.zoomBar, `${from}/${to}/${plot.tz}`, () => [
     element("span", {}, `${clock(from, plot.tz, true)} – ${clock(to, plot.tz, true)}`),
-    element("button", { type: "button", onclick: () => plot.setTriggerValue("range", plot.zoom.map((ms) => new Date(ms).toISOString())) },
+    plot.data.own_range ? null : element("button", { type: "button", onclick: () => plot.setTriggerValue("range", plot.zoom.map((ms) => new Date(ms).toISOString())) },
       "Make this the page's range"),
     element("button", { type: "button", onclick: () => setZoom(plot, null) }, "Show all"),
   ]);

@@ -180,7 +180,7 @@ def shown_by(notebook: Notebook, cell: Cell, values: Values, view: View) -> tupl
     try:
         match cell:
             case Ask():
-                return partial(show, asked(cell, values), replace(view, scope=run.scope_of(cell, view.scope))), ""
+                return partial(show, asked(cell, values), view_of(cell, view)), ""
             case Sql():
                 return derived(notebook, cell, cell.name, values, view), ""
             case Threshold():
@@ -190,6 +190,10 @@ def shown_by(notebook: Notebook, cell: Cell, values: Values, view: View) -> tupl
     except NotebookError as error:
         return nothing, error.message
     return nothing, ""
+
+
+def view_of(cell: Ask, view: View) -> View:
+    return replace(view, scope=run.scope_of(cell, view.scope), page=view.scope.range if cell.range else None)
 
 
 def questions_of(cell: Ask, values: Values, view: View) -> list[tuple[Query, Scope]]:
