@@ -84,12 +84,13 @@ def kept(frame: pd.DataFrame, answer: Answer) -> Headline:
     elif on_time:
         said = f", {on_time} on time"
     else:
-        said = ", none seen to run yet" if unseen == len(frame) else "; whether kept is not known"
+        they = "it was" if len(frame) == 1 else "they were"
+        said = ", none seen to run yet" if unseen == len(frame) else f"; whether {they} kept is not known"
     rest: Words = ()
     if 0 < unseen < len(frame):
         rest = (*which_of(by["never_seen"]), f" {'was' if unseen == 1 else 'were'} not seen to run yet. ")
     if on_time and unknown:
-        rest = (*rest, "Not known of ", *which_of(by["unknown"]), ". ")
+        rest = (*rest, "It is not known of ", *which_of(by["unknown"]), ". ")
     failed = int(frame["failed"].sum())
     failures: Words = (f"{count(failed, 'run', 'runs')} failed. ",) if failed else ()
     context = (*rest, *failures, *signs(frame, answer))

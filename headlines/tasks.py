@@ -81,7 +81,7 @@ def waiting(names: pd.DataFrame) -> Headline | None:
 
 def calm(names: pd.DataFrame) -> Headline:
     ended, failed, rate = int(names["ended"].sum()), int(names["failures"].sum()), names["rate"].sum(min_count=1)
-    if pd.isna(rate) or not ended:
+    if pd.isna(rate) or not ended or round(rate * 3600) == 0:
         return Headline((Part(count(names["count"].sum(), "task", "tasks"), href="#tasks"),), costs(names))
     busy = Part(count(round(rate * 3600), "task an hour", "tasks an hour"), href="#names")
     if names["failure_ratio"].isna().all():

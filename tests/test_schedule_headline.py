@@ -106,12 +106,12 @@ def test_what_was_never_seen_is_no_praise() -> None:
 
 def test_what_nobody_can_compare_is_no_praise() -> None:
     lost = {"name": "a", "verdict": "unknown", "due": 24}
-    assert sentence(told(lost)) == ("1 entry; whether kept is not known", "", "plain")
+    assert sentence(told(lost)) == ("1 entry; whether it was kept is not known", "", "plain")
     assert sentence(told(lost, {"name": "b", "verdict": "never_seen"}))[::2] == (
-        "2 entries; whether kept is not known",
+        "2 entries; whether they were kept is not known",
         "plain",
     )
-    assert sentence(told(lost, {"name": "b"}))[:2] == ("2 entries, 1 on time", "Not known of a. ")
+    assert sentence(told(lost, {"name": "b"}))[:2] == ("2 entries, 1 on time", "It is not known of a. ")
 
 
 def test_nothing_known_nothing_answered_and_nothing_asked_differ() -> None:

@@ -254,7 +254,7 @@ def test_an_empty_time_and_a_history_that_is_not_there_are_told_apart() -> None:
     assert one.tone == "bad"
 
 
-@pytest.mark.parametrize("ended", [0, 3])
-def test_a_rate_that_is_not_known_is_not_told(ended: int) -> None:
-    one = told(frame(NAME_COLUMNS, of_name("shop.send", count=3, ended=ended)))
+@pytest.mark.parametrize(("ended", "rate"), [(0, None), (3, None), (3, 0.0001)])
+def test_a_rate_that_is_not_known_or_less_than_one_an_hour_is_not_told(ended: int, rate: float | None) -> None:
+    one = told(frame(NAME_COLUMNS, of_name("shop.send", count=3, ended=ended, rate=rate)))
     assert said(one.sentence) == "3 tasks"
