@@ -68,7 +68,7 @@ function choice(root, facet) {
     ...shown.map(([value, count]) => value && line(facet, value, count)),
     facet.values.length ? null : element("span", { class: "cn-muted" }, facet.pending ? "asking" : "none"),
     hidden ? element("button", { type: "button", "data-focus": `more-${facet.name}`, onclick: () => { all.add(facet.name); draw({ data: root.cell, parentElement: root.parentElement }); } }, `${more} more`)
-      : more ? element("span", { class: "cn-muted" }, `${more} less frequent ones are not listed; search ${facet.name}: finds them`) : null);
+      : more ? element("span", { class: "cn-muted" }, `${more} less frequent ones are not listed; ${facet.name}:… in the search finds them`) : null);
 }
 
 function line(facet, value, count) {
