@@ -181,7 +181,7 @@ class Desk:
             answer = self._fetches.promql(PromQL(named.text), watch, scope, window, seconds_left(ends), named)
             doubts = promql.doubts(signal.name, facts.family, watch.cluster.broker.transport, watch.whose)
             answer = replace(answer, notes=(*answer.notes, *doubts))
-            if signal.by == "container" and signal.of:
+            if signal.of and signal.name not in RECORDED:
                 return replace(answer, query=signal, frame=chosen(answer.frame, signal.by, signal.of))
             return answer
         blank = Answer(blank_frame(signal), signal, origin="Prometheus")

@@ -156,7 +156,7 @@ SIGNALS: dict[str, tuple[str, ...]] = {
     "unacked": ("queue", ""),
     "busy_slots": ("worker", ""),
     "slots": ("worker", ""),
-    "memory": ("container",),
+    "memory": ("container", "hostname"),
     "memory_limit": ("container",),
 }
 

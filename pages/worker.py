@@ -30,6 +30,7 @@ facts(
     Workers(one),
     worker.verdict,
     memory=Signal("memory", "container"),
+    hostnames=Signal("memory", "hostname"),
 )
 
 plot(

@@ -17,6 +17,7 @@ table(
     workers.all_workers,
     throughput=History("throughput", "worker"),
     memory=Signal("memory", "container"),
+    hostnames=Signal("memory", "hostname"),
 )
 
 steer(

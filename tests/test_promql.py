@@ -83,8 +83,8 @@ def samples() -> str:
     """Two replicas of celery-exporter, two of Flower, and our recorder, which counts ten times as much."""
     told = [celery_tasks(replica) for replica in REPLICAS]
     told.append(celery_tasks({"recorder": "celery-notebook", "job": "notebook"}, scale=10))
-    docker = {"id": "/docker/1", "name": "mailer", "image": "app"}
-    pod = {"id": "/kubepods/1", "namespace": "prod", "image": "app"}
+    docker = {"id": f"/docker/{'3f9a' * 16}", "name": "mailer", "image": "app"}
+    pod = {"id": f"/kubepods/pod1/{'7b01' * 16}", "namespace": "prod", "image": "app"}
     lines = [*(one[False] for one in told), *(one[True] for one in told), *(flower_events(more) for more in REPLICAS)]
     for replica in REPLICAS:
         lines += [
@@ -105,6 +105,8 @@ def samples() -> str:
     memory = "container_memory_usage_bytes"
     lines += [gauge(memory, {**docker, "job": job}, 5e8) for job in ("cadvisor", "again")]
     lines.append(gauge(memory, {"id": "/system.slice"}, 9e9))
+    lines.append(gauge(memory, {"id": f"/system.slice/docker-{'c0de' * 16}.scope", "name": "beat"}, 2e8))
+    lines.append(gauge(memory, {"id": f"/docker/{'ab12' * 16}/init"}, 1e8))
     lines += [
         gauge(memory, {**pod, "name": name, "pod": "w-1", "container": name}, n)
         for name, n in (("worker", 3e8), ("POD", 1e6))
@@ -223,7 +225,8 @@ def test_what_an_exporter_does_not_count_is_said() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_container_memory_is_known_whatever_counts_the_tasks(prometheus: PrometheusClient, family: Family) -> None:
-    assert ask(prometheus, "memory", "container", family) == {"mailer": 5e8, "prod/w-1/worker": 3e8}
+    assert ask(prometheus, "memory", "container", family) == {"mailer": 5e8, "beat": 2e8, "prod/w-1/worker": 3e8}
+    assert ask(prometheus, "memory", "hostname", family) == {"3f9a3f9a3f9a": 5e8, "c0dec0dec0de": 2e8}
     assert ask(prometheus, "memory_limit", "container", family) == {"mailer": 1e9}  # 0 and 2**64 are no limits
 
 
@@ -348,7 +351,7 @@ def label_sets(client: PrometheusClient, text: str) -> list[dict[str, str]]:
 
 def test_a_selector_finds_the_series_it_names(prometheus: PrometheusClient) -> None:
     every = label_sets(prometheus, "{__name__=~'celery_task_.*|container_.*'}")
-    assert len(every) == 27
+    assert len(every) == 29
     for labels in every:
         assert labels in label_sets(prometheus, selector(labels))
 

@@ -181,6 +181,14 @@ def test_who_is_ill_stands_first_and_who_is_gone_for_long_apart() -> None:
     assert [plain(one[0]) for one in table.apart] == ["b"]
 
 
+def over_time(label: str, **values: float) -> Answer:
+    """A line for each, level until now."""
+    grid = int(WINDOW.start.timestamp() * 1000) + 1000 * int(WINDOW.step.total_seconds()) * np.arange(WINDOW.points)
+    points = [(grid, np.full(len(grid), value)) for value in values.values()]
+    frame = tidy_frame([{label: name} for name in values], points, [label])
+    return Answer(frame, Signal("memory", label), window=WINDOW, measured_at=NOW)
+
+
 def plain(value: Any) -> Any:
     return value["value"] if isinstance(value, dict) else value
 
@@ -224,16 +232,16 @@ REGISTERED = inspect_frame(
 )
 
 
+def test_memory_is_found_by_the_host_name_that_docker_gives_a_container_itself() -> None:
+    given = answers(row("celery@3f9a3f9a3f9a"), row("celery@mailer"))["workers"]
+    beside = {"memory": over_time("container", mailer=5.0), "hostnames": over_time("hostname", **{"3f9a3f9a3f9a": 7.0})}
+    assert [one["memory"] for one in shown(all_workers(given.frame, {"rows": given, **beside}))] == [7.0, 5.0]
+
+
 def test_what_is_recorded_by_name_is_not_shown_as_that_of_one_of_two_that_have_it() -> None:
     given = answers(row("a@h"), row("a@h"), row("b@h"))["workers"]
-    grid = int(WINDOW.start.timestamp() * 1000) + 1000 * int(WINDOW.step.total_seconds()) * np.arange(WINDOW.points)
-
-    def over_time(label: str, **values: float) -> Answer:
-        points = [(grid, np.full(len(grid), value)) for value in values.values()]
-        frame = tidy_frame([{label: name.replace("_", "@")} for name in values], points, [label])
-        return Answer(frame, Signal("memory", label), window=WINDOW, measured_at=NOW)
-
-    beside = {"throughput": over_time("worker", a_h=3.0, b_h=2.0), "memory": over_time("container", h=7.0)}
+    throughput = over_time("worker", **{"a@h": 3.0, "b@h": 2.0})
+    beside = {"throughput": throughput, "memory": over_time("container", h=7.0)}
     told = shown(all_workers(given.frame, {"rows": given, **beside}))
     assert [(one["throughput"] and one["throughput"][-1], one["memory"]) for one in told] == [
         (None, None),

@@ -16,7 +16,7 @@ import pandas as pd
 
 from cells.facts import Fact, Facts, Section
 from cells.table import Column, Table, linked, records
-from cells.views.workers import memory_of, newest, said
+from cells.views.workers import memory_now, memory_of, said
 from data_sources.answer import Answer
 
 SILENT = "It has not answered: what it holds is not known."
@@ -57,8 +57,10 @@ RUSAGE = (
 
 
 def verdict(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Facts:
-    """What the witnesses say of each process of this name; `beside["memory"]`: by container."""
-    memory, rows = newest(beside.get("memory")), records(frame)
+    """What the witnesses say of each process of this name; `beside["memory"]`: by container, and `beside["hostnames"]`
+    by its host name.
+    """
+    memory, rows = memory_now(beside), records(frame)
     sections = []
     for row, title in zip(rows, titles(rows), strict=True):
         witnesses = [Fact(witness, [text, at], "said") for witness, text, at in said(row)]

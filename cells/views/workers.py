@@ -68,13 +68,13 @@ def workers(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
 
 
 def all_workers(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
-    """All columns; `beside["memory"]`: by container."""
+    """All columns; `beside["memory"]`: by container, `beside["hostnames"]`: by its host name."""
     return table(ALL, frame, beside)
 
 
 def table(columns: Sequence[Column], frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
     """Who is there, and apart who has been gone for long."""
-    sparks, memory = sparklines(beside.get("throughput")), newest(beside.get("memory"))
+    sparks, memory = sparklines(beside.get("throughput")), memory_now(beside)
     now = beside["rows"].measured_at if "rows" in beside else None
     rows: dict[bool, list[list[Any]]] = {False: [], True: []}
     told = records(frame)
@@ -131,6 +131,11 @@ def newest(answer: Answer | None) -> dict[str, float]:
         return {}
     ends = {one.name: one.y[-3:] for one in split(answer.frame, answer.window)}
     return {name: float(known[-1]) for name, end in ends.items() if len(known := end[np.isfinite(end)])}
+
+
+def memory_now(beside: Mapping[str, Answer]) -> dict[str, float]:
+    """By whatever a worker's host may be called: its container, or that container's own host name."""
+    return newest(beside.get("hostnames")) | newest(beside.get("memory"))
 
 
 def memory_of(worker: str, containers: Mapping[str, float]) -> float | None:

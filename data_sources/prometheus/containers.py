@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from data_sources.prometheus.selectors import selected
 
 DOCKER = ('name!=""', 'pod=""')
+ID = ".*[/-]{}[0-9a-f]{{12}}{}[0-9a-f]{{52}}([.]scope)?"  # of a control group, whichever driver made it
 KUBERNETES = ('pod!=""', 'container!=""', 'container!="POD"')  # without pause containers (POD) and totals of pods
 
 
@@ -31,6 +32,18 @@ max by (container) (
 
 def memory(matchers: Sequence[str]) -> str:
     return by_container("container_memory_usage_bytes", matchers)
+
+
+def memory_by_hostname(matchers: Sequence[str]) -> str:
+    """By the host name that Docker gives a container which is told none: its id's first 12 digits."""
+    docker = [*matchers, 'pod=""', f'id=~"{ID.format("", "")}"']
+    return f"""\
+max by (hostname) (
+  label_replace(
+    {selected("container_memory_usage_bytes", docker)},
+    "hostname", "$1", "id", "{ID.format("(", ")")}"
+  )
+)"""
 
 
 def memory_limit(matchers: Sequence[str]) -> str:

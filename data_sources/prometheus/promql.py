@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Literal, get_args
 
 from data_sources.note import Note
-from data_sources.prometheus.containers import memory, memory_limit
+from data_sources.prometheus.containers import memory, memory_by_hostname, memory_limit
 from data_sources.prometheus.selectors import equal, selected
 from data_sources.prometheus.whose import ANYBODY, Whose
 from data_sources.query import SIGNALS
@@ -71,8 +71,8 @@ def signal(
     if by not in SIGNALS[name]:
         return None
     labels = LABELS[family]
-    if name in OF_CONTAINERS:
-        text: str | None = OF_CONTAINERS[name](whose.matchers("cAdvisor"))
+    if (name, by) in OF_CONTAINERS:
+        text: str | None = OF_CONTAINERS[name, by](whose.matchers("cAdvisor"))
     elif by not in {"", *labels} or (of and labels[by] == "hostname"):  # a host is no worker's name
         text = None
     else:
@@ -142,7 +142,11 @@ LABELS: Mapping[Family, Mapping[str, str]] = {
     "flower": {"name": "task", "worker": "worker"},
     "none": {},
 }
-OF_CONTAINERS: Mapping[str, Callable[[Sequence[str]], str]] = {"memory": memory, "memory_limit": memory_limit}
+OF_CONTAINERS: Mapping[tuple[str, str], Callable[[Sequence[str]], str]] = {
+    ("memory", "container"): memory,
+    ("memory", "hostname"): memory_by_hostname,
+    ("memory_limit", "container"): memory_limit,
+}
 
 
 def split(inner: str | None, by: str, labels: Mapping[str, str]) -> str | None:
