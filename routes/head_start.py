@@ -58,6 +58,7 @@ class HeadStart:
 
 
 def is_page(start: Message) -> bool:
+    """A file that is downloaded may be HTML too, and is left as it was made."""
     headers = MutableHeaders(raw=list(start["headers"]))
-    plain = "content-encoding" not in headers
+    plain = not {"content-encoding", "content-disposition"} & {*headers}
     return bool(start["status"] == 200 and plain and headers.get("content-type", "").startswith("text/html"))

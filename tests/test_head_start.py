@@ -29,12 +29,16 @@ def streamed(request: Request) -> Response:
     return StreamingResponse(iter([PAGE[:30], PAGE[30:]]), media_type="text/html")
 
 
+def file(request: Request) -> Response:
+    return HTMLResponse(PAGE, headers={"Content-Disposition": 'attachment; filename="notebook.html"'})
+
+
 def numbers(request: Request) -> Response:
     return JSONResponse({"html": "</head>"})
 
 
 APP = Starlette(
-    routes=[Route("/", page), Route("/streamed", streamed), Route("/numbers", numbers)],
+    routes=[Route("/", page), Route("/streamed", streamed), Route("/numbers", numbers), Route("/file", file)],
     middleware=[
         Middleware(HeadStart, links=["</a.js>; rel=modulepreload", "</b.css>; rel=preload"], scripts=["/p.js"])
     ],
@@ -82,6 +86,7 @@ def test_other_answers_pass_as_they_are() -> None:
 
     assert json.loads(answer.content) == {"html": "</head>"}
     assert "link" not in answer.headers
+    assert get("/file").content.decode() == PAGE  # with its own scripts, and no other
 
 
 def test_what_the_page_is_told_to_load_is_there() -> None:
