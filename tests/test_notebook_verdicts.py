@@ -108,8 +108,8 @@ def workers() -> pd.DataFrame:
 
 
 def depths(consumers: int) -> pd.DataFrame:
-    given = {"ready": [3], "unacked": [0], "consumers": [consumers], "in_rate": [0.0], "out_rate": [0.0]}
-    return depth_frame(depth_rows(["mail"], **given))
+    rows = depth_rows(["mail"], ready=[3], unacked=[0], consumers=[consumers], in_rate=[0.0], out_rate=[0.0])
+    return depth_frame(rows)
 
 
 def level(container_bytes: Mapping[str, float]) -> pd.DataFrame:
