@@ -12,6 +12,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from demo.environment import forget_own_clusters
+
 FOLDER = Path(__file__).parent
 COLUMNS = ("name", "ours", "peer", "ratio", "goal", "runs", "unit")
 
@@ -29,6 +31,7 @@ def line(row: Row) -> str:
 
 
 def main() -> int:
+    forget_own_clusters()
     chosen = sys.argv[1:] or names()
     unknown = sorted(set(chosen) - set(names()))
     if unknown:

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from demo.environment import forget_own_clusters
 from demo.servers import Dashboard, Process
 from demo.stack import Stack, running_stack
 
@@ -103,6 +104,7 @@ def main() -> int:
     parser.add_argument("--no-dashboard", action="store_true", help="start the cluster alone")
     options = parser.parse_args()
     stop_on_signals()
+    forget_own_clusters()
     say("Starting a Celery cluster to look at:")
     with tempfile.TemporaryDirectory(prefix="celery-notebook-demo-", ignore_cleanup_errors=True) as folder:
         return run(Path(folder), not options.no_dashboard)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -65,9 +64,8 @@ class Stack:
 
     @property
     def env(self) -> dict[str, str]:
-        """The dashboard's settings for this stack, whatever the shell says; empty: there is none of it."""
+        """The dashboard's settings for this stack; empty: there is none of it."""
         return {
-            "CELERY_NOTEBOOK_CONFIG": os.devnull,  # not the file of one's own clusters
             **celery_env(self.redis),
             "PROMETHEUS_URL": self.prometheus.url if self.prometheus else "",
             "ALERTMANAGER_URL": "",

@@ -11,10 +11,15 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import data_sources.settings
 from data_sources.config import Secret
 from data_sources.history.reader import HistoryReader
+from demo.environment import forget_own_clusters
 from demo.servers import PostgreSQL, RabbitMQ, Redis
 from tests.past import Past, postgres_past, sqlite_past
+
+forget_own_clusters()
+data_sources.settings.FILE = os.devnull  # whoever has one here keeps it
 
 # No test fails by chance: the examples are the same in each run, and none is timed, as other work slows it. With
 # RELIABILITY, as `make reliability` runs them, they are many and always others.

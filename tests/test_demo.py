@@ -1,16 +1,19 @@
-"""The demo, started as `make demo` starts it, without the dashboard, which has tests of its own."""
+"""The demo, started as `make demo` starts it: once whole, else without the dashboard, which has tests of its own."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -25,16 +28,31 @@ from demo.install import ROOT
 from demo.servers import Process, program, wait_until
 from demo.workers import MB, WORKERS, Worker
 
-COMMAND = (sys.executable, "-m", "demo", "--no-dashboard")
+COMMAND = (sys.executable, "-m", "demo")
+ALONE = (*COMMAND, "--no-dashboard")
+# What whoever looks at a cluster of their own has exported. None of it is the demo's.
+OWN = {
+    "CELERY_BROKER_URL": "amqps://me:secret@rabbit.invalid/shop",
+    "CELERY_BROKER_READ_URL": "amqps://me:secret@rabbit.invalid/shop",
+    "CELERY_BROKER_USE_SSL": "true",
+    "CELERY_BROKER_TRANSPORT_OPTIONS": '{"global_keyprefix": "shop:"}',
+    "CELERY_CONTROL_EXCHANGE": "shop",
+    "CELERY_NOTEBOOK_CONFIG": "/nowhere/celery-notebook.toml",
+    "PROMETHEUS_BEARER_TOKEN": "t0ken",
+    "ACCESS_USERS": '{"ann": "no hash"}',
+    "BEAT_DATABASE_URL": "postgresql://me:secret@db.invalid/shop",
+    "HISTORY_URL": "postgresql://me:secret@db.invalid/history",
+    "PUBLIC_URL": "https://celery.invalid",
+}
 
 
 class Demo(Process):
     """A demo that makes its folder in `folder`/tmp."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, env: Mapping[str, str] | None = None, command: Sequence[str] = ALONE) -> None:
         self.tmp = folder / "tmp"
         self.tmp.mkdir(parents=True)
-        super().__init__("demo", COMMAND, folder, {"TMPDIR": str(self.tmp), **(env or {})}, ROOT)
+        super().__init__("demo", command, folder, {"TMPDIR": str(self.tmp), **(env or {})}, ROOT)
         self.wait_until(lambda: "Ctrl-C stops" in self.tail())
 
     def setting(self, name: str) -> str:
@@ -46,6 +64,18 @@ class Demo(Process):
     def descendants(self) -> list[psutil.Process]:
         return list(psutil.Process(self.pid).children(recursive=True))
 
+    def csv(self, **params: str) -> str:
+        """What its dashboard exports; empty where it cannot."""
+        found = re.search(r"Celery Notebook is ready: (http://\S+)/\?range=15m", self.log.read_text())
+        assert found, self.tail()
+        try:
+            with urllib.request.urlopen(f"{found[1]}/export.csv?{urllib.parse.urlencode(params)}", timeout=60) as reply:
+                return str(reply.read().decode())
+        except urllib.error.HTTPError as error:
+            if error.code != 502:
+                raise
+            return ""
+
     def series(self, promql: str) -> list[dict[str, str]]:
         """The labels of the series that match now."""
         url = f"{self.setting('PROMETHEUS_URL')}/api/v1/query?{urllib.parse.urlencode({'query': promql})}"
@@ -54,12 +84,16 @@ class Demo(Process):
             return [series["metric"] for series in result]
 
 
+def column(text: str, name: str) -> set[str]:
+    return {row[name] for row in csv.DictReader(io.StringIO(text))}
+
+
 def running(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_the_demo_is_a_working_cluster_that_ctrl_c_removes(tmp_path: Path) -> None:
-    with Demo(tmp_path) as demo:
+def test_the_demo_is_a_working_cluster_and_its_dashboard_that_ctrl_c_removes(tmp_path: Path) -> None:
+    with Demo(tmp_path, OWN, COMMAND) as demo:
         app = Celery("test", broker=demo.setting("CELERY_BROKER_URL"))
         answers = app.control.ping(destination=[worker.hostname for worker in WORKERS], timeout=60)
         assert {worker.hostname for worker in WORKERS} == {name for answer in answers for name in answer}
@@ -73,11 +107,18 @@ def test_the_demo_is_a_working_cluster_that_ctrl_c_removes(tmp_path: Path) -> No
         finished = "count by (hostname) (celery_task_succeeded_total > 0)"
         wait_until(lambda: containers == {labels["hostname"] for labels in demo.series(finished)}, finished)
 
+        consumed = {queue for worker in WORKERS for queue in worker.queues}
+        wait_until(lambda: consumed <= column(demo.csv(source="queues"), "queue"), "the queues")
+        hostnames = {worker.hostname for worker in WORKERS}
+        wait_until(lambda: hostnames == column(demo.csv(source="workers"), "worker"), "the workers")
+        memory = {"source": "signal", "q": "memory", "by": "container", "range": "15m"}
+        wait_until(lambda: containers == column(demo.csv(**memory), "container"), "memory on the page")
+
         by_beat = 'celery_task_succeeded_total{name="imports.exchange_rates"} > 0'
         wait_until(lambda: bool(demo.series(by_beat)), by_beat)
 
         descendants = demo.descendants()
-        assert len(descendants) >= 7
+        assert len(descendants) >= 9
         demo.signal(signal.SIGINT)
         wait_until(lambda: not demo.alive, "the end")
         assert demo.tail().endswith("Stopped.")
@@ -128,7 +169,7 @@ def test_a_server_that_fails_at_start_is_shown_with_its_own_words_and_leaves_not
     redis.chmod(0o755)
     (tmp_path / "tmp").mkdir()
     env = {"PATH": str(bare_path), "TMPDIR": str(tmp_path / "tmp")}
-    demo = subprocess.run(COMMAND, cwd=ROOT, env=env, capture_output=True, text=True, timeout=180, check=False)
+    demo = subprocess.run(ALONE, cwd=ROOT, env=env, capture_output=True, text=True, timeout=180, check=False)
     assert demo.returncode == 1
     assert "redis ended at start:\nno memory left today" in demo.stdout
     assert list((tmp_path / "tmp").iterdir()) == []
