@@ -16,7 +16,8 @@ from data_sources.workers.orders import RATE, Order, RateLimit, TimeLimit
 
 UNLIMITED = "no limit"
 ATTRIBUTE = r"(?:^| ){}=(\S+)"
-KEEPS_TIME = ("prefork", "gevent", "eventlet")  # celery's other pools cannot end a task that runs
+KEEPS_TIME = ("prefork", "gevent")  # celery's other pools know no time limits (on_apply in celery/concurrency)
+KEEPS_SOFT = ("prefork",)
 PERIODS = {"": "a second", "s": "a second", "m": "a minute", "h": "an hour"}
 
 
@@ -87,9 +88,11 @@ def plan_rate(order: RateLimit, facts: Facts, workers: Sequence[str], runs: Runs
 def plan_time(order: TimeLimit, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
     now, able, warnings = knowing(order.task, facts, workers, runs)
     then = time_words(order.soft, order.hard)
-    loose = [name for name in able if (run := runs.get(name)) and run.pool and run.pool not in KEEPS_TIME]
-    if loose:
-        warnings += (f"{listed(loose)} will not keep it: their pool cannot end a task that runs",)
+    pools = {name: run.pool for name in able if (run := runs.get(name)) and run.pool}
+    if loose := [name for name, pool in pools.items() if pool not in KEEPS_TIME]:
+        warnings += (f"{listed(loose)} will not keep it: their pool knows no time limits",)
+    if order.soft and (hard := [name for name, pool in pools.items() if pool in KEEPS_TIME and pool not in KEEPS_SOFT]):
+        warnings += (f"{listed(hard)} will not keep the soft limit: their pool knows none",)
     before = alike([(one.soft, one.hard) for one in now.values() if one])
     known = tuple(name for name in able if now.get(name))
     return Draft(

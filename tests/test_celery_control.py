@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 import redis
-from celery import uuid
+from celery import Celery, uuid
 
 from data_sources.config import Broker
 from data_sources.errors import QueryRejected, SourceUnreachable
@@ -235,6 +235,30 @@ def test_a_prefork_pool_is_restarted_where_that_is_allowed(crew: Crew) -> None:
     before_add = accepted(crew, "prefork", "shop.add")
     crew.send("shop.add", "prefork", 1, 2)
     wait_until(lambda: accepted(crew, "prefork", "shop.add") > before_add, "a task in the new pool")
+
+
+def test_a_worker_of_the_eventlet_pool_obeys_too(redis_server: Redis, tmp_path: Path) -> None:
+    """What a page offers of it; and it keeps no time limit, which is said before one is set."""
+    name = "eventlet"
+    with (
+        worker(redis_server.url, name, tmp_path, "-P", "eventlet", "-c", "4") as process,
+        Celery(broker=redis_server.url, set_as_current=False) as app,
+    ):
+        crew = Crew(redis_server.url, tmp_path, {name: process}, app)
+        process.wait_until(lambda: f"{host(name)} ready" in process.tail(80))
+        for order, words, size in ((PoolGrow(2), "pool will grow", 6), (PoolShrink(1), "pool will shrink", 5)):
+            assert crew.give(order, name)[name] == Reply(host(name), "done", words)
+            wait_until(lambda size=size: slots(crew, name) == size, "its slots")  # type: ignore[misc]
+        crew.give(AddConsumer("more"), name)
+        wait_until(lambda: queues(crew, name) == {name, "more"}, "the consumer")
+        assert crew.give(TimeLimit("shop.sleep", 0.5, 1.0), name)[name].outcome == "done"
+        over, runs = crew.send("shop.sleep", name, 2), crew.send("shop.sleep", name, LONG_SECONDS)
+        wait_until(lambda: f"[{over}] succeeded" in process.tail(60), "the end of what was over its limit")
+        assert crew.runs(name) == {runs}
+        assert crew.give(Revoke((runs,), terminate=True), name)[name].text == f"terminate: {runs}"
+        wait_until(lambda: not crew.runs(name), "its end")
+        crew.give(Shutdown(), name)
+        wait_until(lambda: not process.alive, "its end")
 
 
 # --- queues and events ------------------------------------------------------------------------------------------

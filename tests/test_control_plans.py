@@ -126,13 +126,19 @@ def test_who_does_not_know_the_task_is_left_out_and_named(desk: Desk, four: Stag
 def test_time_limits_are_both_told_and_undone_to_what_they_were(desk: Desk, stage: Stage) -> None:
     stage.add(A)
     stage.add(B, "threads")
-    stage.says[A]["registered"] = stage.says[B]["registered"] = ["shop.mail [soft_time_limit=20 time_limit=30.5]"]
+    stage.add(C, "eventlet")
+    stage.add(D, "gevent")
+    for name in (A, B, C, D):
+        stage.says[name]["registered"] = ["shop.mail [soft_time_limit=20 time_limit=30.5]"]
 
-    made = plan(desk, TimeLimit("shop.mail", None, 60.0), A, B)
+    made = plan(desk, TimeLimit("shop.mail", None, 60.0), A, B, C, D)
 
     assert made.lines[0] == Line(A, "soft 20 s, hard 30.5 s", "hard 60 s")
     assert made.undo == TimeLimit("shop.mail", 20.0, 30.5)
-    assert made.warnings == (f"{B} will not keep it: their pool cannot end a task that runs",)
+    assert made.warnings == (f"{B}, {C} will not keep it: their pool knows no time limits",)
+    assert plan(desk, TimeLimit("shop.mail", 1.0, 60.0), A, D).warnings == (
+        f"{D} will not keep the soft limit: their pool knows none",
+    )
 
 
 def test_a_limit_that_nobody_could_have_set_breaks_no_plan(desk: Desk, stage: Stage) -> None:
