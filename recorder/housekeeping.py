@@ -8,6 +8,7 @@ from typing import Protocol
 
 from data_sources.microseconds import now_us
 from recorder.careful_clock import CarefulClock
+from recorder.forgetting import Forgetting
 from recorder.retention import Keep, Retention
 from recorder.rollups import Rollups
 from recorder.store import Store
@@ -27,11 +28,12 @@ class Housekeeping:
     def __init__(self, store: Store, keep: Keep, clock: CarefulClock) -> None:
         self._keep = keep
         self._clock = clock
-        self._retention = Retention(store, keep)
+        self._retention, rollups = Retention(store, keep), Rollups(store)
         self._chores: list[tuple[Chore, Callable[[], int]]] = [
-            (Rollups(store), now_us),
+            (rollups, now_us),
             (Thinning(store, keep.size_bytes), clock.now_us),
             (self._retention, clock.now_us),
+            (Forgetting(store, rollups.cells), now_us),
         ]
         self._due = [0.0] * len(self._chores)
 

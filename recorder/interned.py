@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Set
 from typing import Any
 
 from sqlalchemy import Table
@@ -9,6 +10,8 @@ from sqlalchemy import Table
 from recorder.database import Database
 
 Key = tuple[Any, ...]
+
+PIECE = 500  # rows deleted at a time
 
 
 class Interned:
@@ -20,6 +23,7 @@ class Interned:
         self._ids: dict[Key, int] | None = None  # None: to be read
         self._new: list[Key] = []
         self._next = 1
+        self._used: set[int] | None = None  # since it is watched
 
     def ids(self) -> dict[Key, int]:
         if self._ids is None:
@@ -37,6 +41,8 @@ class Interned:
             number = ids[key] = self._next
             self._next += 1
             self._new.append(key)
+        if self._used is not None:
+            self._used.add(number)
         return number
 
     def flush(self) -> None:
@@ -49,3 +55,21 @@ class Interned:
     def forget(self) -> None:
         """After a transaction that failed: what it wrote is read again from what is there."""
         self._ids = None
+
+    def watch(self) -> None:
+        """From now on it is noted what is asked for."""
+        self._used = set()
+
+    def drop_unused(self, used: Set[int]) -> Iterator[None]:
+        """Deletes all but `used` and what was asked for since `watch`, a piece a step. The last number stays: none is
+        given twice.
+        """
+        unused = sorted(set(self.ids().values()) - used - {self._next - 1})
+        for start in range(0, len(unused), PIECE):
+            piece = set(unused[start : start + PIECE]) - (self._used or set())
+            numbers = ", ".join(map(str, piece))
+            with self._database.transaction():
+                self._database.execute(f"DELETE FROM {self._table.name} WHERE id IN ({numbers or 'NULL'})")
+            self.forget()
+            yield
+        self._used = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Set
 
 from data_sources import schema
 from recorder.database import Database
@@ -30,10 +31,9 @@ class Names:
         return self._at_hand[kind].get(text) or self._look_up(kind, text)
 
     def _look_up(self, kind: int, text: str) -> int:
-        number = self._interned.ids().get((kind, text))
-        if number is None:
+        if (kind, text) not in self._interned.ids():
             return self._new(kind, text)
-        self._at_hand[kind][text] = number
+        number = self._at_hand[kind][text] = self._interned.id_of((kind, text))
         return number
 
     def _new(self, kind: int, text: str) -> int:
@@ -46,9 +46,24 @@ class Names:
             self._count[kind] += 1
         return self._interned.id_of((kind, text))
 
+    def watch(self) -> None:
+        """From now on it is noted what is asked for."""
+        self._interned.watch()
+        self._let_go()
+
+    def drop_unused(self, used: Set[int]) -> Iterator[None]:
+        """See Interned.drop_unused."""
+        for _ in self._interned.drop_unused(used):
+            self._let_go()
+            yield
+
     def forget(self) -> None:
         """After a transaction that failed."""
         self._interned.forget()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """What is at hand is looked up again."""
         self._count = None
         for known in self._at_hand:
             known.clear()

@@ -28,7 +28,7 @@ class Rollups:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._database = store.database
-        self._cells = Interned(schema.cells, store.database)
+        self.cells = Interned(schema.cells, store.database)
 
     def step(self, now_us: int) -> bool:
         """Makes the oldest minute, or hour, that is over and not current; False: there is none. Raises StoreFailed."""
@@ -40,7 +40,7 @@ class Rollups:
                     with self._database.transaction():
                         make(at)
                 except BaseException:
-                    self._cells.forget()
+                    self.cells.forget()
                     raise
                 return True
         return False
@@ -58,7 +58,7 @@ class Rollups:
         rollups, sketches = list[Row](), list[Row]()
         tens: defaultdict[int, list[tuple[Row, bytes | None, bytes | None]]] = defaultdict(list)
         for (second, *cell), rows in found.items():
-            key = (TEN_SECONDS, second, self._cells.id_of(tuple(cell)))
+            key = (TEN_SECONDS, second, self.cells.id_of(tuple(cell)))
             sums, wait, runtime = summed(rows)
             rollups.append((*key, *sums))
             sketches.append((*key, wait, runtime))
@@ -67,7 +67,7 @@ class Rollups:
             sums_of, waits, runtimes = zip(*parts, strict=True)
             rollups.append((MINUTE, at, number, *map(sum, zip(*sums_of, strict=True))))
             sketches.append((MINUTE, at, number, joined(waits), joined(runtimes)))
-        self._cells.flush()
+        self.cells.flush()
         self._write_rollups(rollups)
         self._write_sketches(sketches)
         self._database.execute("DELETE FROM dirty WHERE level = ? AND at = ?", (MINUTE, at))

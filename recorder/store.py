@@ -61,7 +61,7 @@ class Store:
         self.database = database
         self.names = Names(database)
         self.refused = 0
-        self._series = Interned(schema.series, database)
+        self.series = Interned(schema.series, database)
         self._next_seq: int | None = None  # None: to be read
         self._at_hand: dict[str, Stored] = {}  # of the tasks asked for and written last
         bring_up_to_date(database, place)
@@ -78,7 +78,7 @@ class Store:
 
     @classmethod
     def anew(cls, place: Place) -> Self:
-        """Sets a damaged file aside, begins a fresh one with what can be read; close the old one. Can be tried again."""
+        """Sets a damaged file aside and begins a fresh one with what can be read. Close the old one; can be retried."""
         if not isinstance(place, SqlitePlace):
             return cls._opened(place)
         aside = set_aside(place)
@@ -131,7 +131,7 @@ class Store:
                 self._write_gaps(batch.gaps)
                 self._write_latest(batch.latest)
                 self.names.flush()
-                self._series.flush()
+                self.series.flush()
         except BaseException:
             self.forget()
             raise
@@ -140,7 +140,7 @@ class Store:
     def forget(self) -> None:
         """After a transaction that failed: its numbers were not given."""
         self.names.forget()
-        self._series.forget()
+        self.series.forget()
         self._next_seq = None
         self._at_hand.clear()
 
@@ -248,11 +248,11 @@ class Store:
 
     def _series_id(self, sample: Sample) -> int:
         key = (sample.measure, sample.label, sample.text)
-        ids = self._series.ids()
+        ids = self.series.ids()
         if key not in ids and len(ids) >= MOST_SERIES:
             self.names.others += 1
             key = (sample.measure, sample.label, OTHER if sample.label else sample.text)
-        return self._series.id_of(key)
+        return self.series.id_of(key)
 
     def open_gaps(self) -> list[Gap]:
         """Those without an end, oldest first."""
