@@ -22,7 +22,7 @@ from data_sources.schema import SAMPLE_LEVELS
 from data_sources.workers.accepted import Taken
 from data_sources.workers.celery_inspect import CeleryInspector
 from data_sources.workers.presence import Presence
-from data_sources.workers.seen import Beside
+from data_sources.workers.seen import Beside, Key
 from data_sources.workers.snapshot import Snapshot, notes_of
 from data_sources.workers.worker_facts import WorkerFacts, slowest, workers_facts
 from data_sources.workers.worker_rows import Row, WorkersReading
@@ -204,13 +204,11 @@ def bucket(at: datetime) -> int:
     return int(at.timestamp()) // SAMPLE_LEVELS[0] * SAMPLE_LEVELS[0]
 
 
-def accepted_by(facts: Sequence[WorkerFacts]) -> dict[str, Counter[str]]:
-    """Tasks since they began by worker and name, of workers that told."""
-    accepted: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for one in facts:
-        if one.processed is not None:
-            accepted[one.worker].update(one.totals)
-    return accepted
+def accepted_by(facts: Sequence[WorkerFacts]) -> dict[Key, Mapping[str, int]]:
+    """Tasks since they began by process and name, of those that told and are told apart."""
+    count = Counter((one.worker, one.pid) for one in facts)
+    told = (one for one in facts if one.processed is not None)
+    return {(one.worker, one.pid): one.totals for one in told if count[one.worker, one.pid] == 1}
 
 
 def worker_samples(at: int, rows: Sequence[Row]) -> list[Sample]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from data_sources.events.celery_events import TaskEvent
 from data_sources.note import listed
+from data_sources.workers.seen import Key
 from data_sources.workers.worker_rows import Row
 
 UNHEARD = 3  # tasks accepted; of fewer the events may be under way
@@ -23,18 +24,18 @@ AWAY = ("gone", "silent")  # verdicts of workers that take no task
 
 @dataclass(frozen=True)
 class Round:
-    """What workers answered. `accepted`: tasks since each began, by worker and name. `at`: when they were asked, on the
-    monotonic clock.
+    """What workers answered. `accepted`: tasks since each process began, by their names. `at`: when they were asked, on
+    the monotonic clock.
     """
 
-    accepted: Mapping[str, Mapping[str, int]]
+    accepted: Mapping[Key, Mapping[str, int]]
     present: Collection[str]
     at: float
 
 
 @dataclass(frozen=True)
 class Account:
-    """What a worker had accepted `at` the time when the last of that was heard, and how much came since then."""
+    """What a process had accepted `at` the time when the last of that was heard, and how much came since then."""
 
     accepted: Mapping[str, int]
     at: float
@@ -61,7 +62,7 @@ class Senders:
         self._sends = set(sends)
         self._names = set(names)
         self._present: Collection[str] = ()
-        self._accounts: dict[str, Account] = {}
+        self._accounts: dict[Key, Account] = {}
         self._spoke: set[str] = set()  # since the last round
         self._heard_at = self._listens_since = time.monotonic()
 
@@ -85,9 +86,9 @@ class Senders:
         """Takes in a round. Events lag behind answers, so a worker is silent when a round later nothing was heard."""
         if told.at < self._listens_since:
             return
-        accounts = {worker: self._account(worker, accepted, told.at) for worker, accepted in told.accepted.items()}
-        for worker, account in accounts.items():
-            before = self._accounts.get(worker)
+        accounts = {key: self._account(key, accepted, told.at) for key, accepted in told.accepted.items()}
+        for key, account in accounts.items():
+            before, worker = self._accounts.get(key), key[0]
             if before and before.at == account.at and min(before.unheard, account.unheard) >= UNHEARD:
                 self.silent.setdefault(worker, Silent(account.at, worker in self._sends))
                 self._sends.discard(worker)
@@ -108,9 +109,9 @@ class Senders:
         send = "sends" if len(found) == 1 else "send"
         return f"{listed(sorted(found))} {send} no events of tasks; workers send them with -E", min(found.values())
 
-    def _account(self, worker: str, accepted: Mapping[str, int], at: float) -> Account:
-        before = self._accounts.get(worker)
-        if before is None or worker in self._spoke:
+    def _account(self, key: Key, accepted: Mapping[str, int], at: float) -> Account:
+        before = self._accounts.get(key)
+        if before is None or key[0] in self._spoke:
             return Account(accepted, at)
         if any(accepted.get(name, 0) < count for name, count in before.accepted.items()):
             return Account(accepted, before.at)  # it began anew, and was heard until the round before

@@ -45,6 +45,16 @@ def test_without_events_of_a_queue_its_flow_is_not_known_and_its_growth_is() -> 
     assert (row["out_rate"], row["in_rate"], row["growth"], row["grows"]) == (None, None, -1.0, False)
 
 
+def test_what_ended_while_events_were_not_heard_is_not_known_and_no_rate_is_told_across_it() -> None:
+    flow, rows = QueueFlow(), {}
+    for seconds, ended in [(0, 0), (30, 60), (60, 120), (75, None), (90, 120), (120, 180), (150, 240)]:
+        told = reading(seconds, ready=5, unacked=0)
+        (rows[seconds],) = flow.judged(told, None if ended is None else {"mail": ended}).rows
+    rates = {seconds: row["out_rate"] for seconds, row in rows.items()}
+    assert rates == {0: None, 30: None, 60: 2.0, 75: None, 90: None, 120: None, 150: 2.0}
+    assert rows[120]["growth"] == 0.0
+
+
 @pytest.mark.parametrize(
     "told",
     [

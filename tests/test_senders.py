@@ -48,8 +48,8 @@ class Rounds:
     def ask(self) -> str | None:
         """What the gap's reason is after a round."""
         self.at = next(self.times)
-        accepted = {worker: dict(counts) for worker, counts in self.accepted.items()}
-        self.senders.judge(Round(accepted, frozenset(accepted), self.at))
+        accepted = {(worker, 1): dict(counts) for worker, counts in self.accepted.items()}
+        self.senders.judge(Round(accepted, frozenset(self.accepted), self.at))
         return self.senders.gap[0] if self.senders.gap else None
 
 
