@@ -120,7 +120,7 @@ def test_a_sentinel_leads_to_the_primary_and_what_is_published_twice_is_heard_on
                 with listening(url, transport_options={"master_name": "shop"}) as stream:
                     publish(server.url, "worker-online")
                     assert hear_until(stream, lambda heard: bool(heard.workers)).poisoned == 0
-                both = {"master_name": "shop", "sentinel_fanout_compat": True}
+                both: dict[str, Any] = {"master_name": "shop", "sentinel_fanout_compat": True}
                 with listening(url, transport_options=both) as stream:
                     publish(url, "task-started", "task-started", "worker-online", **both)
                     publish(server.url, "task-started", "worker-offline")  # by one that knows nothing of it
