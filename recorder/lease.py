@@ -25,7 +25,8 @@ class Lease(Protocol):
     def holder(self) -> str:
         """Who has it, for people: `process 123`."""
 
-    def release(self) -> None: ...
+    def release(self) -> None:
+        """Gives it back, and lets go of what looking takes."""
 
 
 def lease_of(place: Place) -> Lease:

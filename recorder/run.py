@@ -20,7 +20,7 @@ from recorder.follow import DOWN, Follower
 from recorder.gaps import Gaps
 from recorder.housekeeping import Housekeeping
 from recorder.inbox import Inbox
-from recorder.lease import lease_of
+from recorder.lease import Lease, lease_of
 from recorder.names import NAME
 from recorder.retention import Keep
 from recorder.sampler import Sampler
@@ -62,11 +62,12 @@ class Recorder:
     def _record(self, cluster: Cluster, settings: Settings) -> None:
         where = place(settings.history_url, cluster)
         log.info("%s: the history is %s", cluster.name, where.address)
+        lease = lease_of(where)
         said = ""
         while not self.ending.is_set():
             rest = TRY_SECONDS
             try:
-                said = self._try(cluster, settings, where, said)
+                said = self._try(cluster, settings, where, lease, said)
             except (StoreFailed, SourceError) as error:
                 if isinstance(where, SqlitePlace):  # a folder does not come back by itself, a server may
                     self._give_up(cluster, f"the history of {cluster.name} cannot be written: {error}")
@@ -79,10 +80,10 @@ class Recorder:
                 self._give_up(cluster, f"{cluster.name} cannot be recorded: unexpected error")
                 rest = AGAIN_SECONDS
             self.ending.wait(rest)
+        lease.release()
 
-    def _try(self, cluster: Cluster, settings: Settings, where: Place, said: str) -> str:
+    def _try(self, cluster: Cluster, settings: Settings, where: Place, lease: Lease, said: str) -> str:
         """Records while the lease is ours; what was said last of why it is not."""
-        lease = lease_of(where)
         if lease.acquire():
             try:
                 log.info("%s: lease taken", cluster.name)

@@ -46,6 +46,8 @@ class Keeper:
         """Ends our recorder, which writes what it has heard."""
         self._ending.set()
         self._thread.join(LOOK_SECONDS)
+        for lease in self._leases:
+            lease.release()
         if self._child is None:
             return
         self._close_pipe(self._child)

@@ -132,6 +132,39 @@ def on_server(postgresql: PostgreSQL) -> PostgresPlace:
     return where
 
 
+def sessions(where: PostgresPlace) -> list[str]:
+    """When each session of its database began."""
+    server, _, database = where.url.reveal().rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT pid || ' ' || backend_start FROM pg_stat_activity WHERE datname = %s ORDER BY 1", (database,)
+        )
+        return [began for (began,) in rows]
+
+
+def test_who_looks_again_and_again_keeps_one_connection_and_gets_another_when_it_was_lost(
+    on_server: PostgresPlace,
+) -> None:
+    lease, other = lease_of(on_server), lease_of(on_server)
+    assert lease.acquire()
+    assert other.is_held()
+    began = sessions(on_server)
+    assert len(began) == 2
+    for _ in range(3):
+        assert other.is_held()
+        assert not other.acquire()
+        assert other.holder().startswith(f"process {os.getpid()}")
+    assert sessions(on_server) == began
+
+    cut_off(on_server)
+    assert not other.is_held()
+    assert lease.is_ours()
+    assert not other.acquire()
+    lease.release()
+    other.release()
+    wait_until(lambda: sessions(on_server) == [], "the end of their sessions")
+
+
 def cut_off(where: PostgresPlace) -> None:
     """Ends every connection to its database."""
     server, _, database = where.url.reveal().rpartition("/")
