@@ -63,19 +63,22 @@ def test_a_beat_is_no_worker_that_answers(redis_server: Redis) -> None:
     assert (answer.totals, len(answer.frame)) == ({"answered": 0}, 0)
 
 
-def test_two_workers_of_one_name_are_two_rows_all_their_slots_and_a_note(redis_server: Redis) -> None:
-    def answer_as(pid: int) -> Callable[..., None]:
+@pytest.mark.parametrize("pid", [1, 2])  # in containers they have the same
+def test_two_workers_of_one_name_are_two_rows_all_their_slots_and_a_note(redis_server: Redis, pid: int) -> None:
+    def answer_as(pid: int, tasks: list[dict[str, str]], total: int) -> Callable[..., None]:
         pool = {"implementation": "celery.concurrency.prefork:TaskPool", "max-concurrency": 4}
-        values = {"ping": {"ok": "pong"}, "stats": {"pid": pid, "total": {}, "pool": pool}}
+        stats = {"pid": pid, "total": {"shop.mail": total}, "uptime": 9_000, "pool": pool}
+        values = {"ping": {"ok": "pong"}, "stats": stats, "active": tasks}
         return lambda request, send: send({"same@shop": values.get(request["method"], [])})
 
     with (
-        Puppet(redis_server.url, "same@shop", answer_as(1)),
-        Puppet(redis_server.url, "same@shop", answer_as(2)),
+        Puppet(redis_server.url, "same@shop", answer_as(1, [], 100)),
+        Puppet(redis_server.url, "same@shop", answer_as(pid, [{"id": "a"}], 5_000)),
         watching({"CELERY_BROKER_URL": redis_server.url}) as desk,
     ):
         answer = desk.ask(Workers(), LIVE, wait_seconds=60)
-        assert answer.frame["pid"].tolist() == [1, 2]
+        assert answer.frame["pid"].tolist() == [1, pid]
+        assert sorted(answer.frame["processed"]) == [100, 5_000]
         assert "same@shop" in answer.notes[0].text
         wait_until(lambda: 8.0 in desk.ask(History("slots"), LIVE).frame["value"].tolist(), "the slots")
         busy = desk.ask(History("busy_slots"), LIVE, wait_seconds=60)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data_sources.now import consumers
 from data_sources.workers.accepted import Taken
-from data_sources.workers.seen import Beside
+from data_sources.workers.seen import Beside, Key
 from data_sources.workers.worker_facts import WorkerFacts, workers_facts
 from data_sources.workers.worker_rows import WorkersReading
 from tests.test_presence import LONG_UP, Clock, clock, said
@@ -100,7 +100,7 @@ def test_heartbeats_that_say_now_one_total_and_now_the_other_are_no_work() -> No
 
 def test_one_that_is_gone_does_not_live_on_by_the_heartbeats_of_the_other() -> None:
     rounds = Rounds()
-    beating = {("mail@a", 1): {"active": 0, "processed": 7}}
+    beating: dict[Key, dict[str, int]] = {("mail@a", 1): {"active": 0, "processed": 7}}
     rounds.ask(TWIN, TWIN, beating=beating)
     for _ in range(4):
         rounds.ask(TWIN, beating=beating, all_heard=True)

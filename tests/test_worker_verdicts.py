@@ -171,7 +171,7 @@ def ill(url: str, port: int, mark: bytes, folder: Path, stack: ExitStack) -> Clu
 
 def rounds_until(desk: Desk, told: Callable[[Rows], bool]) -> list[tuple[datetime, Rows]]:
     """What each round told; never fails: the tests say what was not told apart."""
-    began, rounds = time.monotonic(), []
+    began, rounds = time.monotonic(), list[tuple[datetime, Rows]]()
     while not rounds or (not told(rounds[-1][1]) and time.monotonic() - began < PATIENCE_SECONDS):
         at, rows = round_of(desk)
         if at and (not rounds or at > rounds[-1][0]):
