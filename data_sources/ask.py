@@ -40,7 +40,8 @@ from data_sources.watch import Watch
 
 log = logging.getLogger(__name__)
 
-RECORDED = {name: by for name, by in SIGNALS.items() if "container" not in by}  # those Prometheus alone knows
+OF_MACHINES = ("container", "instance")  # these Prometheus alone knows
+RECORDED = {name: by for name, by in SIGNALS.items() if by[0] not in OF_MACHINES}
 HIDDEN = Note("HISTORY_HIDE_ARGUMENTS keeps arguments and results out of the history", "absent")
 EXACT = ("depth", "unacked", "busy_slots", "slots")  # what the recorder counts, an exporter may count in part
 FINEST = timedelta(seconds=5)  # a step: as often as workers and queues are asked

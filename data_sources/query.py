@@ -158,6 +158,10 @@ SIGNALS: dict[str, tuple[str, ...]] = {
     "slots": ("worker", ""),
     "memory": ("container", "hostname"),
     "memory_limit": ("container",),
+    "cpu": ("container",),
+    "received": ("container",),
+    "host_load": ("instance",),
+    "host_memory_left": ("instance",),
 }
 
 

@@ -30,6 +30,7 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 NOW = START + timedelta(minutes=10)
 EVERY = timedelta(seconds=15)
 WINDOW = timedelta(minutes=4)
+UNITS = {"throughput": "1/s", "failures": "1/s", "memory": "bytes", "memory_limit": "bytes", "received": "bytes"}
 
 HOSTILE = 'say "hi"\\ $1 {a=~".*"}'
 REPLICAS = ({"job": "a", "instance": "one:9808"}, {"job": "b", "instance": "two:9808", "pod": "exporter-2"})
@@ -240,7 +241,7 @@ def test_every_named_query_has_its_unit_its_advice_and_exactly_its_labels(
         assert missing(name)
         return
     assert named.labels == ((by,) if by else ())
-    assert named.unit == {"throughput": "1/s", "failures": "1/s"}.get(name, "bytes" if "memory" in name else "")
+    assert named.unit == UNITS.get(name, "")
     assert named.advice.endswith(".")
     result = prometheus.query(named.text, NOW)
     assert result.warnings == ()

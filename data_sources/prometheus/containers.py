@@ -49,3 +49,20 @@ max by (hostname) (
 def memory_limit(matchers: Sequence[str]) -> str:
     # no limit is 0 in one cgroup version and about 9e18 in the other
     return by_container("container_spec_memory_limit_bytes", matchers, " > 0 < 1e15")
+
+
+def cpu(matchers: Sequence[str], window: str) -> str:
+    used = f"sum without (cpu) (rate({{}}[{window}]))"
+    return by_container("container_cpu_usage_seconds_total", matchers, of=used)
+
+
+def received(matchers: Sequence[str], window: str) -> str:
+    came = f"sum without (interface) (rate({{}}[{window}]))"
+    return by_container("container_network_receive_bytes_total", matchers, of=came)
+
+
+def restarts(matchers: Sequence[str]) -> str:
+    """In an hour; of several within 15 s one."""
+    # Kubernetes starts another container under the same name, a series of its own: so first the newest, then changes
+    newest = by_container("container_start_time_seconds", matchers).replace("\n", "\n  ")
+    return f"changes(\n  {newest}[1h:15s]\n)"

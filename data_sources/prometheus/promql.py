@@ -8,13 +8,13 @@ The texts are shown to users ("take the query"), so they are written to be read.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, get_args
 
 from data_sources.note import Note
-from data_sources.prometheus.containers import memory, memory_by_hostname, memory_limit
+from data_sources.prometheus.machines import OF_HOSTS, of_machine
 from data_sources.prometheus.selectors import equal, selected
 from data_sources.prometheus.whose import ANYBODY, Whose
 from data_sources.query import SIGNALS
@@ -70,21 +70,17 @@ def signal(
     """
     if by not in SIGNALS[name]:
         return None
-    labels = LABELS[family]
-    if (name, by) in OF_CONTAINERS:
-        text: str | None = OF_CONTAINERS[name, by](whose.matchers("cAdvisor"))
-    elif by not in {"", *labels} or (of and labels[by] == "hostname"):  # a host is no worker's name
-        text = None
-    else:
+    labels, window = LABELS[family], format_duration(rate_window)
+    text = of_machine(name, by, whose.matchers("cAdvisor"), window)
+    if text is None and by in {"", *labels} and not (of and labels[by] == "hostname"):  # a host is no worker's name
         matchers = [*whose.matchers(family), *([equal(labels[by], of)] if of else [])]
-        counted = flower if family == "flower" else celery
-        text = split(counted(name, matchers, format_duration(rate_window)), by, labels)
+        text = split((flower if family == "flower" else celery)(name, matchers, window), by, labels)
     if text is None:
         return None
     return NamedQuery(name, by, text, (by,) if by else (), UNITS.get(name, ""), ADVICE[name])
 
 
-UNITS = {"throughput": "1/s", "failures": "1/s", "memory": "bytes", "memory_limit": "bytes"}
+UNITS = {"throughput": "1/s", "failures": "1/s", "memory": "bytes", "memory_limit": "bytes", "received": "bytes"}
 
 ADVICE = {
     "throughput": "Tasks that ended, well or not. A line that falls while the queue grows is the task to look at.",
@@ -93,6 +89,10 @@ ADVICE = {
     "busy_slots": "Tasks being run. celery-exporter knows hosts alone: of several workers on one it counts the last.",
     "memory": "Page cache included, as the limit counts it. Containers of one name show as the largest of them.",
     "memory_limit": "A container at its limit is killed. Containers without a limit have no line.",
+    "cpu": "1 is one processor, whole.",
+    "received": "A second. Of Docker by container; Kubernetes counts pods.",
+    "host_load": "For each processor. Above 1 processes wait for a processor, or for a disk.",
+    "host_memory_left": "A share. Under a tenth the next worker may be the one that is killed.",
 }
 
 # what in Prometheus would give a measurement
@@ -101,10 +101,9 @@ GIVEN_BY = {
     "failures": "celery-exporter or Flower",
     "depth": "celery-exporter",
     "busy_slots": "celery-exporter or Flower",
-    "memory": "cAdvisor",
-    "memory_limit": "cAdvisor",
+    **dict.fromkeys(("memory", "memory_limit", "cpu", "received"), "cAdvisor"),
+    **dict.fromkeys(OF_HOSTS, "node-exporter"),
 }
-
 
 # what celery-exporter misses of a measurement: it asks how long a queue's first list is, and keeps one number a host
 UNSEEN = {
@@ -117,7 +116,7 @@ MIXED = "Several clusters share this Prometheus, and all of them may be in it: P
 def doubts(name: str, family: Family, transport: str, whose: Whose) -> tuple[Note, ...]:
     """What a measurement that was asked of `family` may lack, or hold of others."""
     unseen = family == "celery-exporter" and name in UNSEEN and (name != "depth" or transport == "redis")
-    said = ([UNSEEN[name]] if unseen else []) + ([MIXED] if whose.mixed else [])
+    said = ([UNSEEN[name]] if unseen else []) + ([MIXED] if whose.mixed and name not in OF_HOSTS else [])
     return tuple(Note(text, "warning") for text in said)
 
 
@@ -128,7 +127,7 @@ def missing(name: str, has_prometheus: bool = True, whose: Whose = ANYBODY) -> s
         return f"No exporter we know gives {measurement} to Prometheus"
     if not has_prometheus:
         return f"For {measurement} name a Prometheus (PROMETHEUS_URL) that scrapes {GIVEN_BY[name]}"
-    where = whose.where or " here"
+    where = " here" if name in OF_HOSTS else whose.where or " here"
     return f"Prometheus has no {measurement}{where}; it would come from {GIVEN_BY[name]}, scraped by Prometheus"
 
 
@@ -141,11 +140,6 @@ LABELS: Mapping[Family, Mapping[str, str]] = {
     "recorder": {"name": "name", "queue": "queue_name", "worker": "worker"},
     "flower": {"name": "task", "worker": "worker"},
     "none": {},
-}
-OF_CONTAINERS: Mapping[tuple[str, str], Callable[[Sequence[str]], str]] = {
-    ("memory", "container"): memory,
-    ("memory", "hostname"): memory_by_hostname,
-    ("memory_limit", "container"): memory_limit,
 }
 
 

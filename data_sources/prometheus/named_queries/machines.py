@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from data_sources.prometheus import containers
+from data_sources.prometheus.machines import LOAD, MEMORY_LEFT
 from data_sources.prometheus.named_queries.named import Named
 from data_sources.prometheus.promql import ADVICE
 from data_sources.prometheus.whose import Whose
@@ -32,19 +33,17 @@ def of_containers(whose: Whose) -> list[Named]:
              "Above 0 for long is a leak: worker_max_tasks_per_child or worker_max_memory_per_child bounds it.",
              "memory_working_set_bytes"),
             ("cpu", "Processors used, by container",
-             by_container("cpu_usage_seconds_total", of="sum without (cpu) (rate({}[5m]))"), "",
-             "1 is one processor, whole.", "cpu_usage_seconds_total"),
+             containers.cpu(matchers, "5m"), "", ADVICE["cpu"], "cpu_usage_seconds_total"),
             ("throttled", "Share of time it was throttled", f"{throttled}\n/\n{periods}", "",
              "Its CPU limit holds it up: tasks are slow though the host is idle.", "cpu_cfs_periods_total"),
             ("killed", "Killed for memory in the last hour",
              by_container("oom_events_total", " > 0", "increase({}[1h])"), "",
              "The tasks that ran in it run again, or are lost.", "oom_events_total"),
             ("restarted", "Restarts in the last hour",
-             by_container("start_time_seconds", " > 0", "changes({}[1h])"), "",
+             f"{containers.restarts(matchers)} > 0", "",
              "After no deploy: look at its memory, and at why it ended.", "start_time_seconds"),
             ("received", "Bytes received a second",
-             by_container("network_receive_bytes_total", of="sum without (interface) (rate({}[5m]))"),
-             "bytes", "Of Docker by container; Kubernetes counts pods.", "network_receive_bytes_total"),
+             containers.received(matchers, "5m"), "bytes", ADVICE["received"], "network_receive_bytes_total"),
         )
     ]  # fmt: skip
 
@@ -58,8 +57,7 @@ def of_hosts() -> list[Named]:
              '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))', "",
              "Near 1 more slots make tasks slower, not more of them.", "cpu_seconds_total"),
             ("memory", "Share of memory that is left",
-             "node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes", "",
-             "Under a tenth the next worker may be the one that is killed.", "memory_MemAvailable_bytes"),
+             MEMORY_LEFT, "", ADVICE["host_memory_left"], "memory_MemAvailable_bytes"),
             ("killed", "Processes killed for memory in the last hour", "increase(node_vmstat_oom_kill[1h]) > 0", "",
              "A worker's child among them shows as WorkerLostError.", "vmstat_oom_kill"),
             ("waiting_for_disk", "Share of time that waits for a disk",
@@ -72,8 +70,7 @@ def of_hosts() -> list[Named]:
              f"predict_linear(node_filesystem_avail_bytes{disks}[6h], 86400) < 0", "bytes",
              "If it goes on as in the last 6 hours.", "filesystem_avail_bytes"),
             ("load", "Load for each processor",
-             'node_load5 / on (instance) count by (instance) (node_cpu_seconds_total{mode="idle"})', "",
-             "Above 1 processes wait for a processor, or for a disk.", "load5"),
+             LOAD, "", ADVICE["host_load"], "load5"),
         )
     ]  # fmt: skip
 
