@@ -90,7 +90,7 @@ class HttpClient:
             status, headers, raw = answer.result(deadline_seconds)
         except TimeoutError as exc:
             connection.cut()
-            what = f"gave no complete answer within {deadline_seconds:g} s"
+            what = f"gave no complete answer within {deadline_seconds:.3g} s"
             hint = f"It is overloaded, unreachable from here, or not what {self.settings}_URL says."
             raise self._unreachable(what, hint) from exc
         except (OSError, HTTPException) as exc:

@@ -268,16 +268,25 @@ def test_warnings_and_infos_are_kept() -> None:
     assert (result.warnings, result.infos) == (("w",), ("i",))
 
 
-def test_a_query_is_posted_with_a_time_out_of_its_own() -> None:
+@pytest.mark.parametrize(("seconds", "step"), [(0.5, "0.5"), (1_234_567, "1234567.0")])
+def test_a_query_is_posted_with_a_time_out_of_its_own(seconds: float, step: str) -> None:
     with Peer(says(body((RESPONSES / "matrix.json").read_bytes()))) as peer:
         client = PrometheusClient(HttpEndpoint(peer.url))
-        client.query_range("up", window(4, timedelta(seconds=0.5)), deadline_seconds=2.5)
+        client.query_range("up", window(4, timedelta(seconds=seconds)), deadline_seconds=2.5)
         client.close()
     head, _, form = peer.requests[0].partition("\r\n\r\n")
     assert head.startswith("POST /api/v1/query_range HTTP/1.1")
-    expected = {"query": "up", "start": "1767571200.000", "end": "1767571440.000", "step": "0.5", "timeout": "2.5"}
+    expected = {"query": "up", "start": "1767571200.000", "end": "1767571440.000", "step": step, "timeout": "2.5"}
     expected |= {"stats": "1"}
     assert {name: value for name, [value] in parse_qs(form).items()} == expected
+
+
+def test_facts_that_took_all_their_time_leave_none_and_not_less(
+    live: PrometheusClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PrometheusClient, "buildinfo", lambda *_, **__: "answered late")
+    with pytest.raises(SourceUnreachable, match="no complete answer within 0 s"):
+        live.facts(deadline_seconds=-1.0)
 
 
 @pytest.fixture(scope="module")

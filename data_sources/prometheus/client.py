@@ -112,7 +112,7 @@ class PrometheusClient:
 
         VictoriaMetrics moves the ends of long ranges to multiples of the step; those of a Window are such.
         """
-        start, end, step = unix(window.start), unix(window.end), f"{window.step.total_seconds():g}"
+        start, end, step = unix(window.start), unix(window.end), str(window.step.total_seconds())
         form = [("query", text), ("start", start), ("end", end), ("step", step)]
         return self._evaluate("/api/v1/query_range", form, deadline_seconds, labels)
 
@@ -193,9 +193,9 @@ class PrometheusClient:
         """Three small questions under one deadline. Thanos, say, has no targets: then the interval is not known."""
         ends = time.monotonic() + deadline_seconds
         build = self.buildinfo(deadline_seconds=deadline_seconds)
-        family = self.family(deadline_seconds=ends - time.monotonic())
+        family = self.family(deadline_seconds=max(0.0, ends - time.monotonic()))
         try:
-            interval = self.scrape_interval(deadline_seconds=ends - time.monotonic())
+            interval = self.scrape_interval(deadline_seconds=max(0.0, ends - time.monotonic()))
         except SourceError:
             interval = None
         return PrometheusFacts(str(build), family, interval)
