@@ -216,12 +216,12 @@ def test_who_has_to_wait_too_long_for_a_turn_is_told(exports: Exports, monkeypat
 
     monkeypatch.setattr("routes.export_notebook.whole_file", slow)
     monkeypatch.setattr("routes.export_notebook.LANES", CapacityLimiter(1))
-    monkeypatch.setattr("routes.export_notebook.WAIT_SECONDS", 0.2)
     address = f"/export.html?text={quote(link.write(NOTEBOOK))}"
     with ThreadPoolExecutor(1) as other:
         first = other.submit(exports.get, address)
         try:
             assert begun.wait(120)
+            monkeypatch.setattr("routes.export_notebook.WAIT_SECONDS", 0.2)
             with pytest.raises(HTTPError, match="502") as refused:
                 exports.get(address)
         finally:
@@ -239,10 +239,11 @@ def test_no_cell_of_a_whole_file_is_waited_for_beyond_the_files_end(
         waits.append(wait_seconds)
         return Answer(blank_frame(query), query)
 
-    monkeypatch.setattr("routes.export_notebook.WHOLE_SECONDS", 3.0)
+    monkeypatch.setattr("routes.export_notebook.CELL_SECONDS", 60.0)
+    monkeypatch.setattr("routes.export_notebook.WHOLE_SECONDS", 10.0)
     with serving(tmp_path) as (desk, exports):
         monkeypatch.setattr(desk, "ask", ask)
         file = told(exports.get(f"/export.html?text={quote(link.write(NOTEBOOK))}"))
 
     assert file["pieces"][1]["pending"]
-    assert 0 < max(waits) <= 3
+    assert 0 < max(waits) <= 10
