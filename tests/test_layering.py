@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,3 +79,9 @@ def test_imports_are_absolute_so_that_they_can_be_read(name: str) -> None:
 def test_the_shells_folder_holds_nothing_that_could_shadow_another_module() -> None:
     # Streamlit puts the script's folder first on the path, so any file beside it could be imported by accident.
     assert [path.name for path in (ROOT / "shell").glob("*.py") if path.name != "main.py"] == []
+
+
+def test_the_rooms_of_the_sources_are_named_where_folders_are_explained() -> None:
+    rooms = {path.parent.name for path in (ROOT / "data_sources").glob("*/__init__.py")}
+    [line] = [line for line in (ROOT / "docs/architecture.md").read_text().splitlines() if "| `data_sources/`" in line]
+    assert {name.rstrip("/") for name in re.findall(r"`(\w+/)`", line)} - {"data_sources"} == rooms

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from urllib.parse import parse_qs, urlencode
 
 import pytest
@@ -44,6 +46,8 @@ from data_sources.task_query import (
     TaskNames,
     Tasks,
 )
+
+MANUAL = Path(__file__).resolve().parents[1] / "docs/export.md"
 
 text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
 names = st.lists(text, max_size=4).map(tuple)
@@ -201,3 +205,8 @@ def test_a_place_in_a_list_is_read_back_or_refused(text: str, sort: str) -> None
     if read is not None:
         assert read.sort == sort
         assert Cursor.parse(str(read), sort) == read
+
+
+def test_each_kind_of_question_stands_in_the_manual_of_files() -> None:
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", MANUAL.read_text(), re.MULTILINE)
+    assert sorted(re.findall(r"\w+", " ".join(rows))) == sorted(KINDS)
