@@ -265,6 +265,7 @@ def test_a_management_api_that_nobody_named_is_missed_only_when_it_was_there(
     rabbitmq: RabbitMQ, vhost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rabbitmq_broker, "RETRY_SECONDS", 0.0)
+    assert rabbitmq.management_url
     endpoint = replace(HttpEndpoint.from_url(rabbitmq.management_url), assumed=True)
 
     def state(broker: QueueReader) -> object:
