@@ -16,6 +16,7 @@ from data_sources import schema
 from data_sources.config import Broker, Cluster, Secret
 from data_sources.errors import ConfigError, QueryRejected, SourceUnreachable
 from data_sources.history.place import PostgresPlace, SqlitePlace, place
+from data_sources.history.reader import HistoryReader
 from recorder.batch import Batch, Gap
 from recorder.migrations import write_meta
 from recorder.store import Store
@@ -181,3 +182,18 @@ def test_a_history_at_rest_is_read_where_nothing_can_be_written(tmp_path: Path) 
         engine.dispose()
     finally:
         subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_file_that_took_the_place_of_another_is_read_from_then_on(tmp_path: Path) -> None:
+    where = place(Secret(f"sqlite://{tmp_path}"), Cluster())
+    assert isinstance(where, SqlitePlace)
+    reader = HistoryReader(where)
+    for source in ("events", "workers"):
+        with closing(Store.open(where)) as store:
+            store.write(Batch(gaps=[Gap(source, 1, 2, "x")]))
+        with reader.reading() as connection:
+            assert connection.execute(select(schema.gaps.c.source)).all() == [(source,)]
+        where.path.rename(where.path.with_suffix(".aside"))
+    with pytest.raises(SourceUnreachable, match="is not there"), reader.reading():
+        pass
+    reader.close()

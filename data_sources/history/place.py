@@ -65,6 +65,14 @@ class SqlitePlace:
         """For people who read a page: where the file is on the server is not theirs to know."""
         return self.path.name
 
+    def which(self) -> object:
+        """Which file it is at the moment: the recorder puts another in place of a damaged one."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
     def open_readonly(self) -> Engine:
         """A pool of connections, each transaction one moment. Raises SourceUnreachable or QueryRejected."""
         if not self.path.exists():
@@ -97,6 +105,10 @@ class PostgresPlace:
 
     @property
     def name(self) -> str:
+        return self.schema
+
+    def which(self) -> object:
+        """Always the same: a server looks after that."""
         return self.schema
 
     @property

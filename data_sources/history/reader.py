@@ -32,7 +32,8 @@ class LatestRow:
 
 
 class HistoryReader:
-    """Reads the history at `place`; threads may share it. It is opened when it is first asked, and after a failure.
+    """Reads the history at `place`; threads may share it. It is opened when it is first asked, after a failure, and
+    when another file has taken the place of the one that is open.
 
     What is asked raises SourceUnreachable when the history is not there or not readable, QueryRejected when the answer
     takes longer than READ_SECONDS.
@@ -41,6 +42,7 @@ class HistoryReader:
     def __init__(self, place: Place) -> None:
         self.place = place
         self._engine: Engine | None = None
+        self._which: object = None  # that is open
         self._opening = threading.Lock()
 
     def close(self) -> None:
@@ -52,8 +54,7 @@ class HistoryReader:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction: everything read in it is of one moment."""
-        with self._opening:
-            engine = self._engine = self._engine or self.place.open_readonly()
+        engine = self._opened()
         try:
             with engine.connect() as connection, time_limit(connection), connection.begin():
                 yield connection
@@ -63,6 +64,15 @@ class HistoryReader:
                 raise QueryRejected(SOURCE, what, "Narrow the time or the filter") from error
             self.close()
             raise SourceUnreachable(SOURCE, f"{self.place.address}: {reason(error)}", "It is tried again") from error
+
+    def _opened(self) -> Engine:
+        which = self.place.which()
+        if which != self._which:
+            self.close()
+        with self._opening:
+            if self._engine is None:
+                self._engine, self._which = self.place.open_readonly(), which
+            return self._engine
 
     def latest(self, kind: str) -> LatestRow | None:
         """The answer of the moment of `kind`: workers, queues, recorder ...; None until there is one."""
