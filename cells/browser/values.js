@@ -18,6 +18,8 @@ export function drawValue(node, value, column) {
   return node;
 }
 
+const NAMES = 12; // shown of one value: more would push what stands beside them out of sight
+
 export const numeric = (column) => ["number", "rate", "percent", "bytes", "seconds", "gauge"].includes(column.kind);
 
 const INFINITE = new Map([["+Inf", Infinity], ["-Inf", -Infinity]]);
@@ -42,7 +44,7 @@ const draws = {
   bytes: (value) => amount(value, "bytes"),
   seconds: (value) => Array.isArray(value) ? `≥ ${duration(value[0])}` : typeof value === "string" ? value : duration(value),
   bars: (value) => bars(value),
-  names: (value) => value.map((name) => name?.href ? pageLink(name.href, { class: "cn-chip" }, name.value) : element("span", { class: "cn-chip" }, name)),
+  names: (value) => [...value.slice(0, NAMES).map(chip), ...(value.length > NAMES ? [andMore(value.slice(NAMES))] : [])],
   verdict: (value) => value.evidence ? judged(value) : verdict(value),
   side: ([value, names]) => [value ? element("code", {}, value) : "", " ", ...draws.names(names)],
   said: ([text, at]) => [text, at === null ? "" : " ", at === null ? "" : draws.moment(at)],
@@ -61,6 +63,10 @@ const draws = {
   spark: (value) => spark(value),
   dues: (value) => dues(value),
 };
+
+const chip = (name) => name?.href ? pageLink(name.href, { class: "cn-chip" }, name.value) : element("span", { class: "cn-chip" }, name);
+
+const andMore = (names) => element("span", { class: "cn-muted", title: names.map((name) => apart(name).value).join(", ") }, ` and ${names.length} more`);
 
 // Counts side by side, each under its label.
 function bars(values) {

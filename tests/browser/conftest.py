@@ -129,3 +129,15 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
 
 def is_own(url: str, site: Site) -> bool:
     return url.startswith((site.url, site.url.replace("http", "ws", 1), "blob:", "data:"))
+
+
+def in_module(page: Page, name: str, expression: str, argument: Any) -> Any:
+    """What `expression` of the module's exports (`m`) and `argument` (`given`) is, in the page that loaded it."""
+    return page.evaluate(
+        f"""async ([name, given]) => {{
+            const loaded = performance.getEntriesByType("resource").map((one) => one.name);
+            const m = await import(loaded.find((one) => one.endsWith(name)));
+            return {expression};
+        }}""",
+        [name, argument],
+    )

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from data_sources.scope import iso
-from tests.browser.conftest import END, Site, Visit
+from tests.browser.conftest import END, Site, Visit, in_module
 
 PAST = {"from": iso(END - timedelta(hours=1)), "to": iso(END), "refresh": "2s"}
 DRAWN = "#explored .js-plotly-plot .scatterlayer"
@@ -52,18 +52,6 @@ def opened(page: Page, site: Site, **params: Any) -> Locator:
     page.goto(f"{site.url}/explore?{urllib.parse.urlencode({**PAST, **params}, doseq=True)}")
     expect(page.locator("#library")).to_contain_text("Tasks a second, by task")
     return page.locator(".cn-promql-field").first
-
-
-def in_module(page: Page, name: str, expression: str, argument: Any) -> Any:
-    """What `expression` of the module's exports (`m`) and `argument` (`given`) is, in the page that loaded it."""
-    return page.evaluate(
-        f"""async ([name, given]) => {{
-            const loaded = performance.getEntriesByType("resource").map((one) => one.name);
-            const m = await import(loaded.find((one) => one.endsWith(name)));
-            return {expression};
-        }}""",
-        [name, argument],
-    )
 
 
 def asked(page: Page) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ import urllib.parse
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Site, Visit
+from tests.browser.conftest import Site, Visit, in_module
 
 WORKER = "w1@shop"
 
@@ -57,6 +57,16 @@ def test_from_all_workers_by_a_click_to_one_and_its_link_opens_alone(visit: Visi
     expect(page.locator("#limits")).to_contain_text("100/s")
     expect(page.locator("#stats")).to_contain_text("solo")
     assert visit.errors == []
+
+
+def test_of_many_names_the_first_are_shown_and_the_others_counted(visit: Visit, site: Site) -> None:
+    open_workers(visit.page, site)
+    draw = 'm.drawValue(document.createElement("td"), given, { kind: "names" }).innerHTML'
+    shown = in_module(visit.page, "values.js", draw, [f"<b>{number}" for number in range(14)])
+
+    assert shown.count("cn-chip") == 12
+    assert 'title="<b>12, <b>13"> and 2 more<' in shown.replace("&lt;", "<").replace("&gt;", ">")
+    assert "<b>" not in shown.replace('title="<b>12, <b>13"', "")
 
 
 def test_without_a_name_one_is_chosen_and_a_wrong_one_is_told(visit: Visit, site: Site) -> None:
