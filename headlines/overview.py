@@ -29,7 +29,7 @@ NOBODY = (
 )
 NOT_JSON = (
     "Workers must accept and write JSON: they reply with their task_serializer, and nothing else is read here, as a "
-    "pickle runs whatever code it brings. Tasks may still be sent with another serializer, each by its name.",
+    "pickle runs whatever code it brings. A task may still have a serializer of its own.",
     '$ app.conf.accept_content, app.conf.task_serializer = ["json", "pickle"], "json"',
 )
 
