@@ -111,6 +111,7 @@ def test_clusters_that_nothing_tells_apart_are_said_to_be_mixed(prometheus: Prom
         assert throughput.frame["value"].tolist() == pytest.approx([12.0] * len(throughput.frame))
         [note] = [note.text for note in throughput.notes if note.kind == "warning"]
         assert "Several clusters share this Prometheus" in note
+        assert note in [one.text for one in told(desk, Library()).notes]
         assert "PROMETHEUS_LABELS" in note
 
 

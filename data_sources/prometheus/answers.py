@@ -102,7 +102,8 @@ def about(
         case Formatted(text=text):
             return one_column("text", [formatted(client, text, seconds)], 1)
         case Library():
-            return library_frame(client, start, end, seconds), []
+            mixed = [Note(promql.MIXED, "warning")] if client.whose.mixed else []
+            return library_frame(client, start, end, seconds), mixed
     raise TypeError(f"nothing is known about {type(query).__name__}")
 
 
