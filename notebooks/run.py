@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -62,9 +62,7 @@ class Run:
 
     def results(self) -> Iterator[Result]:
         """In the notebook's order, each as soon as it is there."""
-        for cell in self._notebook.cells:
-            if isinstance(cell, Ask):
-                answers_to(cell, self._values, self._scope, 0.0)  # all are under way before any waiting
+        self._begin(cell for cell in self._notebook.cells if isinstance(cell, Ask))
         for cell in self._notebook.cells:
             yield self.result(cell)
 
@@ -84,6 +82,7 @@ class Run:
             questions = needs.questions(self._notebook, name)
         except NotebookError as error:
             return refusal(name, error.message)
+        self._begin(cell for cell in questions if cell.name not in self._known)
         first = {cell.name: self._answers(cell)[0][0] for cell in questions}
         return derived(self._notebook, name, first, self._values, self._scope, self._seconds_left())
 
@@ -91,6 +90,11 @@ class Run:
         """Within what the cell `name` is answered; of a threshold the one that it judges."""
         cell = self._notebook.cell(name)
         return scope_of(self._notebook.cell(cell.of) if isinstance(cell, Threshold) else cell, self._scope)
+
+    def _begin(self, cells: Iterable[Ask]) -> None:
+        """All are under way before any waiting."""
+        for cell in cells:
+            answers_to(cell, self._values, self._scope, 0.0)
 
     def _answers(self, cell: Ask) -> Answers:
         if cell.name not in self._known:

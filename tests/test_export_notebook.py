@@ -158,8 +158,10 @@ def saved(notebook: Notebook, id: str = "") -> str:
 
 
 @pytest.fixture(params=["snapshot", "bundle"])
-def looked(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Looked]:
+def looked(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Looked]:
     """A notebook that was saved, kept with its answers, and changed since; a bundle lies where it never was."""
+    monkeypatch.setattr("routes.export_notebook.CELL_SECONDS", 120.0)  # SQL is worked out, however slow this is
+    monkeypatch.setattr("routes.export_notebook.WHOLE_SECONDS", 120.0)
     if request.param == "bundle":
         with serving(tmp_path, sealed()) as (_, exports):
             yield Looked("id=elsewhere", exports)
