@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +33,8 @@ from data_sources.query import History, Sources, Workers
 from data_sources.task_query import Task, Tasks
 from demo.servers import PostgreSQL, Process, Redis, wait_until
 from recorder.run import Recorder
+from tests.event_load import Publisher
+from tests.reliability.kills import ROLLUPS, ROWS
 from tests.test_recorder import send, worker_with_events
 from tests.watching import LIVE, NOTHING, ROOT
 
@@ -128,6 +132,39 @@ def test_what_one_process_records_another_reads(shop: Redis, history_url: Secret
         desk.stop()
 
 
+def test_killed_on_postgresql_another_takes_over_and_each_task_is_there_once_in_exact_roll_ups(
+    postgresql: PostgreSQL, tmp_path: Path
+) -> None:
+    with ExitStack() as running:
+        broker = running.enter_context(Redis(tmp_path / "redis"))
+        past = Past(broker.url, Secret(postgresql.new_database()))
+        running.callback(past.close)
+        first = running.enter_context(past.recorded(tmp_path / "first"))
+        command = [sys.executable, "-m", "recorder"]
+        second = running.enter_context(Process("second", command, tmp_path / "second", past.env, ROOT))
+        second.wait_until(lambda: f"standing by: process {first.pid}" in second.log.read_text())
+        until = (int(time.time()) + 30) // 60 * 60  # the minute before has tasks: they are dated up to 50 s back
+        with Publisher(tmp_path / "load", broker.url, "--rate", "300", "--upset"):
+            wait_until(lambda: len(past.succeeded()) > 100, "tasks")
+            acknowledged = past.succeeded()
+            first.signal(signal.SIGKILL)
+            wait_until(lambda: (state := past.state()) is not None and state.pid == second.pid, "take-over")
+            wait_until(lambda: len(past.succeeded()) > len(acknowledged) + 100, "more tasks")
+        dirty = "SELECT at FROM dirty WHERE level = 60 AND at < :until"
+        wait_until(lambda: (state := past.state()) is not None and not state.lag_seconds, "all in rows")
+        wait_until(lambda: past.state() is not None and past.rows(dirty, until=until) == [], "the roll-ups")
+
+        assert set(acknowledged) <= set(past.succeeded())
+        assert past.rows("SELECT count(*) - count(DISTINCT id) FROM tasks") == [(0,)]
+        for level in (10, 60):
+            of_rows, of_rollups = (
+                {row for row in past.rows(sql.format(level=level)) if row[0] < until} for sql in (ROWS, ROLLUPS)
+            )
+            assert of_rows == of_rollups
+            assert of_rows
+        assert [reason for _, _, reason, _ in past.gaps("recorder")] == ["the recorder was not running"]
+
+
 def test_while_postgresql_restarts_events_wait_and_there_is_no_gap_in_them(shop: Redis, tmp_path: Path) -> None:
     with PostgreSQL(tmp_path / "postgresql") as server:
         past = Past(shop.url, Secret(server.new_database()))
@@ -222,17 +259,23 @@ def test_a_file_that_was_damaged_is_set_aside_and_what_can_be_read_of_it_is_ther
     with past.recorded(tmp_path):
         sent = send(shop.url, 30)
         past.wait_for(sent)
+        ((count,),) = past.rows("SELECT count(*) FROM tasks")
         past.close()  # then nothing stays in the WAL
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+    with closing(sqlite3.connect(path)) as file:
+        ((page, size),) = file.execute(
+            "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = 'texts'"
+        )
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
 
     with past.recorded(tmp_path) as process:
-        past.wait_for(send(shop.url, 3))
-        assert set(past.succeeded()) & set(sent) or "0 tasks were saved" in str(past.gaps("recorder"))
-        assert any("the file was damaged" in reason for _, _, reason, _ in past.gaps("recorder"))
+        past.wait_for([*sent, *send(shop.url, 3)])
+        reasons = [reason for _, _, reason, _ in past.gaps("recorder")]
+        assert any(f"the file was damaged: {count} tasks were saved" in reason for reason in reasons)
         assert process.log.read_text().count("lease taken") == 2
         (aside,) = path.parent.glob("*.corrupt-*Z")
-        assert aside.read_bytes() == whole[: len(whole) // 2]
+        assert aside.read_bytes()[(page - 1) * size : page * size] == b"\xff" * size
 
 
 def test_damage_that_is_met_while_it_records_does_not_end_it(

@@ -20,6 +20,7 @@ def test_killed_under_load_it_loses_nothing_it_acknowledged_and_counts_nothing_t
     assert counted.buckets > 0
     assert (counted.kills, counted.lost, counted.twice, counted.wrong_buckets, counted.unaccounted) == (10, 0, 0, 0, 0)
     assert counted.faults == []
+    assert counted.slow < counted.kills / 2  # a machine may be held up now and then, but not each time
 
 
 def test_a_flood_of_events_is_recorded_to_the_last() -> None:
