@@ -6,7 +6,7 @@ Each goes through /api/control/, as a page does: planned, confirmed, given to re
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -236,10 +236,42 @@ def test_terminating_a_task(cluster: Steered, pool: str) -> None:
 # --- the command's options --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pool", sorted(POOLS.keys() - {"solo"}))
+TELLING = sorted(POOLS.keys() - {"solo"})
+
+
+@pytest.mark.parametrize("pool", TELLING)
 def test_events_are_asked_for(cluster: Steered, pool: str) -> None:
-    task_id = cluster.crew.send("shop.add", pool, 1, 2)
-    wait_until(lambda: recorded(cluster, task_id).get("state") == "SUCCESS", "its record")
+    tell(cluster, pool)
+
+
+def tell(cluster: Steered, *pools: str) -> None:
+    """What they do is recorded, once they were asked to tell: what they did before never is."""
+
+    def told() -> bool:
+        sent = [cluster.crew.send("shop.add", pool, 1, 2) for pool in pools]
+        with suppress(TimeoutError):
+            wait_until(lambda: all(recorded(cluster, id).get("state") == "SUCCESS" for id in sent), "all records", 20)
+            return True
+        return False
+
+    wait_until(told, "a record of what they do")
+
+
+def test_events_are_switched_off_and_on(cluster: Steered) -> None:
+    tell(cluster, *TELLING)
+    assert cluster.does("disable_events", *TELLING) == dict.fromkeys(TELLING, ("done", "task events disabled"))
+    on = cluster.does("enable_events", *TELLING)
+    for outcome, words in on.values():  # the recorder may have asked for them meanwhile
+        assert (outcome, words.replace("already ", "")) == ("done", "task events enabled")
+    assert on.keys() == {*TELLING}
+    tell(cluster, *TELLING)
+
+
+@pytest.mark.parametrize("order", ["enable_events", "disable_events"])
+def test_a_worker_that_sends_no_events_refuses_to(cluster: Steered, order: str) -> None:
+    outcome, words = cluster.does(order, "solo")["solo"]
+    assert outcome == "refused"
+    assert words.startswith("it was started without events, gossip and heartbeats, and sends nothing")
 
 
 def test_who_may_only_read_changes_nothing(cluster: Steered) -> None:
