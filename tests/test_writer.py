@@ -30,6 +30,7 @@ from recorder.housekeeping import Housekeeping
 from recorder.inbox import Inbox
 from recorder.retention import Keep
 from recorder.run import Recorder
+from recorder.salvage import salvage
 from recorder.store import Store
 from recorder.writer import Writer
 from tests.recording import Look
@@ -99,7 +100,7 @@ def test_a_new_history_that_cannot_be_begun_is_begun_as_soon_as_it_can_be_and_ha
         if fails == "set aside":
             monkeypatch.setattr(Path, "rename", once(OSError(errno.EIO, "it is broken"), Path.rename))
         else:
-            monkeypatch.setattr(recorder.store, "salvage", once(StoreFull("it is broken"), recorder.store.salvage))
+            monkeypatch.setattr(recorder.store, "salvage", once(StoreFull("it is broken"), salvage))
         copy = file.path.with_suffix(".copy")
         shutil.copy(file.path, copy)
         copy.replace(file.path)  # who writes on would write where nobody reads
