@@ -61,7 +61,7 @@ class QueueFlow:
         return replace(reading, rows=rows, notes=(*reading.notes, IN_AND_OUT) if derived else reading.notes)
 
 
-def snapshot(reading: DepthReading, ended: Mapping[str, int]) -> Past:
+def snapshot(reading: DepthReading, ended: Mapping[str, int] | None) -> Past:
     ready = {row["queue"]: row["ready"] for row in reading.rows}
     held = {row["queue"]: row["unacked"] for row in reading.rows}
     depth = {name: None if count is None or held[name] is None else count + held[name] for name, count in ready.items()}

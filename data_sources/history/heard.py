@@ -57,7 +57,8 @@ def first_heard(connection: Connection) -> int | None:
     inside = (tasks.c.last_us >= begun * SECOND_US, tasks.c.last_us < (begun + HOUR) * SECOND_US)
     query = select(tasks.c.received_us, tasks.c.started_us, tasks.c.last_us).where(*inside, tasks.c.state.in_(ENDED))
     row = connection.execute(query.order_by(tasks.c.last_us).limit(1)).one_or_none()
-    return min(at for at in row if at is not None) if row else begun * SECOND_US
+    known = [int(at) for at in row if at is not None] if row else [int(begun) * SECOND_US]
+    return min(known)
 
 
 def mute_note(until_us: int | None) -> tuple[Note, ...]:
