@@ -91,7 +91,7 @@ def state(row: Mapping[str, Any], memory: float | None) -> tuple[Fact, ...]:
         Fact("processed", row["processed"], "number", "Accepted since it started"),
         Fact("up", row["uptime"], "seconds", unknown="silent, or it did not say"),
         Fact("load", row["load"], "number", "Of its machine, over a minute", "no heartbeat told"),
-        Fact("memory", memory, "bytes", "Of the container that is called as its host", "no container found"),
+        Fact("memory", memory, "bytes", "Of the container that is called as its host", "none known to be its own"),
         Fact("clock", row["clock_offset"], "seconds", "How far its clock is ahead of ours", "no heartbeat told"),
         Fact("software", row["software"], unknown="no heartbeat told"),
     )

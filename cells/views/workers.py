@@ -42,7 +42,9 @@ WORKERS = (
 ALL = (
     Column("worker", "worker"),
     *(VERDICT, SLOTS, THROUGHPUT, QUEUES, PROCESSED, PREFETCH),
-    Column("memory", "memory", "bytes", "Of the container that is called as its host", unknown="no container found"),
+    Column(
+        "memory", "memory", "bytes", "Of the container that is called as its host", unknown="none known to be its own"
+    ),
     Column("load", "load", "number", "Of its machine, over a minute", unknown="no heartbeat told"),
     UPTIME,
     CLOCK,
