@@ -24,6 +24,7 @@ from data_sources.workers.celery_inspect import CeleryInspector
 from data_sources.workers.presence import Presence
 from data_sources.workers.seen import Beside, Key
 from data_sources.workers.snapshot import Snapshot, notes_of
+from data_sources.workers.verdict import is_counted
 from data_sources.workers.worker_facts import WorkerFacts, slowest, workers_facts
 from data_sources.workers.worker_rows import Row, WorkersReading
 from recorder.batch import Latest, Sample
@@ -212,14 +213,19 @@ def accepted_by(facts: Sequence[WorkerFacts]) -> dict[Key, Mapping[str, int]]:
 
 
 def worker_samples(at: int, rows: Sequence[Row]) -> list[Sample]:
-    """Of who is there. A total is not known while one of them has not said."""
-    there = [row for row in rows if row["verdict"] != "gone" and row["last_seen"]]
+    """Of who is there. A total is not known while one that is counted has not said."""
+    now = datetime.fromtimestamp(at, UTC)
+    there = [row for row in rows if row["last_seen"] and is_there(row, now)]
     by_name = {name: tuple(twins) for name, twins in groupby(there, lambda row: row["worker"])}
     busy = {name: total(row["active"] for row in twins) for name, twins in by_name.items()}
     slots = {name: total(row["concurrency"] for row in twins) for name, twins in by_name.items()}
     return gauges(at, "busy_slots", "worker", busy, total(busy.values())) + gauges(
         at, "slots", "worker", slots, total(slots.values())
     )
+
+
+def is_there(row: Row, now: datetime) -> bool:
+    return is_counted(row["verdict"], None if row["active"] is not None else row["silent_since"], now)
 
 
 def queue_samples(reading: DepthReading) -> list[Sample]:

@@ -48,6 +48,26 @@ def test_busy_slots_of_all_are_not_known_while_one_has_not_said_and_slots_are() 
     }
 
 
+def test_who_is_silent_for_long_is_left_out_unless_it_is_too_busy_to_answer() -> None:
+    clock = Clock()
+    clock.round(solo("a@h"), said("stopped@h"), said("busy@h"))
+    clock.round(solo("a@h"), said("busy@h"))
+    assert ("busy_slots", "") not in known(clock)
+    taken = clock.round(solo("a@h"), said("busy@h"), after=61)
+    assert (known(clock)["busy_slots", ""], known(clock)["slots", ""]) == (0, 3)
+    assert taken.by_task == {}
+
+    clock.round(solo("a@h"), late=["busy@h"], after=5)
+    taken = clock.round(solo("a@h"), late=["busy@h"], after=300)
+    assert ("busy_slots", "") not in known(clock)
+    assert taken.by_task is None
+
+
+def known(clock: Clock) -> dict[tuple[str, str], float]:
+    samples = worker_samples(int(clock.now.timestamp()), clock.rows())
+    return {(one.measure, one.text): one.value for one in samples}
+
+
 def test_nobody_there_has_no_total() -> None:
     assert sampled(Clock().rows()) == {}
 

@@ -11,9 +11,9 @@ from fnmatch import fnmatchcase
 from data_sources.workers import evidence
 from data_sources.workers.accepted import Taken, accepted_between
 from data_sources.workers.heartbeat import Heartbeat
-from data_sources.workers.seen import Beside, Key, Seen, accepted, attend, is_gone, remembered, testimony, was
+from data_sources.workers.seen import Beside, Key, Seen, accepted, attend, remembered, testimony, verdict_of, was
 from data_sources.workers.twins import Place, alike, key_of, placed, untold
-from data_sources.workers.verdict import judge
+from data_sources.workers.verdict import is_counted, judge
 from data_sources.workers.worker_facts import WorkerFacts
 from data_sources.workers.worker_rows import COLUMNS, Row
 
@@ -53,7 +53,8 @@ class Presence:
         for key, beat in self._strangers(seen, beside).items():
             earlier = before.get((*key, 0)) or Seen(WorkerFacts(key[0], pid=key[1]), silent_since=at)
             seen[*key, 0] = replace(earlier, beat=beat)
-        gone = {place for place, one in seen.items() if is_gone(one, at, beside.hears)}
+        verdicts = {place: verdict_of(one, at, beside.hears) for place, one in seen.items()}
+        gone = {place for place, verdict in verdicts.items() if verdict == "gone"}
         twins = alike(seen, gone)
         grown = self._grown(current, twins - gone, at, span)
         for place, grew in whether_they_grew(grown, twins).items():
@@ -61,7 +62,8 @@ class Presence:
         attended = {place: attend(one, beside, at, place in twins) for place, one in seen.items()}
         latest_first = sorted(attended.items(), key=lambda item: item[1].last_sign, reverse=True)
         self._seen, self._asked_at, self._hears = dict(latest_first[:MOST_WORKERS]), at, beside.hears
-        return summed({place: grown.get(place) for place in seen if place not in gone}, span)
+        counted = [place for place, one in seen.items() if is_counted(verdicts[place], one.silent_since, at)]
+        return summed({place: grown.get(place) for place in counted}, span)
 
     def _by_process(self, answered: Iterable[WorkerFacts]) -> dict[Key, list[WorkerFacts]]:
         """A reply without `stats` does not say whose it is: it is the process's that has this name alone."""

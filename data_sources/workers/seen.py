@@ -129,8 +129,8 @@ def testimony(seen: Seen, now: datetime, hears: bool) -> Testimony:
     )
 
 
-def is_gone(seen: Seen, now: datetime, hears: bool) -> bool:
-    return judge(testimony(seen, now, hears)).name == "gone"
+def verdict_of(seen: Seen, now: datetime, hears: bool) -> str:
+    return judge(testimony(seen, now, hears)).name
 
 
 def was(row: Row) -> bool:

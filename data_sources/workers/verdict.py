@@ -19,6 +19,7 @@ from data_sources.workers.heartbeat import Heartbeat
 
 UNANSWERED = timedelta(seconds=10)  # while it beats: one question may be lost, two in a row are not
 NEGLECT = timedelta(seconds=15)  # messages wait that long for a free slot of a worker that takes none: it never will
+WAITED_FOR = timedelta(minutes=1)  # with a total of all, which is not known meanwhile
 LONG_SILENT = timedelta(minutes=10)  # nobody can tell whether it is still connected: it is not
 ANSWERS_WHILE_BUSY = ("prefork", "threads")  # their tasks run elsewhere than what answers
 
@@ -105,6 +106,15 @@ def judge(said: Testimony) -> Verdict:
     if may_be_busy(said):
         return Verdict("busy_not_answering", said.last_sign)
     return Verdict("silent", said.last_sign)
+
+
+def is_counted(verdict: str, silent_since: datetime | None, now: datetime) -> bool:
+    """Whether a total of all needs what this worker has not said. After a minute of silence, which may last for ever,
+    only if it runs tasks, as who is too busy to answer does.
+    """
+    if verdict in ("gone", "busy_not_answering"):
+        return verdict != "gone"
+    return silent_since is None or now - silent_since <= WAITED_FOR
 
 
 def by_work(said: Testimony) -> Verdict:
