@@ -18,7 +18,7 @@ demo: .venv/for-demo ## start a real Celery cluster with traffic, and the dashbo
 	@$(BIN)/python -m demo
 
 test: .venv/for-test ## run all tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: .venv/for-check ## lint, formatting, types
 	@$(BIN)/ruff check .
