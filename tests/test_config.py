@@ -332,6 +332,7 @@ def test_the_file_is_found_by_the_environment_or_in_the_working_folder(
     assert load({"CELERY_NOTEBOOK_CONFIG": str(path)}).clusters[0].name == "shop"
     assert load({}).clusters[0].name == "default"
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("data_sources.settings.FILE", path.name)  # the tests look for none by themselves
     assert load({}).clusters[0].name == "shop"
 
 

@@ -16,7 +16,7 @@ from data_sources.events.event_streams import open_events
 from data_sources.history.task_record import TaskRecord
 from data_sources.schema import STATES
 from demo.install import ROOT
-from demo.servers import celery_worker
+from demo.servers import celery_worker, wait_until
 from tests.listening import hear_until, listening, records
 
 SECOND = 1_000_000
@@ -35,7 +35,8 @@ def one_of_each(url: str, folder: Path, prefix: str = "") -> dict[str, TaskRecor
     ):
         beats = hear_until(stream, lambda heard: any(beat.kind == "online" for beat in heard.workers)).workers
         assert {(beat.worker, beat.sw_ident) for beat in beats} == {("events@test", "py-celery")}
-        app.control.revoke(ids["revoked"])
+        # "online" comes before the worker has a mailbox.
+        wait_until(lambda: app.control.revoke(ids["revoked"], reply=True, timeout=1, limit=1), "an answer")
         app.send_task("shop.add", (1, 2), task_id=ids["add"])
         app.send_task("shop.fail", kwargs={"password": "hunter2"}, task_id=ids["fail"])
         app.send_task("shop.retry", task_id=ids["retry"])
