@@ -174,7 +174,8 @@ class Desk:
         window = self.window(scope)
         facts = reading.value
         named = self._named(signal, facts, watch, window) if facts else None
-        if is_recorded(signal) and (named is None or signal.name in EXACT or watch.whose.mixed):
+        knows_more = (signal.name in EXACT or watch.whose.mixed) and watch.recorded_since(window.start)
+        if is_recorded(signal) and (named is None or knows_more):
             recorded = self._history(History(signal.name, signal.by, signal.of), watch, scope, seconds_left(ends))
             if named is None or recorded.pending or covers(recorded, window):
                 return recorded
@@ -209,7 +210,7 @@ def is_recorded(signal: Signal) -> bool:
 
 
 def covers(recorded: Answer, window: Window) -> bool:
-    """Whether it was recorded since before the window, is not silent of half of it, and knows something."""
+    """Whether the recording is not silent of half of the window, and knows something."""
     if recorded.measured_at is None or recorded.frame.empty:
         return False
     gaps = [(note.start, note.end or window.end) for note in recorded.notes if note.kind == "gap"]

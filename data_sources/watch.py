@@ -25,6 +25,7 @@ from data_sources.workers.worker_rows import WorkersReading
 
 T = TypeVar("T")
 
+KINDS = ("recorder", "workers", "queues")
 LOOK_SECONDS = 0.5  # between two looks at what the recorder wrote last; all viewers share them
 LOOK = timedelta(seconds=LOOK_SECONDS)
 ALIVE_SECONDS = 10.0  # without a heartbeat of the recorder: it is gone. It has one each second
@@ -35,8 +36,11 @@ STOP_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Now:
-    """What the recorder wrote last. `recorder`: its own state, measured at its last heartbeat."""
+    """What the recorder wrote last. `recorder`: its own state, measured at its last heartbeat. `began`: when the
+    recording did.
+    """
 
+    began: datetime | None = None
     workers: Reading[WorkersReading] = field(default_factory=Reading)
     queues: Reading[DepthReading] = field(default_factory=Reading)
     recorder: Reading[RecorderState] = field(default_factory=Reading)
@@ -87,6 +91,11 @@ class Watch:
     def recorder(self, wait_seconds: float = 0.0) -> Reading[RecorderState]:
         return self._read(lambda now: now.recorder, wait_seconds)
 
+    def recorded_since(self, start: datetime) -> bool:
+        """Whether the recording began by then, as far as is known."""
+        look = self._now.read().value
+        return look is not None and look.began is not None and look.began <= start
+
     def _read(self, part: Callable[[Now], Reading[T]], wait_seconds: float) -> Reading[T]:
         """One kind of answer; while the history or its recorder is away, that is why there is no newer one."""
 
@@ -99,13 +108,14 @@ class Watch:
     def _look(self) -> Now:
         """Raises SourceUnreachable when there is no history, unless its recorder may be starting."""
         try:
-            rows = {kind: self.history.latest(kind) for kind in ("recorder", "workers", "queues")}
+            rows, began = {kind: self.history.latest(kind) for kind in KINDS}, self.history.began()
         except SourceUnreachable:
             if self._may_be_starting:
                 return Now()
             raise
         recorder = reading(rows["recorder"], RecorderState.from_json)
         now = Now(
+            began,
             self._of_this_recorder(reading(rows["workers"], workers_from_json), recorder),
             self._of_this_recorder(reading(rows["queues"], depths_from_json), recorder),
             recorder,
@@ -116,6 +126,7 @@ class Watch:
             return Now()
         failure = silence(recorder)
         return Now(
+            began,
             replace(now.workers, failure=failure),
             replace(now.queues, failure=failure),
             replace(now.recorder, failure=failure),

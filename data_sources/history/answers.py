@@ -11,9 +11,10 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from data_sources.answer import Answer
+from data_sources.history.extent import began_us
 from data_sources.history.facets import read_facets
 from data_sources.history.failures import WEEK_US, read_failures
-from data_sources.history.gaps import began_us, read_gaps
+from data_sources.history.gaps import read_gaps
 from data_sources.history.histogram import read_histogram
 from data_sources.history.names import UNITS as NAME_UNITS
 from data_sources.history.names import read_names

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, or_, select
 
+from data_sources.history.extent import alive_us, began_us
 from data_sources.microseconds import moment
 from data_sources.note import Note
-from data_sources.schema import gaps, latest, meta
+from data_sources.schema import gaps
 
 MOST = 200  # gaps told one by one
 LOST = {
@@ -72,14 +73,3 @@ def covered(
 
 def overlapping(start: int, end: int) -> tuple[ColumnElement[bool], ...]:
     return gaps.c.start_us < end, or_(gaps.c.end_us.is_(None), gaps.c.end_us > start)
-
-
-def began_us(connection: Connection) -> int | None:
-    """The first recording."""
-    value = connection.execute(select(meta.c.value).where(meta.c.key == "began_us")).scalar()
-    return int(value) if value else None
-
-
-def alive_us(connection: Connection) -> int | None:
-    """The recorder's last sign of life: what came after is not known yet."""
-    return connection.execute(select(latest.c.measured_us).where(latest.c.kind == "recorder")).scalar()

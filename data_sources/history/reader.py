@@ -8,13 +8,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from data_sources.errors import QueryRejected, SourceUnreachable
+from data_sources.history.extent import began_us
 from data_sources.history.place import READ_SECONDS, SOURCE, Place, reason
+from data_sources.microseconds import moment
 from data_sources.schema import latest
 
 STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, at the clock: some tenths of a millisecond
@@ -73,6 +76,12 @@ class HistoryReader:
             if self._engine is None:
                 self._engine, self._which = self.place.open_readonly(), which
             return self._engine
+
+    def began(self) -> datetime | None:
+        """When the recording began; None: it has not."""
+        with self.reading() as connection:
+            at_us = began_us(connection)
+        return None if at_us is None else moment(at_us)
 
     def latest(self, kind: str) -> LatestRow | None:
         """The answer of the moment of `kind`: workers, queues, recorder ...; None until there is one."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, RowMapping, select
 
-from data_sources.history.gaps import alive_us, began_us
+from data_sources.history.extent import alive_us, began_us
 from data_sources.microseconds import SECOND_US
 from data_sources.schedule.forms import Moments
 from data_sources.schema import KINDS, STATES, gaps, names, tasks, texts
