@@ -31,7 +31,7 @@ class Told:
 
     def hear(self, replies: Sequence[Reply], rows: Sequence[Row], now: datetime) -> tuple[Configured, tuple[Note, ...]]:
         """What these workers have configured, and those that are silent had; `rows` is the roster, empty if unknown."""
-        heard = {worker for worker, _ in replies}
+        heard = dict.fromkeys(worker for worker, _ in replies)  # in their order
         if heard and rows:
             there = {row["worker"] for row in rows if row["silent_since"] is None or now - row["silent_since"] < KEPT}
             self._said = {worker: said for worker, said in self._said.items() if worker in there}
