@@ -126,10 +126,10 @@ def row_payload(row: Row, answers: list[Answer], view: View) -> dict[str, Any]:
     cluster = ask.desk().cluster(view.scope.cluster)
     notes = list(dict.fromkeys(note.text for answer in answers for note in answer.notes if note.kind != "absent"))
     notes = [sums for answer in answers if (sums := in_all(answer))] + not_drawn(row, answers) + notes
+    named = [*zip(layer_names(row), answers, strict=True)]
+    files = {answer.query: (name, answer) for name, answer in named if not answer.pending}
     absent, empty = absences(row, answers), bool(measured) and all(answer.frame.empty for answer in answers)
-    failures = [
-        failure_payload(name, answer) for name, answer in zip(layer_names(row), answers, strict=True) if answer.failure
-    ]
+    failures = [failure_payload(name, answer) for name, answer in named if answer.failure]
     return {
         "label": row.label,
         "advice": row.advice,
@@ -138,11 +138,11 @@ def row_payload(row: Row, answers: list[Answer], view: View) -> dict[str, Any]:
         "code": list(dict.fromkeys(by_hand(answer.query, cluster) for answer in answers)),
         "csv": [
             {
-                "label": file_label(answer.query),
+                "label": name if row.label or any(layer.label for layer in row.layers) else file_label(answer.query),
                 "href": "" if isinstance(answer.query, Derived) else file_link("csv", answer, view.scope),
                 "more": isinstance(answer.next, Tasks),  # rows that are not on this page
             }
-            for answer in {answer.query: answer for answer in answers if not answer.pending}.values()
+            for name, answer in files.values()
         ],
         "notes": notes if empty else notes + absent,
         "series": sum(answer.series for answer in answers),

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import data_sources.ask
-from cells.cell import Cell, over, row
+from cells.cell import Cell, Layer, Row, over, row
 from cells.once import Once
 from cells.page_view import View, frozen, link_params, read
 from cells.payload import (
@@ -162,6 +162,16 @@ def test_a_signal_links_to_what_it_was_resolved_to() -> None:
         "step": ["5s"],
     }
     assert payload["rows"][0]["code"][0] == text
+
+
+def test_files_of_a_plot_go_by_the_names_that_its_rows_have_on_the_page() -> None:
+    limit = replace(over_time([1]), query=Signal("slots"))
+    (row,) = sent(plot_payload(CELL, [[over_time([1]), limit]], LIVE))["rows"]
+    assert [file["label"] for file in row["csv"]] == ["waiting", "waiting, all"]
+
+    alone = Cell("depth", "Depth", "", (Row("", (Layer(DEPTH, "lines"),)),))
+    (row,) = sent(plot_payload(alone, [[over_time([1])]], LIVE))["rows"]
+    assert [file["label"] for file in row["csv"]] == ["depth"]
 
 
 def test_a_cell_with_a_range_of_its_own_links_to_its_page_and_its_file_is_of_its_own() -> None:
