@@ -109,6 +109,7 @@ def test_a_zoom_can_become_the_range_of_the_page(visit: Visit, site: Site) -> No
 
 def test_the_csv_is_what_prometheus_says(visit: Visit, site: Site) -> None:
     open_page(visit.page, f"{site.url}/?{PAST}")
+    visit.page.wait_for_function("() => document.querySelector('#cockpit').cell.rows[0].csv.length === 2")
     visit.page.locator("#cockpit summary", has_text="Export").click()
     with visit.page.expect_download() as download:
         visit.page.locator("#cockpit .cn-panel a", has_text="CSV").first.click()
