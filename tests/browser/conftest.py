@@ -132,12 +132,11 @@ def is_own(url: str, site: Site) -> bool:
 
 
 def in_module(page: Page, name: str, expression: str, argument: Any) -> Any:
-    """What `expression` of the module's exports (`m`) and `argument` (`given`) is, in the page that loaded it."""
+    """What `expression` of the module's exports (`m`) and `argument` (`given`) is, once the page has loaded it."""
+    loaded = """(name) => performance.getEntriesByType("resource").map((one) => one.name)
+        .find((one) => one.endsWith(name))"""
+    address = page.wait_for_function(loaded, arg=name).json_value()
     return page.evaluate(
-        f"""async ([name, given]) => {{
-            const loaded = performance.getEntriesByType("resource").map((one) => one.name);
-            const m = await import(loaded.find((one) => one.endsWith(name)));
-            return {expression};
-        }}""",
-        [name, argument],
+        f"async ([address, given]) => {{ const m = await import(address); return {expression}; }}",
+        [address, argument],
     )
