@@ -83,7 +83,7 @@ def frame_of_workers(reading: WorkersReading | None) -> pd.DataFrame:
 def frame_of_depths(reading: DepthReading | None, workers: WorkersReading | None) -> pd.DataFrame:
     """One for all who ask; without a reading it is empty."""
     rows = reading.rows if reading else ()
-    counted = consumers(workers) if workers else None
+    counted = workers.consumers() if workers else None
     return depth_frame(rows if counted is None else [{**row, **consumed(row, counted)} for row in rows])
 
 
@@ -91,18 +91,6 @@ def consumed(row: Mapping[str, Any], counted: Mapping[str, int | None]) -> dict[
     """How many consume a queue, by the workers' word where the broker cannot tell."""
     told = row["internal"] or row["consumers"] is not None
     return {"consumers": row["consumers"] if told else counted.get(row["queue"], 0)}
-
-
-def consumers(workers: WorkersReading) -> dict[str, int | None] | None:
-    """How many answering workers consume each queue, see WorkersReading. Not known either of a queue that only silent
-    ones may consume.
-    """
-    counted = workers.consumers()
-    if counted is None:
-        return None
-    silent = (row for row in workers.rows if row["silent_since"] is not None and row["verdict"] != "gone")
-    doubtful = {queue for row in silent for queue in row["queues"] or row["may_consume"] or ()} - counted.keys()
-    return {**counted, **dict.fromkeys(doubtful)}
 
 
 def chosen(frame: pd.DataFrame, column: str, names: Sequence[str]) -> pd.DataFrame:

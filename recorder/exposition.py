@@ -201,22 +201,17 @@ def queues_told(reading: DepthReading) -> Iterator[Told]:
 
 
 def consumers_told(reading: DepthReading, workers: WorkersReading | None) -> Iterator[Told]:
-    """Who consumes each queue, if every worker that answers has said so."""
-    if workers is None:
+    """Who consumes each queue, where that is known."""
+    consumers = workers.consumers() if workers else None
+    if workers is None or consumers is None:
         return
-    answering = workers.answering()
-    if any(row["queues"] is None and row["may_consume"] is None for row in answering):
-        return
-    doubtful = {queue for row in answering for queue in row["may_consume"] or ()}
-    consumers: Counter[str] = Counter()
-    slots: dict[str, int | None] = {}
-    for row in answering:
-        for queue in set(row["queues"] or ()):
-            consumers[queue] += 1
-            concurrency, known_slots = row["concurrency"], slots.get(queue, 0)
-            slots[queue] = None if concurrency is None or known_slots is None else known_slots + concurrency
-    for queue in (row["queue"] for row in reading.work()[:MOST_QUEUES] if row["queue"] not in doubtful):
-        yield simple("celery_active_worker_count", {"queue_name": clean(queue)}, consumers[queue])
+    slots: dict[str, int | None] = {queue: None if count is None else 0 for queue, count in consumers.items()}
+    for row in workers.taking():
+        for queue in row["queues"] or ():
+            before, more = slots[queue], row["concurrency"]
+            slots[queue] = None if before is None or more is None else before + more
+    for queue in (row["queue"] for row in reading.work()[:MOST_QUEUES]):
+        yield simple("celery_active_worker_count", {"queue_name": clean(queue)}, consumers.get(queue, 0))
         yield simple("celery_active_process_count", {"queue_name": clean(queue)}, slots.get(queue, 0))
 
 

@@ -52,8 +52,9 @@ def worker(name: str, seconds_ago: float = 1, **more: object) -> dict[str, objec
     return {**row, **more}
 
 
-def silent(name: str, seconds_ago: float) -> dict[str, object]:
-    return worker(name, seconds_ago, silent_since=NOW - timedelta(seconds=seconds_ago), active=None, uptime=None)
+def silent(name: str, seconds_ago: float, verdict: str = "silent") -> dict[str, object]:
+    since = NOW - timedelta(seconds=seconds_ago)
+    return worker(name, seconds_ago, verdict=verdict, silent_since=since, active=None, uptime=None)
 
 
 def depths(**totals: int | None) -> DepthReading:
@@ -255,11 +256,14 @@ def test_two_processes_of_one_name_are_added_up_where_that_has_a_meaning() -> No
         ([worker("a@h"), worker("b@h", queues=None)], {}, {}),
         ([worker("a@h"), worker("b@h", queues=None, may_consume=["mail"])], {"slow": 0}, {"slow": 0}),
         ([worker("a@h"), worker("b@h", concurrency=None)], {"mail": 2, "slow": 0}, {"slow": 0}),
-        ([silent("a@h", 60)], {"mail": 0, "slow": 0}, {"mail": 0, "slow": 0}),
+        ([silent("a@h", 60)], {"slow": 0}, {"slow": 0}),
+        ([silent("a@h", 60), worker("b@h")], {"mail": 1, "slow": 0}, {"mail": 4, "slow": 0}),
+        ([silent("a@h", 60, "busy_not_answering")], {"mail": 1, "slow": 0}, {"mail": 4, "slow": 0}),
+        ([silent("a@h", 60, "gone")], {"mail": 0, "slow": 0}, {"mail": 0, "slow": 0}),
     ],
-    ids=["all known", "one did not say", "one of two did", "slots unknown", "silent"],
+    ids=["all known", "one did not say", "one of two did", "slots unknown", "silent", "another silent", "busy", "gone"],
 )
-def test_consumers_are_told_when_every_worker_has_said_what_it_consumes(
+def test_consumers_are_told_where_they_are_known_and_silence_is_no_none(
     rows: list[dict[str, object]], workers: dict[str, float], slots: dict[str, float]
 ) -> None:
     found = samples(Known(workers=answered(rows), queues=depths()))

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.now import consumers
 from data_sources.workers.accepted import Taken
 from data_sources.workers.seen import Beside, Key
 from data_sources.workers.worker_facts import WorkerFacts, workers_facts
@@ -139,7 +138,7 @@ def two(first: list[Any], second: list[Any]) -> tuple[tuple[str, str, Any], ...]
 def test_what_two_of_one_name_agree_on_is_true_of_each() -> None:
     same = reading(*two([MAIL], [MAIL]))
     assert [(row["queues"], row["active"]) for row in same.rows] == [(["mail"], 0), (["mail"], 0), (["mail"], None)]
-    assert consumers(same) == {"mail": 3}
+    assert same.consumers() == {"mail": 3}
 
 
 def test_two_that_differ_are_doubted_for_the_queues_they_name_alone() -> None:
@@ -150,9 +149,9 @@ def test_two_that_differ_are_doubted_for_the_queues_they_name_alone() -> None:
         (None, ["mail", "bulk"]),
         (["mail"], None),
     ]
-    assert consumers(differing) == {"mail": None, "bulk": None}
+    assert differing.consumers() == {"mail": None, "bulk": None}
 
 
 def test_while_one_of_two_has_not_said_what_it_consumes_nothing_is_known_of_any_queue() -> None:
     replies = [reply for reply in two([MAIL], [MAIL]) if reply[:2] != ("a@h", "active_queues")]
-    assert consumers(reading(*replies, ("a@h", "active_queues", [MAIL]))) is None
+    assert reading(*replies, ("a@h", "active_queues", [MAIL])).consumers() is None

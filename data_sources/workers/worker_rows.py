@@ -49,18 +49,26 @@ class WorkersReading:
     @property
     def expected(self) -> tuple[str, ...]:
         """The names that should answer when asked: whoever is not silent."""
-        return tuple(dict.fromkeys(row["worker"] for row in self.answering()))
+        return tuple(dict.fromkeys(row["worker"] for row in self.rows if row["silent_since"] is None))
 
-    def answering(self) -> list[Row]:
-        """Those that are not silent."""
-        return [row for row in self.rows if row["silent_since"] is None]
+    def taking(self) -> list[Row]:
+        """Those that answer, or are too busy to."""
+        return [row for row in self.rows if row["silent_since"] is None or row["verdict"] == "busy_not_answering"]
 
     def consumers(self) -> dict[str, int | None] | None:
-        """How many workers that answer, or are too busy to, consume each queue. None: not known, of a queue of which
-        only some of one name said so, and of all queues while one of them has not said.
+        """How many of those `taking` consume each queue. None: not known, of a queue of which only some of one name
+        said so, or that only silent ones may consume, and of all queues while one of those taking has not said.
         """
-        rows = [row for row in self.rows if row["silent_since"] is None or row["verdict"] == "busy_not_answering"]
+        rows = self.taking()
         if any(row["queues"] is None and row["may_consume"] is None for row in rows):
             return None
         sure = Counter(queue for row in rows for queue in row["queues"] or ())
-        return {**sure, **dict.fromkeys(queue for row in rows for queue in row["may_consume"] or ())}
+        there = [row for row in self.rows if row["verdict"] != "gone"]
+        doubtful = {queue for row in there for queue in consumed(row)} - sure.keys()
+        doubtful |= {queue for row in rows for queue in row["may_consume"] or ()}
+        return {**sure, **dict.fromkeys(doubtful)}
+
+
+def consumed(row: Row) -> Sequence[str]:
+    """The queues that it consumes, or may."""
+    return row["queues"] or row["may_consume"] or ()
