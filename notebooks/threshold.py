@@ -14,7 +14,7 @@ import pandas as pd
 from charts.series import series_name
 from data_sources.answer import Answer
 from data_sources.note import listed
-from data_sources.query import PromQL
+from data_sources.query import PromQL, Signal
 from data_sources.scope import Window
 from exports.plain_values import name_of
 from notebooks.notebook import Threshold
@@ -76,7 +76,7 @@ def judged(threshold: Threshold, answer: Answer) -> Verdict:
         worst, series = worst_series(threshold, answer)
         holds = sure(threshold, worst, bound(threshold, answer))
         unknown = unknown_share(threshold, answer)
-        if holds and unknown > UNKNOWN_SHARE and not threshold.sparse:
+        if (holds or answer.frame.empty) and unknown > UNKNOWN_SHARE:
             raise CannotTell(f"of {unknown:.0%} of the time nothing is known")
     except CannotTell as reason:
         return Verdict("unknown", f"It cannot be told: {reason}", unit=unit)
@@ -225,7 +225,8 @@ def sure(threshold: Threshold, value: float, bound: str) -> bool:
 
 
 def unknown_share(threshold: Threshold, answer: Answer) -> float:
-    """Of the time: what lies in gaps, which a history tells of, or what Prometheus has no series for.
+    """Of the time: what lies in gaps, which a history tells of, or what Prometheus has no series for, unless that
+    means that there is nothing.
 
     The last value is there, or it would not be: so of that nothing is unknown.
     """
@@ -233,7 +234,8 @@ def unknown_share(threshold: Threshold, answer: Answer) -> float:
     if window is None or window.start == window.end or threshold.measure == "last":
         return 0.0
     whole = window.end - window.start
-    seen = answer.frame["time"].nunique() * window.step if isinstance(answer.query, PromQL) else whole
+    of_prometheus = type(answer.query) in (PromQL, Signal)  # a History, which is a Signal too, tells of its gaps
+    seen = answer.frame["time"].nunique() * window.step if of_prometheus and not threshold.sparse else whole
     return max(unknown_time(answer, window) / whole, 1 - seen / whole)
 
 

@@ -13,7 +13,7 @@ import pytest
 from data_sources.answer import Answer
 from data_sources.failure import Failure
 from data_sources.note import Note
-from data_sources.query import Depths, History, PromQL
+from data_sources.query import Depths, History, PromQL, Signal
 from data_sources.range_frame import empty_frame
 from data_sources.scope import Window
 from notebooks.editing.payload import threshold_payload
@@ -191,6 +191,7 @@ def test_time_of_which_prometheus_has_no_series_is_not_known() -> None:
     assert state(once, "max", "<", 1) == "fails"
     assert state(once, "last", "<", 5) == "holds"
     assert verdict(by_turns, "max", "<", 5).why == "max of depth.value is 1 B (mail); it must be < 5 B"
+    assert state(replace(once, query=Signal("memory", "container", ("mail",))), "max", "<", 5) == "unknown"
     assert state(replace(once, query=History("depth", "queue")), "max", "<", 5) == "holds"
 
 
@@ -201,10 +202,22 @@ def test_a_filter_leaves_out_what_it_does_not_find() -> None:
     found = judged(filtered("max", "<", 9), once)
 
     assert (found.state, found.value) == ("holds", 7)
-    assert found.why.endswith("it must be < 9 B; of 90% of the time nothing is known")
+    assert found.why == "max of depth.value is 7 B (mail); it must be < 9 B"
     assert judged(filtered("count", "==", 0), none).state == "holds"
     assert judged(filtered("max", "<", 9), none).state == "unknown"
     assert judged(filtered("count", "==", 0), absent).state == "unknown"
+
+
+def test_a_filter_does_not_forgive_what_was_not_recorded() -> None:
+    deaf = (Note("nothing was recorded", "gap"),)
+    recorded = replace(series({"mail": RISING}), query=History("depth", "queue"), notes=deaf)
+    none = replace(recorded, frame=empty_frame(("queue",)))
+    why = "It cannot be told: of 100% of the time nothing is known"
+
+    assert judged(filtered("max", "<", 100), recorded).why == why
+    assert judged(filtered("max", "<", 5), recorded).state == "fails"
+    for op in ("==", ">"):
+        assert judged(filtered("count", op, 0), none).why == why
 
 
 @pytest.mark.parametrize(
