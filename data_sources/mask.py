@@ -67,7 +67,7 @@ def mask(value: Any, depth: int = 0) -> Any:
         }
     if isinstance(value, list | tuple):
         return [
-            hide(entry) if is_option(before) else mask(entry, depth + 1)
+            hide(entry) if is_option(before) else mask(without_its_secret(entry), depth + 1)
             for before, entry in zip([None, *value], value, strict=False)
         ]
     return mask_text(value) if isinstance(value, str) else value
@@ -76,6 +76,14 @@ def mask(value: Any, depth: int = 0) -> Any:
 def hide(value: Any) -> Any:
     """MASK in place of a secret; what holds none (nothing, a number) stays."""
     return MASK if value and isinstance(value, str | dict | list | tuple) else value
+
+
+def without_its_secret(entry: Any) -> Any:
+    """An entry of a list; if it is a pair like ('password', 'x'), with MASK in it."""
+    if isinstance(entry, list | tuple) and len(entry) > 1 and isinstance(entry[0], str) and is_secret(entry[0]):
+        name, secret, *rest = entry
+        return [name, hide(secret), *rest]
+    return entry
 
 
 def is_option(word: Any) -> bool:

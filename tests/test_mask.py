@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from typing import Any
 
@@ -87,6 +88,11 @@ def test_a_text_is_shown_without_the_secrets_in_it(said: str, shown: str) -> Non
 
 def test_an_option_s_value_is_hidden_in_a_list_of_words() -> None:
     assert mask(["mysql", "--password", CANARY, "db"]) == ["mysql", "--password", MASK, "db"]
+
+
+def test_a_pair_s_value_is_hidden_in_a_list_of_pairs() -> None:
+    assert mask([["password", CANARY], ("n", 3)]) == [["password", MASK], ["n", 3]]
+    assert mask(["reset_password", "ann"]) == ["reset_password", "ann"]
 
 
 def test_counts_stay_under_the_name_of_a_task_that_sounds_like_a_secret() -> None:
@@ -185,6 +191,22 @@ def test_no_secret_survives_however_it_is_nested_and_written_down(value: Any, wr
     for write in writings:
         value = write(value)
     assert CANARY not in mask_text(value)
+
+
+# In a text a header's name hides the rest of its line.
+NO_HEADERS = [name for name in SECRET_NAMES if name not in ("authorization", "cookie")]
+NAMES = st.sampled_from([*NO_HEADERS, *INNOCENT_NAMES, "--password", "--queue"])
+STRUCTURES = st.recursive(
+    st.integers(0, 9).map(f"{CANARY}{{}}".format) | st.integers(),
+    lambda inner: st.lists(inner | NAMES, max_size=4) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(STRUCTURES)
+def test_a_structure_shows_what_its_text_shows(value: Any) -> None:
+    shown = re.findall(rf"{CANARY}\d", mask_text(json.dumps(value)))
+    assert re.findall(rf"{CANARY}\d", json.dumps(mask(value))) == shown
 
 
 @given(st.text(alphabet="abcx17 '\"\\,[]{}()<>:=@&;\n-", max_size=100))
