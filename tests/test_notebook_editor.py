@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from streamlit.testing.v1 import AppTest
 
 import data_sources.ask
 import workspace.opened
@@ -105,6 +107,68 @@ def test_whoever_changes_or_leaves_somebody_elses_draft_leaves_it_theirs(kept: W
     assert [draft.id for draft in drafts.drafts_of(kept, "ben")] == [bens.draft]
     obey(anns, {"do": "title", "title": "Still Ann's"}, who="ann")
     assert drafts.read_draft(kept, anns.draft).title == "Still Ann's"
+
+
+def test_what_goes_on_elsewhere_in_the_same_draft_is_not_lost_by_a_save_or_a_discard(kept: Workspace) -> None:
+    phone = written()
+    address = {"draft": (phone.draft,)}
+    saved, discarded = open_notebook(address), open_notebook(address)
+    obey(phone, {"do": "title", "title": "On the phone"})
+    obey(saved, {"do": "save"})
+    obey(discarded, {"do": "discard"})
+
+    assert (saved.draft, discarded.draft) == ("", "")
+    assert drafts.read_draft(kept, phone.draft).title == "On the phone"
+
+
+def test_what_was_saved_is_known_as_saved_although_its_draft_cannot_be_deleted(kept: Workspace) -> None:
+    editor = written()
+    with kept.write() as connection:
+        connection.execute(
+            text("CREATE TRIGGER stuck BEFORE UPDATE ON drafts BEGIN SELECT RAISE(ABORT, 'is stuck'); END")
+        )
+    obey(editor, {"do": "save"})
+    assert "is stuck" in editor.problem
+
+    with kept.write() as connection:
+        connection.execute(text("DROP TRIGGER stuck"))
+    obey(editor, {"do": "title", "title": "Slower?"}, {"do": "save"})
+    assert [(one.title, one.revision) for one in notebooks.listed(kept)] == [("Slower?", 2)]
+
+
+def test_without_a_workspace_that_can_be_read_a_notebook_goes_on_without_its_revisions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from notebooks.editing.show import revisions_of
+
+        st.session_state["revisions"] = revisions_of("saved")
+
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(workspace.opened, "_opened", Workspace(SqliteHome(tmp_path / "file" / "workspace.db")))
+    app = AppTest.from_function(script).run(timeout=60)
+
+    assert not app.exception
+    assert app.session_state["revisions"] == []
+    assert "Workspace: " in str(app.main)  # cannot be opened
+
+
+def test_a_copy_that_cannot_be_saved_leaves_what_it_would_be_of(
+    kept: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = obey(written(), {"do": "save"}, {"do": "title", "title": "Slower?"})
+    before = (editor.id, editor.revision, editor.draft)
+    with monkeypatch.context() as full:
+        full.setattr(notebooks, "ROWS", (1, 1))
+        obey(editor, {"do": "copy"})
+    assert "may keep 1" in editor.problem
+    assert (editor.id, editor.revision, editor.draft) == before
+
+    obey(editor, {"do": "copy"})
+    assert {one.title for one in notebooks.listed(kept)} == {"Is mail slow?", "Slower?"}
+    assert (editor.id != before[0], editor.revision, editor.draft) == (True, 1, "")
 
 
 def test_what_somebody_else_saved_meanwhile_is_not_overwritten(kept: Workspace) -> None:

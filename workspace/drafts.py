@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, true, update
 
 from data_sources.errors import QueryRejected
 from data_sources.microseconds import MICROSECOND, microseconds, moment, now_us
@@ -68,10 +68,8 @@ def keep_draft(
     }
     with workspace.write() as connection:
         quota = Quota.of(identified, rows=ROWS, bytes=BYTES)
-        own = select(drafts.c.bytes).where(drafts.c.id == plain(id), owned_by(owner), drafts.c.deleted_us.is_(None))
-        if seen_at is not None:
-            own = own.where(drafts.c.changed_us == microseconds(seen_at))
-        if (before := connection.scalar(own)) is not None:
+        own = drafts.c.id == plain(id), owned_by(owner), drafts.c.deleted_us.is_(None), unchanged_since(seen_at)
+        if (before := connection.scalar(select(drafts.c.bytes).where(*own))) is not None:
             quota.check(connection, drafts, more_rows=0, more_bytes=size - before)
             connection.execute(update(drafts).where(drafts.c.id == id).values(values))
         else:
@@ -97,9 +95,11 @@ def drafts_of(workspace: Workspace, owner: str) -> list[Draft]:
     return [draft_of(row) for row in rows]
 
 
-def delete_draft(workspace: Workspace, id: str, who: str) -> None:
-    """By its owner alone; for 30 days it can be restored. Raises QueryRejected and SourceUnreachable."""
-    keeping.delete_softly(workspace, drafts, id, who, owned_by(plain(who, MOST_NAME)))
+def delete_draft(workspace: Workspace, id: str, who: str, seen_at: datetime | None = None) -> None:
+    """By its owner alone; for 30 days it can be restored. Raises QueryRejected, also when it has changed since
+    `seen_at`, and SourceUnreachable.
+    """
+    keeping.delete_softly(workspace, drafts, id, who, owned_by(plain(who, MOST_NAME)), unchanged_since(seen_at))
 
 
 def restore_draft(workspace: Workspace, id: str) -> None:
@@ -110,6 +110,10 @@ def restore_draft(workspace: Workspace, id: str) -> None:
 def owned_by(who: str) -> ColumnElement[bool]:
     """Theirs, and what was written before anybody knew who asks."""
     return drafts.c.owner.in_(("", who))
+
+
+def unchanged_since(seen_at: datetime | None) -> ColumnElement[bool]:
+    return true() if seen_at is None else drafts.c.changed_us == microseconds(seen_at)
 
 
 def found(connection: Connection, id: str) -> RowMapping:

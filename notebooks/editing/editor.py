@@ -81,11 +81,8 @@ class Editor:
             return
         self.problem = self.blamed = ""
         try:
-            if message.get("do") == "save":
-                self.save(span, who)
-            elif message.get("do") == "copy":
-                self.id, self.revision, self.draft = "", 0, ""
-                self.save(span, who)
+            if message.get("do") in ("save", "copy"):
+                self.save(span, who, copy=message["do"] == "copy")
             elif message.get("do") == "discard":
                 self.discard(who)
             elif (edited := self.edit(message, name)) is not self.edited:
@@ -166,8 +163,8 @@ class Editor:
         )
         self.draft, self.kept_at = draft.id, draft.changed_at
 
-    def save(self, span: Range, who: str) -> None:
-        """A new notebook, or a new revision. Raises SourceError."""
+    def save(self, span: Range, who: str, *, copy: bool = False) -> None:
+        """A new notebook, as a `copy` always is, or a new revision. Raises SourceError."""
         text = self.text(span)
         saved = notebooks.save(
             opened(),
@@ -177,24 +174,25 @@ class Editor:
             cells=len(self.now.cells),
             thresholds=sum(isinstance(cell, Threshold) for cell in self.now.cells),
             identified=is_identified(),
-            id=self.id,
+            id="" if copy else self.id,
             based_on=self.revision,
         )
-        self.leave_draft(who)
         self.id, self.revision, self.author = saved.id, saved.revision, saved.author
-        self.changed, self.kept_at, self.saved_text = False, None, text
+        self.changed, self.saved_text = False, text
+        self.leave_draft(who)
 
     def discard(self, who: str) -> None:
         """Back to what was saved; of what never was, to an empty one. It can be undone. Raises SourceError."""
         self.leave_draft(who)
         before = file.read(self.saved_text) if self.saved_text else Notebook(UNTITLED)
-        self.edited, self.changed, self.kept_at = self.edited.to(before), False, None
+        self.edited, self.changed = self.edited.to(before), False
 
     def leave_draft(self, who: str) -> None:
-        """Deletes it; that of somebody else stays theirs. Raises SourceError."""
-        with suppress(QueryRejected):
-            drafts.delete_draft(opened(), self.draft, who)
-        self.draft = ""
+        """Deletes it; that of somebody else, and what went on elsewhere, stays. Raises SourceError."""
+        if self.draft:
+            with suppress(QueryRejected):
+                drafts.delete_draft(opened(), self.draft, who, self.kept_at)
+        self.draft, self.kept_at = "", None
 
     def text(self, span: Range) -> str:
         return file.write(replace(self.now, range=span))

@@ -20,7 +20,7 @@ class Edited:
     future: tuple[Notebook, ...] = ()
 
     def to(self, notebook: Notebook) -> Edited:
-        """One step further, where something is different; what was undone is gone then.."""
+        """One step further, where something is different; what was undone is gone then."""
         if is_same(notebook, self.now):
             return self
         return Edited(notebook, (*self.past, self.now)[-MOST_STEPS:])

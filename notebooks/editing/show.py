@@ -17,14 +17,14 @@ from cells.show import answers_to, live, show
 from cells.show import asked as asked_here
 from data_sources import ask
 from data_sources.answer import Answer
-from data_sources.errors import BadParameter
+from data_sources.errors import BadParameter, SourceError
 from data_sources.fields import Fields
 from data_sources.query import Depths, Query, Workers
 from data_sources.scope import Scope, iso
 from data_sources.task_query import TaskNames
 from identity import of_headers
 from notebooks import needs, run
-from notebooks.editing.editor import MOST_MESSAGES, WAYS, Editor, open_notebook
+from notebooks.editing.editor import MOST_MESSAGES, WAYS, Editor, open_notebook, told
 from notebooks.editing.edits import Edited
 from notebooks.editing.payload import bar_payload, end_payload, head_payload, threshold_payload, variables_payload
 from notebooks.error import NotebookError
@@ -34,6 +34,7 @@ from notebooks.text import file
 from notebooks.threshold import judged
 from notebooks.variables import PREFIX, Values, choices, chosen, query
 from workspace import notebooks
+from workspace.notebooks import Revision
 from workspace.opened import opened
 
 MOST_EDITORS = 20  # in a session, each with its undo
@@ -125,9 +126,17 @@ def values_of(notebook: Notebook) -> tuple[Values, str]:
 def show_head(editor: Editor, view: View, values: Values) -> None:
     known = answers_to({name: query for name, (query, _) in KNOWN.items()}, 0.0)
     choices = {name: names(known[name], column) for name, (_, column) in KNOWN.items()}
-    revisions = notebooks.history(opened(), editor.id) if editor.id else []
-    data = head_payload(editor, view, heard(), choices, columns(editor.now, values), revisions)
+    data = head_payload(editor, view, heard(), choices, columns(editor.now, values), revisions_of(editor.id))
     component.notebook("head", key="cn_notebook", data=data, on_say_change=partial(hear, editor))
+
+
+def revisions_of(id: str) -> list[Revision]:
+    """Those that are kept; none, and why, where they cannot be read: what is edited goes on without them."""
+    try:
+        return notebooks.history(opened(), id) if id else []
+    except SourceError as error:
+        controls.notice(told(error))
+        return []
 
 
 def names(answer: Answer, column: str) -> list[str]:
