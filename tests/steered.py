@@ -14,6 +14,7 @@ import pytest
 
 from control import carrying_out, facts
 from control.desk import Desk
+from control.plan import Outcome, Plan
 from data_sources.answer import Answer
 from data_sources.ask import Desk as Watched
 from data_sources.brokers import purge, rabbitmq_xray
@@ -36,13 +37,14 @@ from data_sources.workers.orders import Order
 from data_sources.workers.snapshot import Reply as Said
 from data_sources.workers.snapshot import Snapshot
 from data_sources.workers.worker_rows import COLUMNS as WORKER_COLUMNS
-from identity import NOBODY, Person
+from identity import Person
 from tests.task_frames import row
 from workspace.store import SqliteHome, Workspace
 
 ANN = Person("ann", "password", reads=True, controls=True, address="10.0.0.7")
 BEN = Person("ben", "password", reads=True, controls=True, address="10.0.0.8")
 VIEWER = Person("eve", "password", reads=True, controls=False, address="10.0.0.9")
+A, B, C, D = (f"celery@{name}" for name in "abcd")
 NOW = datetime.now(UTC)
 
 
@@ -195,4 +197,18 @@ def steering(stage: Stage, folder: Path) -> Iterator[Desk]:
             kept.close()
 
 
-__all__ = ["ANN", "BEN", "NOBODY", "VIEWER", "Stage", "steering"]
+def plan(desk: Desk, order: Order, *workers: str) -> Plan:
+    return desk.plan(ANN, order, "default", workers)
+
+
+def act(desk: Desk, order: Order, *workers: str) -> Outcome:
+    made = plan(desk, order, *workers)
+    return desk.act(ANN, made.nonce, made.phrase)
+
+
+@contextmanager
+def at(seconds_ago: float) -> Iterator[None]:
+    """What is written into the audit meanwhile was done then."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workspace.audit.now_us", lambda: int((time.time() - seconds_ago) * 1e6))
+        yield

@@ -1,0 +1,58 @@
+"""A worker that is ended: what it takes along, and whether it is gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from control.desk import Desk
+from control.plan import Line
+from data_sources.workers.celery_control import Reply
+from data_sources.workers.orders import (
+    Shutdown,
+)
+from tests.steered import ANN, A, B, C, Stage, act, plan
+
+
+def test_a_shutdown_tells_what_runs_and_which_queue_loses_its_last_worker(desk: Desk, stage: Stage) -> None:
+    stage.add(A, "prefork", "mail")
+    stage.add(B, "prefork", "slow")
+    stage.workers[0] |= {"active": 2, "reserved": 8}
+    stage.add_queue("mail", None)
+
+    made = plan(desk, Shutdown(), A)
+
+    assert (made.phrase, made.tasks, made.undo) == (A, 2, None)
+    assert made.lines == (Line(A, "runs 2, holds 8", "answers no more"),)
+    assert made.warnings[0] == "Nobody will take from mail: how many tasks wait there is not known"
+
+
+def test_whether_a_worker_went_is_read_back(desk: Desk, stage: Stage) -> None:
+    stage.add(A)
+    stage.replies = {A: Reply(A, "no reply", "as expected")}
+
+    (line,) = act(desk, Shutdown(), A).read_back
+
+    assert line.now.startswith("still answers")
+
+
+def test_who_was_silent_before_it_was_shut_down_is_not_said_to_be_gone(desk: Desk, four: Stage) -> None:
+    del four.says[A]
+    four.replies = {name: Reply(name, "no reply", "as expected") for name in (A, B, C)}
+    made = plan(desk, Shutdown(), A, B, C)
+    shut = four.give
+
+    def give(*given: Any) -> tuple[Reply, ...]:
+        del four.says[B]
+        return shut(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("data_sources.workers.celery_control.give", give)
+        outcome = desk.act(ANN, made.nonce, made.phrase)
+
+    assert [line.now for line in outcome.read_back] == [
+        "did not answer before either: whether it is gone is not known",
+        "answers no more",
+        "still answers: it ends once what it runs has ended",
+    ]
