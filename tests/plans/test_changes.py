@@ -9,15 +9,7 @@ import pytest
 from control.desk import Desk
 from data_sources.errors import BadParameter, SourceUnreachable
 from data_sources.workers.celery_control import Reply
-from data_sources.workers.orders import (
-    AddConsumer,
-    DisableEvents,
-    EnableEvents,
-    Order,
-    PoolGrow,
-    PoolShrink,
-    RateLimit,
-)
+from data_sources.workers.orders import AddConsumer, DisableEvents, EnableEvents, Order, PoolGrow, PoolShrink, RateLimit
 from tests.steered import ANN, A, B, C, Stage, act, at
 
 

@@ -9,10 +9,7 @@ from control.plan import Line
 from data_sources.brokers import rabbitmq_declared
 from data_sources.config import Broker
 from data_sources.errors import BadParameter
-from data_sources.workers.orders import (
-    AddConsumer,
-    CancelConsumer,
-)
+from data_sources.workers.orders import AddConsumer, CancelConsumer
 from tests.steered import ANN, A, B, Stage, act, at, plan
 
 

@@ -7,10 +7,7 @@ import pytest
 from control.desk import Desk
 from control.plan import Line
 from data_sources.errors import BadParameter
-from data_sources.workers.orders import (
-    RateLimit,
-    TimeLimit,
-)
+from data_sources.workers.orders import RateLimit, TimeLimit
 from tests.steered import A, B, C, D, Stage, plan
 
 

@@ -7,13 +7,7 @@ import pytest
 from control.desk import Desk
 from control.plan import Line
 from data_sources.errors import BadParameter
-from data_sources.workers.orders import (
-    Autoscale,
-    Order,
-    PoolGrow,
-    PoolRestart,
-    PoolShrink,
-)
+from data_sources.workers.orders import Autoscale, Order, PoolGrow, PoolRestart, PoolShrink
 from tests.steered import A, B, Stage, plan
 
 

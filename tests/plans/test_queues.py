@@ -9,9 +9,7 @@ from control.plan import Line
 from data_sources.config import Broker
 from data_sources.errors import BadParameter, QueryRejected
 from data_sources.workers.look_inside import LookInside
-from data_sources.workers.orders import (
-    Purge,
-)
+from data_sources.workers.orders import Purge
 from tests.steered import Stage, plan
 
 

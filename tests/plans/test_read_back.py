@@ -8,15 +8,7 @@ from control import carrying_out
 from control.desk import Desk
 from control.plan import Line
 from data_sources.workers.celery_control import Reply
-from data_sources.workers.orders import (
-    AddConsumer,
-    CancelConsumer,
-    Order,
-    PoolGrow,
-    RateLimit,
-    Revoke,
-    TimeLimit,
-)
+from data_sources.workers.orders import AddConsumer, CancelConsumer, Order, PoolGrow, RateLimit, Revoke, TimeLimit
 from tests.steered import A, Stage, act
 
 

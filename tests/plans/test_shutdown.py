@@ -9,9 +9,7 @@ import pytest
 from control.desk import Desk
 from control.plan import Line
 from data_sources.workers.celery_control import Reply
-from data_sources.workers.orders import (
-    Shutdown,
-)
+from data_sources.workers.orders import Shutdown
 from tests.steered import ANN, A, B, C, Stage, act, plan
 
 

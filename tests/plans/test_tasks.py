@@ -11,9 +11,7 @@ from data_sources.errors import BadParameter, NotConfirmed, QueryRejected, Sourc
 from data_sources.scope import Scope
 from data_sources.task_query import TaskFilter
 from data_sources.workers.celery_control import Reply
-from data_sources.workers.orders import (
-    Revoke,
-)
+from data_sources.workers.orders import Revoke
 from data_sources.workers.send_task import SendTask
 from tests.steered import ANN, A, B, C, D, Stage, plan
 
