@@ -8,12 +8,12 @@ from typing import Any
 
 from cells.cell import Cell
 from cells.facts import Facts
-from cells.once import Once
 from cells.page_view import View
 from cells.payload import facts_payload, picture_payload, plot_payload, table_payload
 from cells.picture import Picture
 from cells.table import Table
 from cells.views import VIEWS
+from charts.once import Once, of_when
 from data_sources.answer import Answer
 
 log = logging.getLogger(__name__)
@@ -41,10 +41,10 @@ def laid_out_payload(cell: Cell, answers: Sequence[Answer], view: View) -> dict[
 def laid_out(cell: Cell, answers: Mapping[str, Answer]) -> Table | Facts | Picture:
     """As its view does it. A notebook may name a view that cannot read these answers: they are shown as they come."""
     lays_out, rows = VIEWS[cell.kind][cell.view], answers["rows"]
-    what = (lays_out, *((answer.query, answer.measured_at, answer.failure) for answer in answers.values()))
+    what = (lays_out, *map(of_when, answers.values()))
     try:
         if cell.kind == "table":
-            return TABLES.get(what, [*answers.values()], lambda: lays_out(rows.frame, answers))
+            return TABLES.of(what, [*answers.values()], lambda: lays_out(rows.frame, answers))
         return lays_out(rows.frame, answers)
     except Exception:
         log.exception("view %s cannot read %s", cell.view, type(rows.query).__name__)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-import plotly.io
+import numpy as np
+import numpy.typing as npt
+import orjson
 
 from cells.cell import Cell, Row
 from cells.commands import by_hand
 from cells.facts import Facts
-from cells.once import Once
 from cells.page_view import View, frozen, link_params
 from cells.picture import Picture
 from cells.table import Table
+from charts.once import Once, of_when
 from charts.rows import PlotLayer, PlotRow, rows_figure
 from charts.series import MOST_LINES
 from charts.theme import DARK_OF
@@ -34,6 +37,7 @@ from headlines.headline import Headline
 Shown = TypeVar("Shown", bound=Table | Facts | Picture)
 
 FIGURES: Once[str] = Once()
+HEADLINES: Once[Headline] = Once()
 
 BESIDE = ("lines", "points")  # kinds whose series stand beside one another
 SOURCE_NAMES = {
@@ -50,7 +54,7 @@ def plot_payload(cell: Cell, answers: Sequence[Sequence[Answer]], view: View) ->
     window = ask.desk().window(view.scope)
     pending = all(answer.pending for row in answers for answer in row)
     drawn = [answer for row in answers for answer in row]
-    figure = None if pending else FIGURES.get((cell, window), drawn, lambda: figure_text(cell, answers, window))
+    figure = None if pending else FIGURES.of((cell, window), drawn, lambda: figure_text(cell, answers, window))
     return {
         **frame_payload(cell.name, cell.title, cell.line, view),
         "pending": pending,
@@ -218,7 +222,12 @@ def headline_payload(
 ) -> dict[str, Any]:
     told = None
     if not any(answer.pending for answer in answers.values()):
-        told = NOT_KEPT if any(map(is_missing, answers.values())) else tell(answers)
+        kept = not any(map(is_missing, answers.values()))
+        told = (
+            HEADLINES.of((tell, *map(of_when, answers.values())), [*answers.values()], lambda: tell(answers))
+            if kept
+            else NOT_KEPT
+        )
     rows = sources.frame.astype(object).where(sources.frame.notna(), None).to_dict("records")
     return {
         "headline": told and told.to_dict(),
@@ -242,7 +251,12 @@ def ms(moment: datetime) -> float:
 def figure_text(cell: Cell, answers: Sequence[Sequence[Answer]], window: Window) -> str:
     """As JSON."""
     rows = [plot_row(row, parts) for row, parts in zip(cell.rows, answers, strict=True)]
-    return str(plotly.io.to_json(rows_figure(rows, window), validate=False, engine="orjson"))
+    return orjson.dumps(rows_figure(rows, window), default=typed_array).decode()
+
+
+def typed_array(values: npt.NDArray[np.generic]) -> dict[str, str]:
+    """Numbers as plotly.js reads them without parsing, NaN too: their bytes in base64."""
+    return {"dtype": values.dtype.str.lstrip("<"), "bdata": b64encode(values.tobytes()).decode()}
 
 
 def plot_row(row: Row, answers: Sequence[Answer]) -> PlotRow:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
 
-from charts.series import Values, split
+from charts.once import Once
+from charts.series import Series, split
 from data_sources.answer import Answer
 
 MOST_ROWS = 2_000
@@ -83,25 +83,27 @@ def is_infinite(value: object) -> bool:
     return isinstance(value, float) and math.isinf(value)
 
 
-@lru_cache(maxsize=64)  # one answer is shown to many viewers
+SPARKS: Once[dict[str, list[float | None]]] = Once()
+
+
 def sparklines(answer: Answer | None) -> dict[str, list[float | None]]:
     """Each series of a range answer in few points; None where nothing is known."""
     if answer is None or answer.window is None:
         return {}
-    lines = split(answer.frame, answer.window)
-    return dict(zip((one.name for one in lines), thinned([one.y for one in lines]), strict=True))
+    frame, window = answer.frame, answer.window
+    return SPARKS.get(window, [frame], lambda: thinned(split(frame, window)))
 
 
-def thinned(lines: Sequence[Values]) -> list[list[float | None]]:
+def thinned(lines: Sequence[Series]) -> dict[str, list[float | None]]:
     """Of each line the mean of what is known in each of SPARK_POINTS stretches, to six digits."""
     if not lines:
-        return []
-    y = np.vstack(lines).astype(np.float64)
+        return {}
+    y = np.vstack([line.y for line in lines]).astype(np.float64)
     points, known = y.shape[1], np.isfinite(y)
     begins = np.arange(min(SPARK_POINTS, points)) * points // min(SPARK_POINTS, points)
     sums = np.add.reduceat(np.where(known, y, 0.0), begins, axis=1).tolist()
     counts = np.add.reduceat(known, begins, axis=1, dtype=np.int64).tolist()
-    return [
-        [float(f"{whole / count:.6g}") if count else None for whole, count in zip(*line, strict=True)]
-        for line in zip(sums, counts, strict=True)
-    ]
+    return {
+        line.name: [float(f"{whole / count:.6g}") if count else None for whole, count in zip(*means, strict=True)]
+        for line, means in zip(lines, zip(sums, counts, strict=True), strict=True)
+    }

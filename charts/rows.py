@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from charts import theme
 from charts.series import Series, fold, largest, split
@@ -41,10 +40,12 @@ class PlotRow:
     notes: tuple[Note, ...] = ()
 
 
-def rows_figure(rows: Sequence[PlotRow], window: Window) -> go.Figure:
+def rows_figure(rows: Sequence[PlotRow], window: Window) -> dict[str, Any]:
     """One subplot a row, all on one x axis; what is not known is a hole in its line.
 
-    A trace's `meta` holds its row, its layer's kind and its name as it is; `name` is safe where Plotly reads markup.
+    In Plotly's own words, `data` and `layout`: its `Figure` would look at each of them, for as long as all else here
+    takes. A trace's `meta` holds its row, its layer's kind and its name as it is; `name` is safe where Plotly reads
+    markup.
     """
     traces: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
@@ -64,10 +65,10 @@ def rows_figure(rows: Sequence[PlotRow], window: Window) -> go.Figure:
         if not any(one["yaxis"] == f"y{axis}" for one in traces):
             traces.append(anchor(place, axis, window))
         shapes += gap_shapes(row.notes, axis, window)
-    return go.Figure(traces, {**layout, "shapes": shapes})
+    return {"data": traces, "layout": {**layout, "shapes": shapes}}
 
 
-def shown_series(layer: PlotLayer, drawn: Collection[str]) -> list[Series]:
+def shown_series(layer: PlotLayer, drawn: Collection[str]) -> Sequence[Series]:
     """What is drawn of a layer: limits only of what is `drawn` already, and of a total."""
     series = split(layer.frame, layer.window)
     if layer.kind in ALIKE:  # beside one another a sum of several would be a line like those of one

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from charts.once import Once
 from data_sources.scope import EPOCH, Window
 
 Values = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -26,12 +27,17 @@ class Series:
     y: Values
 
 
-def split(frame: pd.DataFrame, window: Window) -> list[Series]:
+LINES: Once[tuple[Series, ...]] = Once()
+
+
+def split(frame: pd.DataFrame, window: Window) -> tuple[Series, ...]:
     """The frame's series, in its order; two of the same labels stay two, and what is outside the window is left out."""
-    if frame.empty:
-        return []
+    return LINES.get(window, [frame], lambda: made_lines(frame, window)) if len(frame) else ()
+
+
+def made_lines(frame: pd.DataFrame, window: Window) -> tuple[Series, ...]:
     labels = [column for column in frame.columns if column not in ("time", "value")]
-    moments = frame["time"].dt.as_unit("ms").astype("int64").to_numpy()
+    moments = frame["time"].to_numpy(dtype="datetime64[ms]").view(np.int64)
     start, end = ((edge - EPOCH).total_seconds() * 1000 for edge in (window.start, window.end))
     inside = (start <= moments) & (moments <= end)
     places = np.rint((moments - start) / (window.step.total_seconds() * 1000)).astype("int64")
@@ -44,7 +50,7 @@ def split(frame: pd.DataFrame, window: Window) -> list[Series]:
         y[places[here]] = values[here]
         name = series_name({label: frame[label].iat[first] for label in labels})
         series.append(Series(labels[0] if len(labels) == 1 else "", name, compact(y)))
-    return series
+    return tuple(series)
 
 
 def starts_series(frame: pd.DataFrame, labels: Sequence[str], moments: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
@@ -52,7 +58,7 @@ def starts_series(frame: pd.DataFrame, labels: Sequence[str], moments: npt.NDArr
     starts = np.ones(len(frame), dtype=bool)
     starts[1:] = np.diff(moments) <= 0
     for label in labels:
-        codes = frame[label].astype("category").cat.codes.to_numpy()
+        codes = pd.Categorical(frame[label]).codes
         starts[1:] |= codes[1:] != codes[:-1]
     return starts
 

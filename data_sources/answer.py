@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -61,6 +61,10 @@ class Answer:
         if self.window is None:
             return len(self.frame)
         return len(self.frame[labels].drop_duplicates()) if labels else int(not self.frame.empty)
+
+    def noting(self, notes: Sequence[Note]) -> Answer:
+        """This answer, with `notes` too."""
+        return replace(self, notes=(*self.notes, *notes)) if notes else self
 
     def failed(self, failure: Failure) -> Answer:
         """This answer, kept, with what went wrong since."""

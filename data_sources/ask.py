@@ -136,7 +136,7 @@ class Desk:
             case Tasks() | OfTasks() | Task():
                 answer = self._fetches.history(query, watch, scope, self.window(scope), wait_seconds)
                 hidden = self.settings.history_hide_arguments and isinstance(query, Task)
-                return replace(answer, notes=(*answer.notes, HIDDEN)) if hidden else answer
+                return answer.noting((HIDDEN,)) if hidden else answer
             case Signal():
                 return self._signal(query, watch, scope, wait_seconds)
             case Xray(queue=queue) if watch.cluster.broker.transport == "amqp":
@@ -182,7 +182,7 @@ class Desk:
         if facts and named:
             answer = self._fetches.promql(PromQL(named.text), watch, scope, window, seconds_left(ends), named)
             doubts = promql.doubts(signal.name, facts.family, watch.cluster.broker.transport, watch.whose)
-            answer = replace(answer, notes=(*answer.notes, *doubts))
+            answer = answer.noting(doubts)
             if signal.of and signal.name not in RECORDED:
                 return replace(answer, query=signal, frame=chosen(answer.frame, signal.by, signal.of))
             return answer

@@ -96,7 +96,7 @@ class Fetches:
         else:
             answer = over_time(self._histories, query, scope, window, fetch, blank, wait_seconds, lasts)
         recorder = watch.recorder()
-        answer = replace(answer, notes=answer.notes + quiet_notes(recorder.value))
+        answer = answer.noting(quiet_notes(recorder.value))
         sampled = of_the_moment(query, watch) if scope.range.is_live else recorder
         failure = recorder.failure or sampled.failure
         return answer.failed(failure) if failure and answer.measured_at and not answer.failure else answer

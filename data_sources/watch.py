@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TypeVar
 
 from data_sources.brokers.looks import Looks
@@ -58,6 +59,8 @@ class Watch:
         self.looks = Looks()
         self.facts = Poller("Prometheus", self.prometheus.facts, PROMETHEUS_EVERY_SECONDS) if self.prometheus else None
         self._now = Poller("Recorder", self._look, LOOK_SECONDS)
+        # The same text is the same value: what is made of it for one viewer does for all until there is a newer one.
+        self._workers_of, self._depths_of = lru_cache(1)(workers_from_json), lru_cache(1)(depths_from_json)
         self._began = time.monotonic()
         self._beat: datetime | None = None  # the recorder's last heartbeat, and when it was new to us
         self._beat_seen = float("-inf")
@@ -108,7 +111,7 @@ class Watch:
     def _look(self) -> Now:
         """Raises SourceUnreachable when there is no history, unless its recorder may be starting."""
         try:
-            rows, began = {kind: self.history.latest(kind) for kind in KINDS}, self.history.began()
+            rows, began = self.history.look(KINDS)
         except SourceUnreachable:
             if self._may_be_starting:
                 return Now()
@@ -116,8 +119,8 @@ class Watch:
         recorder = reading(rows["recorder"], RecorderState.from_json)
         now = Now(
             began,
-            self._of_this_recorder(reading(rows["workers"], workers_from_json), recorder),
-            self._of_this_recorder(reading(rows["queues"], depths_from_json), recorder),
+            self._of_this_recorder(reading(rows["workers"], self._workers_of), recorder),
+            self._of_this_recorder(reading(rows["queues"], self._depths_of), recorder),
             recorder,
         )
         if self._is_alive(recorder):

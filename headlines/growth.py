@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from charts.once import Once
 from charts.series import Series, Values, split
 from data_sources.answer import Answer
 from data_sources.scope import Window
@@ -32,7 +33,9 @@ class Growth:
     least_at: datetime
 
 
-@lru_cache(maxsize=32)  # one answer is told to many viewers
+FOUND: Once[list[Growth] | None] = Once()
+
+
 def growth(depth: Answer) -> list[Growth] | None:
     """The queues that still grow at the end of the window, steepest first.
 
@@ -41,7 +44,11 @@ def growth(depth: Answer) -> list[Growth] | None:
     window = depth.window
     if window is None or not depth.tells_now:
         return None
-    lines = [(one, places) for one in split(depth.frame, window) if (places := recent(one.y, window)) is not None]
+    return FOUND.get(window, [depth.frame], lambda: at_the_end(depth.frame, window))
+
+
+def at_the_end(depth: pd.DataFrame, window: Window) -> list[Growth] | None:
+    lines = [(one, places) for one in split(depth, window) if (places := recent(one.y, window)) is not None]
     growing = [measured(one, places, window) for one, places in lines if rises(one.y[places])]
     return sorted(growing, key=lambda one: -one.per_minute) if lines else None
 

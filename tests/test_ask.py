@@ -138,6 +138,17 @@ def test_queues_are_counted_and_their_consumers_are_the_workers_that_say_so(shop
     assert answer.units["oldest"] == "s"
 
 
+def test_until_there_is_a_newer_one_an_answer_is_the_same_frame_to_all(shop: Shop) -> None:
+    watch = shop.desk._watches["default"]
+
+    def is_kept() -> bool:
+        before, after = watch._look(), watch._look()  # a new round may lie between
+        kept = (before.workers.value is after.workers.value, before.queues.value is after.queues.value)
+        return kept == (True, True) and before.workers.value is not None
+
+    wait_until(is_kept, "two looks at one round")
+
+
 def test_only_the_named_queues_and_workers_are_in_the_answer(shop: Shop) -> None:
     assert shop.desk.ask(Depths(("bulk", "nowhere")), LIVE).frame["queue"].tolist() == ["bulk"]
     assert shop.desk.ask(Workers(("w1@shop",)), LIVE).frame["worker"].tolist() == ["w1@shop"]

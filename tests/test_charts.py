@@ -54,7 +54,12 @@ def drawn(data: pd.DataFrame, window: Window = WINDOW) -> list[tuple[str, list[f
 def figure(*layers: tuple[pd.DataFrame, str], notes: Sequence[Note] = (), name: str = "total") -> Any:
     """The figure as the browser gets it."""
     row = PlotRow("row", tuple(PlotLayer(data, WINDOW, kind, name) for data, kind in layers), tuple(notes))
-    return json.loads(str(plotly.io.to_json(rows_figure([row], WINDOW), validate=True, engine="orjson")))
+    return sent([row])
+
+
+def sent(rows: Sequence[PlotRow]) -> Any:
+    """As JSON, all of which Plotly knows."""
+    return json.loads(str(plotly.io.to_json(rows_figure(rows, WINDOW), validate=True, engine="orjson")))
 
 
 def test_each_value_stands_at_its_time_and_a_hole_stays_a_hole() -> None:
@@ -104,7 +109,7 @@ def test_nothing_gives_no_series_and_a_figure_all_the_same() -> None:
     assert drawn(empty_frame(("queue",))) == []
     (anchor,) = figure((empty_frame(("queue",)), "stacked"), (empty_frame(()), "limit"))["data"]
     assert (anchor["meta"]["kind"], anchor["y"]) == ("none", [None])  # so that the axes are drawn
-    assert len(rows_figure([], WINDOW).data) == 0
+    assert rows_figure([], WINDOW)["data"] == []
 
 
 lines = st.lists(st.lists(st.none() | st.floats(0, 1e6), min_size=6, max_size=6), max_size=30)
@@ -168,7 +173,7 @@ def test_several_questions_on_one_axis_are_told_apart_by_letter_and_look(kind: s
     layers = tuple(
         PlotLayer(data, WINDOW, kind, name) for data, name in ((two, "A"), (one, "B"), (frame(({}, {0: 1})), "<C>"))
     )
-    made = json.loads(rows_figure([PlotRow("row", layers)], WINDOW).to_json())["data"]
+    made = sent([PlotRow("row", layers)])["data"]
     assert [trace["meta"]["name"] for trace in made] == ["A mail", "A images", "B mail", "<C>"]
     assert [trace["name"] for trace in made][-1] == "&lt;C&gt;"
     assert made[2]["line"]["color"] == theme.LETTERS["B"]
@@ -213,7 +218,7 @@ def test_a_time_of_which_nothing_is_known_is_a_band_over_its_row_inside_the_wind
 
 def test_rows_stand_under_each_other_on_one_time_axis() -> None:
     rows = [PlotRow(str(place), (PlotLayer(by_queue(a=1), WINDOW, "lines"),)) for place in range(4)]
-    made = json.loads(str(rows_figure(rows, WINDOW).to_json()))
+    made = sent(rows)
     layout, data = made["layout"], made["data"]
     domains = [layout[axis]["domain"] for axis in ("yaxis", "yaxis2", "yaxis3", "yaxis4")]
     assert all(lower[1] <= upper[0] for upper, lower in pairwise(domains))

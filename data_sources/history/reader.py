@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -77,11 +77,11 @@ class HistoryReader:
                 self._engine, self._which = self.place.open_readonly(), which
             return self._engine
 
-    def began(self) -> datetime | None:
-        """When the recording began; None: it has not."""
+    def look(self, kinds: Iterable[str]) -> tuple[dict[str, LatestRow | None], datetime | None]:
+        """The answers of the moment of `kinds`, and when the recording began; None where there is none yet."""
         with self.reading() as connection:
-            at_us = began_us(connection)
-        return None if at_us is None else moment(at_us)
+            rows, at_us = {kind: read_latest(connection, kind) for kind in kinds}, began_us(connection)
+        return rows, None if at_us is None else moment(at_us)
 
     def latest(self, kind: str) -> LatestRow | None:
         """The answer of the moment of `kind`: workers, queues, recorder ...; None until there is one."""
