@@ -32,7 +32,8 @@ from notebooks.outcome import CANNOT_TELL, FAILS, FINE, Report
 from notebooks.output import say, write_csv, write_file, write_html
 from notebooks.run import DEADLINE_SECONDS, Run, held
 from notebooks.taken import asked
-from notebooks.text.file import MAX_BYTES, read, write
+from notebooks.text.file import read, write
+from workspace.notebooks import MOST_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ def cluster_of(name: str | None) -> str:
 def read_file(path: Path) -> Notebook:
     """Raises Wrong and OSError."""
     with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
+        content = file.read(MOST_BYTES + 1)
     try:
         return read(content.decode())
     except UnicodeDecodeError:
@@ -172,8 +173,8 @@ def problems_of(notebook: Notebook) -> list[str]:
 
 def format_files(options: argparse.Namespace) -> int:
     for path in options.files:
-        text = write(read_file(path))
-        if path.read_text() != text:
-            write_file(path, text.encode())
+        content = write(read_file(path)).encode()
+        if path.read_bytes() != content:
+            write_file(path, content)
             say(f"{path} is written anew", sys.stdout)
     return FINE

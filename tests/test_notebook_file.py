@@ -8,9 +8,10 @@ from hypothesis import given
 from data_sources.scope import Range
 from notebooks.error import NotebookError
 from notebooks.notebook import MAX_CELLS, MAX_QUESTIONS, Ask, Layer, Notebook, Prose, Row, Sql, Threshold
-from notebooks.text.file import MAX_BYTES, read, write
+from notebooks.text.file import read, write
 from notebooks.variable import Variable
 from tests.notebook_values import notebooks
+from workspace.notebooks import MOST_BYTES
 
 FILE = """\
 +++
@@ -276,7 +277,7 @@ def test_what_a_person_writes_otherwise_is_written_the_one_way() -> None:
         (around("a\ud800b"), 5, "U+D800"),
         (around("<!-- text -->\n" * (MAX_CELLS + 1)), 105, "more than 100 cells"),
         (around("\n\n".join(map(twelve, range(MAX_QUESTIONS // 12 + 1)))), 1, "ask more than 200 questions"),
-        ("é" * (MAX_BYTES // 2 + 1), 1, "larger than 256 KiB"),
+        ("é" * (MOST_BYTES // 2 + 1), 1, "larger than 256 KiB"),
         (around("", "a = " + "[" * 9_000), 2, "nested too deeply"),
         (around("", f"a = {'9' * 9_000}"), 2, "not TOML"),
         (around("", "a = 1979-99-99"), 3, "not TOML"),

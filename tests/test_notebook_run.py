@@ -246,6 +246,10 @@ def test_a_file_is_checked_and_written_anew(file: Path, capsys: pytest.CaptureFi
     assert main(["fmt", str(file)]) == 0
     assert capsys.readouterr().out == f"{file} is written anew\n"
     assert file.read_text() == good
+    file.write_bytes(good.replace("\n", "\r\n").encode())
+    assert main(["fmt", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file} is written anew\n"
+    assert file.read_bytes() == good.encode()
 
     file.write_text(good.replace("FROM rate", "FROM rates").replace('"half_hours"\ncolumn', '"ended"\ncolumn'))
     assert main(["check", str(file)]) == 1

@@ -17,8 +17,8 @@ from notebooks.text.blocks import Fence, Text, blocks
 from notebooks.text.cell import RANGES, read_range
 from notebooks.text.toml import line_of, pair, read_toml
 from notebooks.variable import Variable
+from workspace.notebooks import MOST_BYTES
 
-MAX_BYTES = 256 * 1024
 EDGE = "+++"
 OF_NOTEBOOK = ("celery_notebook", "title", *RANGES, "variables")
 OF_VARIABLE = ("kind", "title", "default", "label", "metric")
@@ -42,8 +42,8 @@ def read(text: str) -> Notebook:
 
 
 def bounded(text: str) -> list[str]:
-    if len(text) > MAX_BYTES or len(text.encode(errors="surrogatepass")) > MAX_BYTES:
-        raise NotebookError(f"the notebook is larger than {MAX_BYTES // 1024} KiB", 1)
+    if len(text) > MOST_BYTES or len(text.encode(errors="surrogatepass")) > MOST_BYTES:
+        raise NotebookError(f"the notebook is larger than {MOST_BYTES // 1024} KiB", 1)
     return text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
 
 

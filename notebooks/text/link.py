@@ -12,6 +12,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from notebooks.error import NotebookError
 from notebooks.notebook import Cell, Notebook
 from notebooks.text import file
+from workspace.notebooks import MOST_BYTES
 
 DEFLATED = "a"
 LONGEST = 6_000  # characters; some proxies take 8,000 for the whole address
@@ -57,7 +58,7 @@ def unpacked(link: str) -> str:
     inflating = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         deflated = urlsafe_b64decode(link[1:] + "=" * (-len(link[1:]) % 4))
-        text = inflating.decompress(deflated, file.MAX_BYTES).decode()
+        text = inflating.decompress(deflated, MOST_BYTES).decode()
     except (ValueError, zlib.error) as exc:
         raise NotebookError("the link is damaged; copy it again, whole") from exc
     if not inflating.eof or inflating.unused_data:
