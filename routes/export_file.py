@@ -74,8 +74,7 @@ def problem_with(answer: Answer) -> JSONResponse | None:
     if failure:
         return failed(source=failure.source, kind=failure.kind, what=failure.what, hint=failure.hint)
     if answer.pending:
-        what = f"gave no answer within {WAIT_SECONDS:.0f} s"
-        return failed(source=answer.origin, kind="unreachable", what=what, hint="Try again.")
+        return failed(source=answer.origin, kind="unreachable", what="gave no answer in time", hint="Try again.")
     return None
 
 

@@ -246,6 +246,9 @@ def test_no_cell_of_a_whole_file_is_waited_for_beyond_the_files_end(
     with serving(tmp_path) as (desk, exports):
         monkeypatch.setattr(desk, "ask", ask)
         file = told(exports.get(f"/export.html?text={quote(link.write(NOTEBOOK))}"))
+        with pytest.raises(HTTPError, match="502") as late:
+            exports.get(f"/export.csv?text={quote(link.write(NOTEBOOK))}&cell=depths")
 
     assert file["pieces"][1]["pending"]
+    assert json.load(late.value)["error"]["what"] == "gave no answer in time"
     assert 0 < max(waits) <= 10
