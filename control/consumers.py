@@ -70,7 +70,7 @@ def plan_cancel(order: CancelConsumer, facts: Facts, workers: Sequence[str], run
     able = tuple(name for name in workers if name not in idle)
     if not able:
         raise BadParameter("queue", f"{listed(idle)}: does not take from “{order.queue[:80]}”")
-    known, active = tuple(name for name in able if name in now), facts.active(able)
+    known, active = tuple(name for name in able if name in now), facts.counted("active", able)
     return Draft(
         order=order,
         summary=f"{many(len(able), 'worker')} will take nothing more from {order.queue}; {running_words(active)}",
@@ -107,7 +107,7 @@ def plan_events(order: EnableEvents | DisableEvents, facts: Facts, workers: Sequ
 
 def left_alone(facts: Facts, queues: Collection[str], leaving: Collection[str]) -> tuple[str, ...]:
     """Warnings of the queues that nobody takes from once `leaving` do not."""
-    others = [row["queues"] for name, row in facts.workers.items() if name not in leaving]
+    others = [row["queues"] for row in facts.processes if row["worker"] not in leaving]
     unsaid = sum(given is None for given in others)
     doubt = f", as far as is known: {many(unsaid, 'worker')} did not say" if unsaid else ""
     kept = {queue for given in others for queue in given or ()}

@@ -45,11 +45,16 @@ class Facts:
 
     @cached_property
     def workers(self) -> dict[str, Row]:
-        """All that are not gone, by name, as recorded last (data_sources/workers/worker_rows.py).
+        """All that are not gone, by name; of several of one name one. See `processes`."""
+        return {row["worker"]: row for row in self.processes}
+
+    @cached_property
+    def processes(self) -> list[Row]:
+        """All that are not gone, as recorded last (data_sources/workers/worker_rows.py), several of one name too.
 
         While nothing is recorded: those that answer now, of whom no more is known than their names.
         """
-        return {row["worker"]: row for row in self._roll[0] if row["verdict"] != "gone"}
+        return [row for row in self._roll[0] if row["verdict"] != "gone"]
 
     @property
     def unrecorded(self) -> str:
@@ -59,23 +64,23 @@ class Facts:
     @property
     def answering(self) -> tuple[str, ...]:
         """Those that answered when they were asked last: of others nobody has to wait for an answer."""
-        return tuple(name for name, row in self.workers.items() if row["silent_since"] is None)
+        return tuple(dict.fromkeys(row["worker"] for row in self.processes if row["silent_since"] is None))
 
     @property
     def twins(self) -> set[str]:
         """Names that several workers go by: an order reaches all of them."""
-        rows = [row["worker"] for row in self._roll[0] if row["silent_since"] is None]
+        rows = [row["worker"] for row in self.processes if row["silent_since"] is None]
         return {name for name in rows if rows.count(name) > 1}
 
-    def active(self, workers: Collection[str]) -> int | None:
-        """How many tasks run there, as recorded last; None where that is not known of one of them."""
-        counts = [self.workers[name]["active"] for name in workers]
+    def counted(self, column: str, workers: Collection[str]) -> int | None:
+        """How many tasks are `active` or `reserved` there, as recorded last; None where one of them did not say."""
+        counts = [row[column] for row in self.processes if row["worker"] in workers]
         return None if None in counts else sum(counts)
 
     @cached_property
     def queues(self) -> dict[str, Row]:
         """By name, as recorded last (data_sources/brokers/queue_depths.py)."""
-        return {row["queue"]: row for row in self._recorded(Depths())}
+        return {row["queue"]: row for row in rows_of(self._depths.frame)}
 
     def queue(self, name: str) -> Row | None:
         """What is known of it; None also while queues cannot be read, which is no reason not to end a worker."""
@@ -84,16 +89,16 @@ class Facts:
         return None
 
     def lacks(self, queue: str) -> bool:
-        """Whether it is known that there is no such queue."""
+        """Whether it is known that there is no such queue: some brokers tell only of those that workers consume."""
         with suppress(SourceUnreachable):
-            return queue not in self.queues
+            return self._depths.totals.get("ready") is not None and queue not in self.queues
         return False
 
     def own_queue(self, name: str) -> Row:
         """The queue of that name, which is there and holds tasks. Raises BadParameter where it does not."""
         row = self.queues.get(name)
         if row is None:
-            raise BadParameter("queue", f"there is no queue “{name[:80]}”")
+            raise BadParameter("queue", f"no queue “{name[:80]}” is known")
         if row["internal"]:
             raise BadParameter("queue", f"“{name[:80]}” is Celery's own, and holds no tasks")
         return row
@@ -149,16 +154,16 @@ class Facts:
     def _roll(self) -> tuple[list[Row], str]:
         """A row a worker, and why there is nothing in it but its name."""
         try:
-            return self._recorded(Workers()), ""
+            return rows_of(self.ask(Workers(), Scope()).frame), ""
         except SourceUnreachable as error:
             there = [row["worker"] for row in rows_of(self._now(Inspect("stats")).frame)]
             if not there:
                 raise SourceUnreachable(error.source, f"{error.what}, and no worker answers now", error.hint) from error
             return [{**UNKNOWN, "worker": name} for name in there], str(error)
 
-    def _recorded(self, query: Query) -> list[Row]:
-        """As the recorder knew it last."""
-        return rows_of(self.ask(query, Scope()).frame)
+    @cached_property
+    def _depths(self) -> Answer:
+        return self.ask(Depths(), Scope())
 
     def _now(self, query: Inspect) -> Answer:
         """Asked after this moment: an answer to somebody who asked before may be of before an order was given."""

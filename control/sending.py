@@ -121,13 +121,13 @@ def line(send: SendTask, state: str = "") -> Line:
 
 
 def of_queues(facts: Facts, sends: Sequence[SendTask]) -> list[str]:
-    """Warnings of the queues that nobody takes from, or that there are not."""
+    """Warnings of the queues that nobody takes from, or of which nothing is known."""
     warnings = []
     for queue in dict.fromkeys(send.queue for send in sends):
         row = facts.queue(queue)
-        if facts.lacks(queue):
-            warnings.append(f"There is no queue “{queue}” as far as is known; none is made, so the broker may refuse")
-        elif row and row["consumers"] == 0:
+        if row is None:
+            warnings.append(f"No queue “{queue}” is known; none is made, so the broker may refuse")
+        elif row["consumers"] == 0:
             warnings.append(f"Nobody takes from {queue}")
     return warnings
 

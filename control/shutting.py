@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from control.consumers import left_alone
-from control.facts import Facts, Row
+from control.facts import Facts
 from control.plan import Draft, Line
 from control.runs import Runs
 from control.words import NO_ANSWER, many, running_words
@@ -28,13 +28,12 @@ def doubted(lines: Sequence[Line], runs: Runs) -> tuple[Line, ...]:
 
 
 def plan_shutdown(order: Shutdown, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
-    rows = {name: facts.workers[name] for name in workers}
-    queues = {queue for row in rows.values() for queue in row["queues"] or ()}
-    active = facts.active(workers)
+    queues = {queue for row in facts.processes if row["worker"] in workers for queue in row["queues"] or ()}
+    active = facts.counted("active", workers)
     return Draft(
         order=order,
         summary=f"{many(len(workers), 'worker')} will end once what runs there has ended; {running_words(active)}",
-        lines=tuple(Line(name, held(row) if name in runs else NO_ANSWER, GONE) for name, row in rows.items()),
+        lines=tuple(Line(name, held(facts, name) if name in runs else NO_ANSWER, GONE) for name in workers),
         workers=tuple(workers),
         tasks=active,
         phrase=workers[0] if len(workers) == 1 else f"shut down {len(workers)} workers",
@@ -45,10 +44,7 @@ def plan_shutdown(order: Shutdown, facts: Facts, workers: Sequence[str], runs: R
     )
 
 
-def held(row: Row) -> str:
-    words = [
-        f"{name} {row[column]:,}"
-        for name, column in (("runs", "active"), ("holds", "reserved"))
-        if row[column] is not None
-    ]
+def held(facts: Facts, worker: str) -> str:
+    counts = {"runs": facts.counted("active", (worker,)), "holds": facts.counted("reserved", (worker,))}
+    words = [f"{word} {count:,}" for word, count in counts.items() if count is not None]
     return ", ".join(words) or "what it runs is not known"

@@ -66,6 +66,7 @@ class Stage:
     audit: object = None
     failure: Exception | None = None
     silence: Failure | None = None  # of the recorder
+    lists_queues: bool = True  # the broker, all of them, and not only those that workers consume
     uptimes: dict[str, tuple[int, float]] = field(default_factory=dict)  # as told first, and when
     broker: Broker = field(default_factory=lambda: Cluster().broker)
     looks: list[tuple[str, str, int]] = field(default_factory=list)  # cluster, queue and how many messages were seen
@@ -103,7 +104,8 @@ class Stage:
             case Workers():
                 return replace(answer, frame=worker_frame(self.workers), failure=self.silence)
             case Depths():
-                return replace(answer, frame=depth_frame(self.queues), failure=self.silence)
+                totals = {"ready": 120 if self.lists_queues else None}
+                return replace(answer, frame=depth_frame(self.queues), totals=totals, failure=self.silence)
             case Inspect(method=method, workers=workers):
                 said = [
                     Said(name, method, self._says(name, method))

@@ -46,6 +46,20 @@ def test_a_queue_that_is_not_there_yet_is_said_to_be_made(desk: Desk, four: Stag
     assert made.undo == CancelConsumer("new")
 
 
+def test_where_a_broker_does_not_list_its_queues_none_is_said_to_be_made(
+    desk: Desk, four: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over AMQP alone, only the queues that workers consume are known; the one that is added may be a quorum queue."""
+    monkeypatch.setattr(rabbitmq_declared, "peculiar", lambda *given: None)
+    four.lists_queues = False
+    assert plan(desk, AddConsumer("new"), A).warnings == ()
+
+    four.broker = Broker.from_url("amqp://guest@nowhere//")
+    (warning,) = plan(desk, AddConsumer("new"), A).warnings
+
+    assert warning.startswith("How the queue was declared is not known")
+
+
 def test_who_takes_from_a_queue_already_is_left_out(desk: Desk, four: Stage) -> None:
     four.says[B]["active_queues"] = []
     made = plan(desk, AddConsumer("mail"), A, B)

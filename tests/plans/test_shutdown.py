@@ -26,6 +26,22 @@ def test_a_shutdown_tells_what_runs_and_which_queue_loses_its_last_worker(desk: 
     assert made.warnings[0] == "Nobody will take from mail: how many tasks wait there is not known"
 
 
+def test_of_two_workers_of_one_name_all_that_runs_is_told(desk: Desk, stage: Stage) -> None:
+    stage.add(A, "prefork", "mail")
+    stage.workers.append({**stage.workers[0], "queues": ["slow"], "active": 1, "reserved": 2})
+    stage.workers[0] |= {"active": 3, "reserved": 4}
+
+    made = plan(desk, Shutdown(), A)
+
+    assert (made.tasks, made.lines) == (4, (Line(A, "runs 4, holds 6", "answers no more"),))
+    assert [warning[:30] for warning in made.warnings[:2]] == [
+        "Nobody will take from mail: ho",
+        "Nobody will take from slow: ho",
+    ]
+    stage.workers[1]["reserved"] = None
+    assert plan(desk, Shutdown(), A).lines == (Line(A, "runs 4", "answers no more"),)
+
+
 def test_whether_a_worker_went_is_read_back(desk: Desk, stage: Stage) -> None:
     stage.add(A)
     stage.replies = {A: Reply(A, "no reply", "as expected")}
