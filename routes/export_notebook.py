@@ -18,7 +18,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from urllib.parse import urlencode
 
 from anyio import CapacityLimiter, move_on_after
 from anyio.to_thread import run_sync
@@ -30,21 +29,21 @@ from cells.page_view import View
 from data_sources import ask as desk
 from data_sources.errors import BadParameter, QueryRejected, SourceError
 from data_sources.fields import Fields, Params, ReadFields, one
-from data_sources.scope import Range, Scope, iso, parse_duration
+from data_sources.scope import Range, Scope, parse_duration
 from notebooks import run
+from notebooks.cell_address import cell_address
 from notebooks.editing.editor import WAYS, open_notebook
 from notebooks.error import NotebookError
 from notebooks.html_file import empty, html
 from notebooks.notebook import Notebook, Prose
 from notebooks.pieces import chosen_words, pieces
 from notebooks.text import file
-from notebooks.variables import PREFIX, Values, chosen
+from notebooks.variables import Values, chosen
 from routes.export_file import WAIT_SECONDS, busy, failed, file_of, problem_with, refused
 from routes.export_request import SHAPES, Export, cluster_of
 
 CELL_SECONDS = 15.0  # a cell's; all are under way together
 WHOLE_SECONDS = 45.0  # all cells', and the wait for a turn before; proxies mostly give up after 60
-OWN = (*WAYS, "revision", "snapshot", "cell", "step", "shape")  # besides its variables what says which file it is
 MOST_ADDRESS = 2_000  # characters; some proxies take 4,000 for all headers
 LANES = CapacityLimiter(2)  # notebooks that run at once
 
@@ -72,17 +71,14 @@ class Asked:
             raise BadParameter("cell", f"must be one of {', '.join(answering)}")
         if shape not in SHAPES:
             raise BadParameter("shape", f"must be one of {', '.join(SHAPES)}")
-        return cls(notebook, values, scope_of(fields, notebook, place), cell, shape, tuple(fields.ignored))
+        return cls(notebook, values, asked_scope(fields, notebook, place), cell, shape, tuple(fields.ignored))
 
     def address(self, kind: str, given: Params) -> str:
-        """Of the cell as a file of another kind, with the times that it has now; `given` is what was asked with.
+        """Of the cell as a file of another kind; `given` is what was asked with.
 
         "" for one that is too long for a header, as of a notebook that is whole in its link.
         """
-        window = desk.desk().window(self.scope)
-        own = [(name, value) for name, value in given if name in OWN or name.startswith(PREFIX)]
-        when = [("from", iso(window.start)), ("to", iso(window.end)), ("cluster", self.scope.cluster)]
-        address = f"/export.{kind}?{urlencode([*own, *when])}"
+        address = cell_address(kind, self.cell, given, self.scope)
         return address if len(address) <= MOST_ADDRESS else ""
 
 
@@ -100,7 +96,7 @@ def notebook_of(fields: Fields, place: Scope) -> Notebook:
         raise BadParameter(way or "snapshot", error.message) from error
 
 
-def scope_of(fields: Fields, notebook: Notebook, place: Scope) -> Scope:
+def asked_scope(fields: Fields, notebook: Notebook, place: Scope) -> Scope:
     """Raises BadParameter."""
     times = {name: one(fields, name) for name in ("range", "from", "to")}
     span = Range.from_params(times) if any(times.values()) else notebook.range

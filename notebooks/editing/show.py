@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -20,10 +19,11 @@ from data_sources.answer import Answer
 from data_sources.errors import BadParameter, SourceError
 from data_sources.fields import Fields
 from data_sources.query import Depths, Query, Workers
-from data_sources.scope import Scope, iso
+from data_sources.scope import Scope
 from data_sources.task_query import TaskNames
 from identity import of_headers
 from notebooks import needs, run
+from notebooks.cell_address import cell_address
 from notebooks.editing.editor import MOST_MESSAGES, WAYS, Editor, open_notebook, told
 from notebooks.editing.edits import Edited
 from notebooks.editing.payload import bar_payload, end_payload, head_payload, threshold_payload, variables_payload
@@ -32,7 +32,7 @@ from notebooks.notebook import Ask, Cell, Notebook, Sql, Threshold
 from notebooks.taken import asked, drawn
 from notebooks.text import file
 from notebooks.threshold import judged
-from notebooks.variables import PREFIX, Values, choices, chosen, query
+from notebooks.variables import Values, choices, chosen, query
 from workspace import notebooks
 from workspace.notebooks import Revision
 from workspace.opened import opened
@@ -191,9 +191,9 @@ def shown_by(notebook: Notebook, cell: Cell, values: Values, view: View) -> tupl
             case Ask():
                 return partial(show, asked(cell, values), view_of(cell, view)), ""
             case Sql():
-                return derived(notebook, cell, cell.name, values, view), ""
+                return shown_derived(notebook, cell, cell.name, values, view), ""
             case Threshold():
-                return derived(notebook, cell, cell.of, values, view), ""
+                return shown_derived(notebook, cell, cell.of, values, view), ""
     except BadParameter as error:
         return nothing, f"{error.name} {error.message}"
     except NotebookError as error:
@@ -217,7 +217,7 @@ def nothing() -> None:
     pass
 
 
-def derived(notebook: Notebook, cell: Sql | Threshold, of: str, values: Values, view: View) -> Callable[[], None]:
+def shown_derived(notebook: Notebook, cell: Sql | Threshold, of: str, values: Values, view: View) -> Callable[[], None]:
     """Shows SQL, or what is judged: made of other cells' answers. Raises NotebookError, BadParameter."""
     questions = needs.questions(notebook, cell.name)
     live_queries = {one.name: first_query(one, values) for one in questions if not one.range}
@@ -231,7 +231,9 @@ def derived(notebook: Notebook, cell: Sql | Threshold, of: str, values: Values, 
         answer = answers["derived"]
         if isinstance(cell, Sql):
             data = cell_payload(drawn(cell, answer), [[answer]], view)
-            data["rows"][0]["csv"] = [{"label": cell.name, "href": file_address(cell.name, view)}]
+            given = [(name, value) for name, values in controls.fields().items() for value in values]
+            href = cell_address("csv", cell.name, given, view.scope)
+            data["rows"][0]["csv"] = [{"label": cell.name, "href": href}]
             component.draw("cell", key=f"cn_{cell.name}", data={**data, "takes": False})
         else:
             data = threshold_payload(cell, judged(cell, answer), answer.pending)
@@ -242,18 +244,6 @@ def derived(notebook: Notebook, cell: Sql | Threshold, of: str, values: Values, 
         live(live_queries, draw, view, derive)
 
     return shows
-
-
-def file_address(name: str, view: View) -> str:
-    """Of a cell that no source answers: the notebook is named, and within it the cell."""
-    own = [(key, value) for key, values in controls.fields().items() if is_own(key) for value in values]
-    window = ask.desk().window(view.scope)
-    when = [("from", iso(window.start)), ("to", iso(window.end)), ("cluster", view.scope.cluster)]
-    return f"/export.csv?{urlencode([*own, ('cell', name), *when])}"
-
-
-def is_own(key: str) -> bool:
-    return key in (*WAYS, "revision", "snapshot") or key.startswith(PREFIX)
 
 
 def first_query(cell: Ask, values: Values) -> Query:
