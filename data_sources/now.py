@@ -22,7 +22,7 @@ from data_sources.query import Depths, Sources, Workers
 from data_sources.queue_query import Leftovers
 from data_sources.watch import Watch
 from data_sources.workers.worker_rows import UNITS as WORKER_UNITS
-from data_sources.workers.worker_rows import WorkersReading
+from data_sources.workers.worker_rows import WorkersReading, may_consume
 
 MANAGEMENT = "rabbitmq management"
 RECENT = 32  # readings whose frame is kept: more than there are clusters
@@ -30,12 +30,12 @@ RECENT = 32  # readings whose frame is kept: more than there are clusters
 
 def workers_answer(query: Workers, watch: Watch, wait_seconds: float) -> Answer:
     reading = watch.workers(wait_seconds)
-    frame = chosen(frame_of_workers(reading.value), "worker", query.workers)
-    if query.queues:
-        consumes = [not set(query.queues).isdisjoint(queues or ()) for queues in frame["queues"]]
+    frame = frame_of_workers(reading.value)
+    if query.queues and reading.value:
+        consumes = [any(may_consume(row, queue) for queue in query.queues) for row in reading.value.rows]
         frame = frame[np.array(consumes, dtype=bool)].reset_index(drop=True)
     return Answer(
-        frame=frame,
+        frame=chosen(frame, "worker", query.workers),
         query=query,
         units=WORKER_UNITS,
         origin=f"Celery at {watch.cluster.broker.address}",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from charts.series import split
 from data_sources.answer import Answer
+from data_sources.workers.worker_rows import may_consume
 from headlines import verdicts
 from headlines.growth import growth
 from headlines.headline import Headline, Part, Words, name
@@ -103,9 +104,10 @@ def growing(answers: Mapping[str, Answer]) -> Headline | None:
 
 
 def left_by(queue: str, workers: pd.DataFrame) -> Words:
-    """Who consumed `queue` and fell silent, where nobody is left that does; empty otherwise."""
-    consumed = workers[[isinstance(queues, list) and queue in queues for queues in workers["queues"]]]
-    lost = consumed[consumed["verdict"].isin(["silent", "gone"])]
+    """Who consumed `queue` and fell silent, where nobody is left that does, or may; empty otherwise."""
+    seen = workers[workers["last_seen"].notna()]
+    consumed = seen[np.array([may_consume(row, queue) for row in seen.to_dict("records")], dtype=bool)]
+    lost = consumed[consumed["verdict"].isin(["silent", "gone"]) & consumed["queues"].notna()]
     if lost.empty or len(lost) < len(consumed):
         return ()
     alone = len(lost) == 1
@@ -116,7 +118,7 @@ def neglect(queue: str, workers: pd.DataFrame) -> str:
     """How many of the workers that say what they consume do not consume `queue`; empty when all do."""
     consumed = [queues for queues in workers["queues"] if isinstance(queues, list)]
     missing = sum(queue not in queues for queues in consumed)
-    if not missing:
+    if not missing or len(consumed) == missing < len(workers):  # who has not said may
         return ""
     if missing == len(consumed):
         return f": none of {missing} workers consumes it" if missing > 1 else ": the only worker does not consume it"

@@ -273,6 +273,7 @@ def test_the_queue_that_grows_fastest_is_named_with_its_rate_and_where_it_came_f
         ([["images"]], ": the only worker does not consume it"),
         ([["mail"], None], ""),
         ([["images"], ["mail"], None], ": 1 of 2 workers does not consume it"),
+        ([["images"], None], ""),
         ([None, None], ""),
     ],
 )
@@ -289,8 +290,12 @@ def test_who_consumed_a_queue_that_grows_and_fell_silent_is_named_where_nobody_i
 
     both = answers(workers=workers(lost, {**lost, "worker": "mail@c"}, other), depth=depth(mail=RISING))
     assert told(both)[0] == "mail grows by 10 a minute: mail@b and mail@c, who consumed it, fell silent"
-    left = answers(workers=workers(lost, worker("mail@a", queues=["mail"])), depth=depth(mail=RISING))
-    assert told(left)[0] == "mail grows by 10 a minute"
+    for left in ({"queues": ["mail"]}, {"queues": None}, {"queues": None, "may_consume": ["mail", "images"]}):
+        given = answers(workers=workers(lost, worker("mail@a", **left)), depth=depth(mail=RISING))
+        assert told(given)[0] == "mail grows by 10 a minute"
+    other = worker("images@a", queues=None, may_consume=["images", "bulk"])
+    given = answers(workers=workers(lost, other), depth=depth(mail=RISING))
+    assert told(given)[0] == "mail grows by 10 a minute: mail@b, who alone consumed it, fell silent"
 
 
 NOT_GROWING: dict[str, list[float | None]] = {

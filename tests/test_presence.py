@@ -15,8 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_sources.microseconds import microseconds
 from data_sources.now_frames import worker_frame
 from data_sources.workers.accepted import Taken
+from data_sources.workers.heartbeat import Heartbeat
 from data_sources.workers.presence import FORGET_AFTER, MOST_WORKERS, Presence
 from data_sources.workers.seen import Beside
 from data_sources.workers.verdict import LONG_SILENT
@@ -361,6 +363,15 @@ def test_while_one_worker_has_not_said_what_it_consumes_nobody_is_said_to_consum
     clock.round(said(), WorkerFacts("bulk@a", pid=9, active=0))
     assert reading(clock).consumers() is None
     assert clock.presence.queues == {"mail"}
+
+
+def test_what_one_consumes_that_beats_and_never_answers_is_not_known(clock: Clock) -> None:
+    """Its remote control may be off; when it is silent too, nothing speaks of it."""
+    beat = Heartbeat(microseconds(START), active=0)
+    clock.round(said(), beside=Beside(beats={("bulk@a", 9): beat}))
+    assert reading(clock).consumers() is None
+    clock.round(said(), after=200, beside=Beside(beats={("bulk@a", 9): beat}))
+    assert reading(clock).consumers() == {"mail": 1}
 
 
 def test_an_endless_stream_of_new_names_keeps_the_newest_and_stays_quick(clock: Clock) -> None:

@@ -6,7 +6,8 @@ import json
 import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -22,13 +23,15 @@ from data_sources.brokers.queue_depths import DepthReading, depth_rows
 from data_sources.brokers.redis_xray import sampled
 from data_sources.brokers.xray import message_frame
 from data_sources.brokers.xray import mix as mixed
-from data_sources.config import Broker
+from data_sources.config import Broker, Cluster
 from data_sources.failure import Failure
 from data_sources.note import Note
-from data_sources.now import frame_of_depths
+from data_sources.now import frame_of_depths, workers_answer
 from data_sources.now_frames import depth_frame, worker_frame
+from data_sources.poller import Reading
 from data_sources.query import Depths, Workers
 from data_sources.queue_query import Xray
+from data_sources.watch import Watch
 from data_sources.workers.worker_rows import COLUMNS as WORKER_COLUMNS
 from data_sources.workers.worker_rows import WorkersReading
 from headlines.headline import Headline, Part, Words
@@ -236,6 +239,7 @@ def test_what_is_inside_leads_on_and_why_nothing_is_seen_is_said() -> None:
         ([worker("celery@b", queues=["bulk"], silent_since=NOW, verdict="silent")], None),
         ([worker("celery@b", queues=["bulk"], silent_since=NOW, verdict="busy_not_answering")], 1),
         ([worker("celery@b", queues=["bulk"], silent_since=NOW, verdict="gone")], 0),
+        ([worker("celery@b", queues=["bulk"], silent_since=NOW, verdict="wedged")], 1),  # its heart beats
     ],
 )
 def test_a_queue_that_only_a_silent_worker_consumes_is_not_said_to_be_consumed_by_nobody(
@@ -248,6 +252,15 @@ def test_a_queue_that_only_a_silent_worker_consumes_is_not_said_to_be_consumed_b
         "mail": 1,
     }
     assert ("nobody" in frame["flags"]["bulk"]) is (consumers == 0)
+
+
+def test_who_may_consume_a_queue_is_listed_with_those_who_do() -> None:
+    twins = worker("celery@b", queues=None, may_consume=["bulk", "mail"])
+    rows = [worker("celery@a"), twins, worker("celery@c", queues=None), worker("celery@d", queues=["bulk"])]
+    never = worker("celery@e", queues=None, last_seen=None, verdict="unknown")
+    watch = SimpleNamespace(cluster=Cluster(), workers=lambda wait: Reading(WorkersReading([*rows, never], 4, ()), NOW))
+    answer = workers_answer(Workers(queues=("mail",)), cast(Watch, watch), 0)
+    assert list(answer.frame["worker"]) == ["celery@a", "celery@b", "celery@c"]
 
 
 LEFT = [

@@ -179,6 +179,14 @@ def test_of_a_queue_those_stop_who_consume_it_and_those_begin_who_do_not(stage: 
     )
 
 
+def test_one_of_two_of_one_name_that_may_consume_a_queue_stops_and_does_not_begin(stage: Stage) -> None:
+    stage.workers[1] |= {"queues": None, "may_consume": ["mail", "slow"]}
+    answers = {"workers": stage.ask(Workers(), Scope("default")), "depths": depths(stage)}
+    offers = by_name(steering.queue("mail", answers))
+    assert choices(offers["cancel_consumer"], "worker") == [MAIL, SLOW]
+    assert offers["add_consumer"].refused
+
+
 def test_the_buttons_are_called_as_celery_calls_what_they_do(stage: Stage) -> None:
     answers = {"workers": stage.ask(Workers(), Scope("default")), "depths": depths(stage)}
     assert [offer.label for offer in steering.queue("mail", answers)] == ["Add consumers", "Cancel consumers", "Purge"]

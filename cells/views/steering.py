@@ -33,6 +33,7 @@ from data_sources.workers.orders import (
     Shutdown,
     TimeLimit,
 )
+from data_sources.workers.worker_rows import may_consume
 
 Answers = Mapping[str, Answer]
 Changes = Callable[[Runs], Sequence[Change]]
@@ -152,7 +153,7 @@ def consumers(answers: Answers) -> tuple[Offer, ...]:
 def queue(name: str, answers: Answers) -> tuple[Offer, ...]:
     """Who takes from it, and what waits in it. `workers`: all that are known; `depths`: of this queue."""
     rows = [row for row in records(answers["workers"].frame) if row["verdict"] != "gone"]
-    own = [row["worker"] for row in rows if name in (row["queues"] or ())]
+    own = [row["worker"] for row in rows if may_consume(row, name)]
     others = [row["worker"] for row in rows if row["worker"] not in own]
     about, given = named("queue", [name]), (("queue", name),)
 

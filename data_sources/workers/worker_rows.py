@@ -52,23 +52,34 @@ class WorkersReading:
         return tuple(dict.fromkeys(row["worker"] for row in self.rows if row["silent_since"] is None))
 
     def taking(self) -> list[Row]:
-        """Those that answer, or are too busy to."""
-        return [row for row in self.rows if row["silent_since"] is None or row["verdict"] == "busy_not_answering"]
+        return [row for row in self.rows if is_taking(row)]
 
     def consumers(self) -> dict[str, int | None] | None:
         """How many of those `taking` consume each queue. None: not known, of a queue of which only some of one name
         said so, or that only silent ones may consume, and of all queues while one of those taking has not said.
         """
         rows = self.taking()
-        if any(row["queues"] is None and row["may_consume"] is None for row in rows):
+        if any(consumed(row) is None for row in rows):
             return None
         sure = Counter(queue for row in rows for queue in row["queues"] or ())
         there = [row for row in self.rows if row["verdict"] != "gone"]
-        doubtful = {queue for row in there for queue in consumed(row)} - sure.keys()
+        doubtful = {queue for row in there for queue in consumed(row) or ()} - sure.keys()
         doubtful |= {queue for row in rows for queue in row["may_consume"] or ()}
         return {**sure, **dict.fromkeys(doubtful)}
 
 
-def consumed(row: Row) -> Sequence[str]:
-    """The queues that it consumes, or may."""
-    return row["queues"] or row["may_consume"] or ()
+def is_taking(row: Row) -> bool:
+    """Whether it can take tasks, for all that is known: it answers, or its heart beats, or it is too busy to answer."""
+    return row["last_seen"] is not None and row["verdict"] not in ("silent", "gone")
+
+
+def consumed(row: Row) -> Sequence[str] | None:
+    """The queues that it consumes, or may; None: it has not said."""
+    queues: Sequence[str] | None = row["may_consume"] if row["queues"] is None else row["queues"]
+    return queues
+
+
+def may_consume(row: Row, queue: str) -> bool:
+    """Whether it consumes the queue, or has not said that it does not."""
+    queues = consumed(row)
+    return is_taking(row) if queues is None else queue in queues
