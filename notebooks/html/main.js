@@ -4,6 +4,7 @@ import { draw as cell } from "./cell.js";
 import { element } from "./dom.js";
 import { clock, zone } from "./format.js";
 import { draw as headline } from "./headline.js";
+import { drawPicture } from "./picture.js";
 import { drawAgain } from "./plot.js";
 import { draw as prose } from "./prose.js";
 import { draw as threshold } from "./threshold.js";
@@ -88,5 +89,6 @@ function lay(paper) {
     if (body?.state) Object.assign(body.state, { shown: paper ? Infinity : 50, apart: paper || body.state.apart });
     root.again?.();
     if (body) drawAgain(body);
+    if (root.cell?.picture) drawPicture(body, root.cell); // again() would draw it a moment later
   }
 }

@@ -18,12 +18,15 @@ from playwright.sync_api import Browser, Page, expect
 import data_sources.ask
 from cells.cell import Cell, Layer, Row, over, row
 from cells.cell_payload import cell_payload
+from cells.load import Load, QueueLoad
 from cells.page_view import View
+from cells.payload import picture_payload
 from data_sources.answer import Answer
 from data_sources.blank import blank_frame
 from data_sources.failure import Failure
 from data_sources.query import Depths, PromQL, Query
 from data_sources.range_frame import tidy_frame
+from data_sources.schedule_query import ScheduledLoad
 from data_sources.scope import Range, Scope, Window
 from notebooks.html_file import html
 from notebooks.prose import tree
@@ -56,6 +59,8 @@ def pieces() -> list[dict[str, Any]]:
     waiting = Cell("waiting", f"What waits {HOSTILE}", "", (Row("", (Layer(Depths(), "table"),)),))
     failed = Failure("unreachable", "Redis", "refuses connections", "", END, END)
     told = Answer(queues, Depths(), origin="Redis", measured_at=END)
+    due = replace(blank(ScheduledLoad()), measured_at=END)
+    load = Load((END.timestamp() * 1000,), (QueueLoad("mail", "#4477aa", (3,), (60.0,)),))
     return [
         {"kind": "prose", "tree": tree(f"# Why?\n\n*Because* {HOSTILE} [queues](/queues)")},
         {"kind": "cell", **cell_payload(plot, [series], VIEW)},
@@ -63,6 +68,7 @@ def pieces() -> list[dict[str, Any]]:
         {"kind": "cell", **cell_payload(replace(waiting, name="gone"), [[told.failed(failed)]], VIEW)},
         {"kind": "cell", **cell_payload(replace(plot, name="late"), [[blank(rate), blank(limit)]], VIEW)},
         {"kind": "prose", "tree": tree("more"), "collapsed": True},
+        {"kind": "cell", **picture_payload("coming", "What comes", "", {"rows": due}, load, VIEW), "collapsed": True},
         {
             "kind": "threshold",
             "name": "fast_enough",
@@ -174,6 +180,7 @@ ON_PAPER = """() => addEventListener("beforeprint", () => {
   window.paper = {
     background: getComputedStyle(document.body).backgroundColor,
     rows: document.querySelectorAll("#waiting tbody tr").length,
+    hours: document.querySelectorAll("#coming .cn-hour").length,
     opened: [...document.querySelectorAll("details.cn-piece")].every((piece) => piece.open),
   };
 })"""
@@ -186,7 +193,8 @@ def test_on_paper_it_is_light_and_has_all_rows(looked: Opened, tmp_path: Path) -
     page.evaluate(ON_PAPER)
     printed = page.pdf(path=tmp_path / "notebook.pdf", print_background=True)
 
-    assert page.evaluate("window.paper") == {"background": "rgb(255, 255, 255)", "rows": ROWS, "opened": True}
+    paper = {"background": "rgb(255, 255, 255)", "rows": ROWS, "hours": 1, "opened": True}
+    assert page.evaluate("window.paper") == paper
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) >= 2
     expect(page.locator("#waiting tbody tr")).to_have_count(50)
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
