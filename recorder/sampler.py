@@ -225,7 +225,7 @@ def worker_samples(at: int, rows: Sequence[Row]) -> list[Sample]:
 
 
 def is_there(row: Row, now: datetime) -> bool:
-    return is_counted(row["verdict"], None if row["active"] is not None else row["silent_since"], now)
+    return is_counted(row["verdict"], row["active"], row["silent_since"], now)
 
 
 def queue_samples(reading: DepthReading) -> list[Sample]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from data_sources.microseconds import microseconds
+from data_sources.workers.accepted import Taken
 from data_sources.workers.heartbeat import Heartbeat
 from data_sources.workers.presence import Presence
 from data_sources.workers.seen import Beside, Key
@@ -27,11 +28,11 @@ class Rounds:
 
     def ask(
         self, *answered: WorkerFacts, beating: Mapping[Key, Mapping[str, Any]] | None = None, **beside: Any
-    ) -> None:
+    ) -> Taken:
         self.now += timedelta(seconds=5)
         at_us = microseconds(self.now) - 1_000_000
         self.beats |= {key: Heartbeat(at_us, pid=key[1], **said) for key, said in (beating or {}).items()}
-        self.presence.update(answered, self.now, Beside(beats=dict(self.beats), depths_at=self.now, **beside))
+        return self.presence.update(answered, self.now, Beside(beats=dict(self.beats), depths_at=self.now, **beside))
 
     def rows(self) -> dict[Key, dict[str, Any]]:
         return {(row["worker"], row["pid"]): dict(row) for row in self.presence.rows(self.now)}
@@ -135,6 +136,20 @@ def test_one_that_beats_and_never_answered_has_a_row_and_answers_for_nothing() -
     assert (row["verdict"], row["active"], row["processed"], row["queues"]) == ("working", 1, 5, None)
     assert row["silent_since"] is not None
     assert rounds.presence.expected == ("mail@a",)
+
+
+def test_what_all_accept_is_not_known_while_one_runs_tasks_of_which_its_heart_alone_tells() -> None:
+    rounds = Rounds()
+    for count in range(30):  # two and a half minutes
+        taken = rounds.ask(grown(MAIL, count), beating={("mute@b", 7): {"active": 1}})
+    assert (taken.by_task, taken.by_worker) == (None, {"mail@a": 1.0})
+
+
+def test_who_says_that_it_goes_is_missed_in_no_total() -> None:
+    rounds, bulk = Rounds(), grown(replace(MAIL, worker="bulk@a", pid=2), 5)
+    rounds.ask(grown(MAIL, 1), bulk)
+    taken = rounds.ask(grown(MAIL, 3), beating={("bulk@a", 2): {"left": True}})
+    assert taken.by_task == {"send": 2.0}
 
 
 def test_the_last_beats_of_one_that_was_restarted_are_no_second_worker() -> None:

@@ -13,7 +13,7 @@ from data_sources.workers.accepted import Taken, accepted_between
 from data_sources.workers.heartbeat import Heartbeat
 from data_sources.workers.seen import Beside, Key, Seen, accepted, attend, remembered, testimony, verdict_of, was
 from data_sources.workers.twins import Place, alike, key_of, placed, untold
-from data_sources.workers.verdict import is_counted, judge
+from data_sources.workers.verdict import Testimony, is_counted, judge
 from data_sources.workers.worker_facts import WorkerFacts
 from data_sources.workers.worker_rows import COLUMNS, Row
 
@@ -53,8 +53,7 @@ class Presence:
         for key, beat in self._strangers(seen, beside).items():
             earlier = before.get((*key, 0)) or Seen(WorkerFacts(key[0], pid=key[1]), silent_since=at)
             seen[*key, 0] = replace(earlier, beat=beat)
-        verdicts = {place: verdict_of(one, at, beside.hears) for place, one in seen.items()}
-        gone = {place for place, verdict in verdicts.items() if verdict == "gone"}
+        gone = {place for place in alike(seen) if verdict_of(seen[place], at, beside.hears) == "gone"}
         twins = alike(seen, gone)
         grown = self._grown(current, twins - gone, at, span)
         for place, grew in whether_they_grew(grown, twins).items():
@@ -62,7 +61,7 @@ class Presence:
         attended = {place: attend(one, beside, at, place in twins) for place, one in seen.items()}
         latest_first = sorted(attended.items(), key=lambda item: item[1].last_sign, reverse=True)
         self._seen, self._asked_at, self._hears = dict(latest_first[:MOST_WORKERS]), at, beside.hears
-        counted = [place for place, one in seen.items() if is_counted(verdicts[place], one.silent_since, at)]
+        counted = (place for place, one in attended.items() if is_in_totals(testimony(one, at, beside.hears)))
         return summed({place: grown.get(place) for place in counted}, span)
 
     def _by_process(self, answered: Iterable[WorkerFacts]) -> dict[Key, list[WorkerFacts]]:
@@ -179,6 +178,10 @@ class Presence:
             "expected": any(fnmatchcase(facts.worker, one) for one in self._wanted) if self._wanted else None,
             "evidence": evidence.to_json(evidence.evidence(said, verdict)),
         }
+
+
+def is_in_totals(said: Testimony) -> bool:
+    return is_counted(judge(said).name, said.active, said.unanswered_since, said.now)
 
 
 def whether_they_grew(grown: Mapping[Place, Grown], twins: Collection[Place]) -> dict[Place, bool | None]:

@@ -60,7 +60,7 @@ def distance(earlier: Accepted | None, now: Accepted | None) -> float:
     return moved + sum(abs(now.totals.get(task, 0) - earlier.totals.get(task, 0)) for task in tasks)
 
 
-def alike(places: Collection[Place], gone: Collection[Place]) -> set[Place]:
+def alike(places: Collection[Place], gone: Collection[Place] = ()) -> set[Place]:
     """Those beside which another of the same name and number is there."""
     return {
         place

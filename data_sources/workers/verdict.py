@@ -108,13 +108,13 @@ def judge(said: Testimony) -> Verdict:
     return Verdict("silent", said.last_sign)
 
 
-def is_counted(verdict: str, silent_since: datetime | None, now: datetime) -> bool:
-    """Whether a total of all needs what this worker has not said. After a minute of silence, which may last for ever,
-    only if it runs tasks, as who is too busy to answer does.
+def is_counted(verdict: str, active: int | None, silent_since: datetime | None, now: datetime) -> bool:
+    """Whether a total of all needs its part of this worker. After a minute of silence, which may last for ever, only
+    if it is heard of what it runs, or is too busy to answer.
     """
     if verdict in ("gone", "busy_not_answering"):
         return verdict != "gone"
-    return silent_since is None or now - silent_since <= WAITED_FOR
+    return active is not None or silent_since is None or now - silent_since <= WAITED_FOR
 
 
 def by_work(said: Testimony) -> Verdict:
