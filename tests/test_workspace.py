@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import event, inspect, text
 
 from data_sources.audit_query import AUDIT_COLUMNS, Audit
 from data_sources.config import Secret
 from data_sources.errors import QueryRejected, SourceUnreachable
+from data_sources.microseconds import now_us
 from demo.servers import PostgreSQL
-from workspace import notebooks, store
+from workspace import audit, notebooks, store
 from workspace.audit import Act, entries, record
 from workspace.audit_answer import audit_answer
 from workspace.store import Occupied, Workspace, workspace
@@ -101,6 +102,34 @@ def test_the_audit_is_an_answer_with_its_promised_columns(opened: Workspace) -> 
     assert first.frame["arguments"][0] == {"terminate": True}
     assert dict(first.frame.dtypes.astype(str)) == AUDIT_COLUMNS
     assert "hunter2" not in first.origin
+
+
+def test_entries_go_once_they_are_400_days_old(opened: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = now_us()
+    for days in (401, 399, 0):
+        monkeypatch.setattr(audit, "now_us", lambda days=days: now - days * 86_400_000_000)
+        record(opened, act(target=f"{days} days old"))
+
+    assert [one.target for one in entries(opened)] == ["0 days old", "399 days old"]
+
+
+def test_the_last_days_and_what_is_too_old_are_found_by_an_index(tmp_path: Path) -> None:
+    opened = workspace(Secret(f"sqlite://{tmp_path}"))
+    record(opened, act())
+    asked: list[tuple[str, object]] = []
+    with opened.read() as connection:
+        event.listen(connection.engine, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+    entries(opened, cluster="shop", actions=("revoke",), outcomes=("done",), since=datetime.now(UTC))
+    record(opened, act())
+    with opened.read() as connection:
+        plans = [
+            str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given).fetchall())  # type: ignore[arg-type]
+            for sql, given in asked
+            if sql.startswith(("SELECT", "DELETE"))
+        ]
+
+    assert [("audit_by_time" in plan, "TEMP B-TREE" in plan) for plan in plans] == [(True, False)] * 2
+    opened.close()
 
 
 def test_entries_are_read_in_pages_newest_first(opened: Workspace) -> None:
@@ -187,11 +216,15 @@ def test_a_workspace_of_the_first_version_is_given_what_came_since(
         earlier.setattr(store, "MIGRATIONS", store.MIGRATIONS[:1])
         first = workspace(url)
         number = record(first, act())
+        with first.write() as connection:
+            connection.execute(text("DROP INDEX audit_by_time"))
         first.close()
 
     second = workspace(url)
     assert [one.id for one in entries(second)] == [number]
     assert notebooks.listed(second) == []
+    with second.read() as connection:
+        assert [index["name"] for index in inspect(connection).get_indexes("audit")] == ["audit_by_time"]
     second.close()
 
 

@@ -9,7 +9,8 @@ metadata = MetaData()
 # How many of the workspace's migrations were made. One row.
 version = Table("version", metadata, Column("number", Integer, nullable=False))
 
-# Who did what to which cluster. Rows are added and never changed: an outcome heard later is a row of its own.
+# Who did what to which cluster. Rows are added and never changed, until they are old (workspace/audit.py): an outcome
+# heard later is a row of its own.
 audit = Table(
     "audit",
     metadata,
@@ -24,6 +25,7 @@ audit = Table(
     Column("outcome", Text, nullable=False),
     Column("detail", Text, nullable=False),
 )
+audit_by_time = Index("audit_by_time", audit.c.at_us)
 
 
 def kept(name: str, *columns: Column[object]) -> Table:

@@ -42,6 +42,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     lambda connection: schema.metadata.create_all(
         connection, [schema.notebooks, schema.revisions, schema.drafts, schema.snapshots]
     ),
+    lambda connection: schema.audit_by_time.create(connection, checkfirst=True),  # a new table comes with it
 )
 
 
