@@ -8,29 +8,28 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from control import journal
+from control.pending import Whose, whose
 from identity import Person
 from workspace.store import Workspace
 
-AGAIN_SECONDS = 60.0  # the same by the same person is written once in this time
-MOST = 1_000
-
-Tried = tuple[str, str, str, str]
+AGAIN_SECONDS = 60.0  # whatever a person tries in this time, the first of it is written
+MOST = 1_000  # people
 
 
 class Denials:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._written: OrderedDict[Tried, float] = OrderedDict()
+        self._written: OrderedDict[Whose, float] = OrderedDict()
         self._lock = threading.Lock()
 
     def record(self, person: Person, cluster: str, kind: str, workers: Sequence[str]) -> None:
         """Raises SourceError."""
-        tried, now = (person.how, person.name, person.address, kind), time.monotonic()
+        who, now = whose(person), time.monotonic()
         with self._lock:
-            if now - self._written.get(tried, float("-inf")) < AGAIN_SECONDS:
+            if now - self._written.get(who, float("-inf")) < AGAIN_SECONDS:
                 return
-            self._written[tried] = now
-            self._written.move_to_end(tried)
+            self._written[who] = now
+            self._written.move_to_end(who)
             while len(self._written) > MOST:
                 self._written.popitem(last=False)
         journal.record_denied(self._workspace, person, cluster, kind, workers)

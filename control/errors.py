@@ -6,6 +6,9 @@ from __future__ import annotations
 class Denied(Exception):
     """Who asks is no operator."""
 
+    def __init__(self) -> None:
+        super().__init__("Only operators may change something")
+
 
 class Stale(Exception):
     """There is no such plan any more: it was used, is too old, or what it was made of has changed."""

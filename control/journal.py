@@ -18,13 +18,14 @@ from workspace.store import Workspace
 # What an entry's outcome may be. Failed: nothing was sent; unconfirmed: it was, and may have been done.
 ASKED, DENIED, DONE, PARTLY = "asked", "denied", "done", "partly"
 REFUSED, FAILED, UNCONFIRMED = "refused", "failed", "unconfirmed"
+MOST_NAMES, MOST_NAME = 5, 200  # of workers, where who named them may not: names, and characters of each
 
 
 def record_denied(workspace: Workspace, person: Person, cluster: str, kind: str, workers: Sequence[str]) -> None:
     """Raises SourceError."""
-    about = who(workers) if workers else ""
-    arguments = {"how": person.how, "workers": list(workers[:100])}
-    record(workspace, act(person, cluster, kind, about, arguments, DENIED))
+    names = [name[:MOST_NAME] for name in workers]
+    arguments = {"how": person.how, "workers": names[:MOST_NAMES]}
+    record(workspace, act(person, cluster, kind, who(names) if names else "", arguments, DENIED))
 
 
 def record_asked(workspace: Workspace, person: Person, plan: Plan) -> int:

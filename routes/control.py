@@ -58,6 +58,9 @@ async def control(request: Request) -> Response:
     person, kind = of_headers(request.headers), request.path_params["order"]
     if kind not in ORDERS:
         return refused("order", f"must be one of {', '.join(ORDERS)}")
+    if not person.controls:  # and no body is read: who may not is not to make work, nor fill the audit
+        await run_sync(desk.desk().deny, person, kind, limiter=LANES)
+        return denied(person, str(Denied()))
     try:
         body = await read_body(request)
         work = partial(asked_for(body), person, kind, body)
@@ -123,6 +126,8 @@ def planned(person: Person, kind: str, body: Mapping[str, Any]) -> dict[str, Any
     if not isinstance(cluster, str):
         raise BadParameter("cluster", "must be a name")
     workers = texts_of("workers", body.get("workers", []))
+    if body.get("workers") == []:
+        raise BadParameter("workers", "names no worker: to Celery that would mean all of them")
     said = {name: value for name, value in body.items() if name not in NOT_OF_ORDER}
     if "filter" in body:
         plan = planned_found(person, kind, cluster, workers, said)

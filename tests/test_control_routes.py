@@ -176,7 +176,9 @@ def test_a_nonce_is_good_for_one_act_of_its_order(api: Api, stage: Stage) -> Non
         ("pool_grow", {**GROW, "n": 0}, "n"),
         ("pool_grow", {**GROW, "n": [1, 2]}, "n"),
         ("pool_grow", {**GROW, "n": {}}, "n"),
-        ("pool_grow", {**GROW, "workers": []}, "worker"),
+        ("pool_grow", {**GROW, "workers": []}, "workers"),
+        ("revoke", {"dry_run": True, "id": ["a"], "workers": []}, "workers"),
+        ("revoke", {**FOUND, "workers": []}, "workers"),
         ("pool_grow", {**GROW, "workers": ["*"]}, "worker"),
         ("pool_grow", {**GROW, "workers": None}, "workers"),
         ("pool_grow", {**GROW, "worker": [A]}, "worker"),
@@ -269,6 +271,14 @@ def test_who_may_not_is_told_so(api: Api, stage: Stage) -> None:
     assert api.call("/api/control/audit", token="")[0] == 401
     assert stage.given == []
     assert {(one.who, one.outcome) for one in entries(api.desk.workspace)} == {("prom", "denied")}
+
+
+def test_what_is_sent_by_who_may_not_is_not_read_and_not_kept(api: Api) -> None:
+    for body in ("{", {**GROW, "workers": ["x" * 2_000] * 100}):
+        assert api.call("/api/control/pool_grow", body, token=READER)[0] == 403
+
+    (entry,) = entries(api.desk.workspace)
+    assert (entry.action, entry.target, entry.arguments) == ("pool_grow", "", {"how": "token", "workers": []})
 
 
 def test_a_header_that_says_who_asks_is_not_believed(api: Api, stage: Stage) -> None:
