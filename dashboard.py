@@ -15,6 +15,7 @@ import uvicorn.config
 from starlette.middleware import Middleware
 
 from cells import assets as browser
+from cells.ahead import AHEAD
 from control import desk as steering
 from data_sources import ask, settings
 from data_sources.access import check_listening
@@ -83,6 +84,6 @@ app = st.App(
         Middleware(Guard, public_url=SETTINGS.public_url, identity=IDENTITY),
         Middleware(TurnedAway),
         *([Middleware(FrontPage, link=BUNDLE.link)] if BUNDLE else []),
-        Middleware(HeadStart, links=browser.LINKS, scripts=browser.SCRIPTS),
+        Middleware(HeadStart, links=browser.LINKS, scripts=browser.SCRIPTS, begin=AHEAD.begin),
     ],
 )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 import streamlit as st
 
 from cells import component, controls
+from cells.ahead import AHEAD, Make, Part
+from cells.asking import answers_to, current
 from cells.cell import Cell, Row, laid_out
 from cells.cell_payload import cell_payload
 from cells.facts import FactsView
@@ -17,7 +19,6 @@ from cells.payload import headline_payload
 from cells.picture import PictureView
 from cells.table import View as TableView
 from cells.views import name_of
-from data_sources import ask
 from data_sources.answer import Answer
 from data_sources.query import Query, Sources
 from data_sources.scope import Scope
@@ -31,12 +32,14 @@ Derive = Callable[[Mapping[str, Answer], float], dict[str, Answer]]  # within so
 def headline(tell: Callable[[Mapping[str, Answer]], Headline], **queries: Query) -> None:
     """The sentence that `tell` makes of the answers to `queries`, under the state of every source."""
 
-    def draw(answers: Mapping[str, Answer]) -> None:
-        sources = answers["sources"]
+    def payload(answers: Mapping[str, Answer]) -> dict[str, Any]:
         told = {name: answer for name, answer in answers.items() if name != "sources"}
-        component.draw("headline", key="cn_headline", data=headline_payload(tell, told, sources))
+        return headline_payload(tell, told, answers["sources"])
 
-    live({**queries, "sources": Sources()}, draw)
+    def draw(answers: Mapping[str, Answer]) -> None:
+        component.draw("headline", key="cn_headline", data=payload(answers))
+
+    live({**queries, "sources": Sources()}, draw, make=payload)
 
 
 def plot(name: str, title: str, line: str, *rows: Row) -> None:
@@ -62,24 +65,31 @@ def picture(name: str, title: str, line: str, query: Query, view: PictureView, *
 def show(cell: Cell, view: View | None = None) -> None:
     """`view`: its own, where that is not the page's."""
     shown()[cell.name] = cell
+    seen = view or controls.current()
 
-    def draw(answers: Mapping[str, Answer]) -> None:
+    def payload(answers: Mapping[str, Answer]) -> dict[str, Any]:
         by_row = [
             [answers[f"{place}.{depth}"] for depth in range(len(row.layers))] for place, row in enumerate(cell.rows)
         ]
-        data = cell_payload(cell, by_row, view or controls.current())
+        return cell_payload(cell, by_row, seen)
+
+    def draw(answers: Mapping[str, Answer]) -> None:
+        data = payload(answers)
         zoomed = component.draw("cell", key=f"cn_{cell.name}", data=data, on_range_change=lambda: None).range
         if isinstance(zoomed, list) and len(zoomed) == 2:
             # The zoom made the page's range: everything is asked anew for it, in finer steps.
             controls.set_params({"from": str(zoomed[0])[:40], "to": str(zoomed[1])[:40]})
             st.rerun(scope="app")
 
-    live(cell.queries, draw, view)
+    live(cell.queries, draw, view, make=payload)
 
 
-def begin() -> None:
-    """A new run of a page, of which nothing is shown yet."""
-    st.session_state["cn_shown"], st.session_state["cn_asked"] = {}, []
+def begin(path: str) -> None:
+    """A new run of the page at `path`, of which nothing is shown yet."""
+    parts: list[Part] = []
+    st.session_state["cn_shown"], st.session_state["cn_parts"] = {}, parts
+    params = [(name, value) for name, values in controls.fields().items() for value in values]
+    AHEAD.remember(path, params, parts)
 
 
 def shown() -> dict[str, Cell]:
@@ -96,8 +106,13 @@ def take(name: str, title: str) -> None:
 
 def asked() -> list[tuple[Query, Scope]]:
     """All that this run's page has asked, be it for a cell or not."""
-    queries: list[tuple[Query, Scope]] = st.session_state.setdefault("cn_asked", [])
-    return queries
+    return [(query, part.scope) for part in parts() for query in part.queries.values()]
+
+
+def parts() -> list[Part]:
+    """Of this run's page."""
+    known: list[Part] = st.session_state.setdefault("cn_parts", [])
+    return known
 
 
 def live(
@@ -105,17 +120,18 @@ def live(
     draw: Callable[[Mapping[str, Answer]], None],
     view: View | None = None,
     derive: Derive | None = None,
+    make: Make | None = None,
 ) -> None:
     """Draws now and at every refresh; each second, even with refresh off, until the first answers are there.
 
-    `derive` makes further answers of those to `queries`.
+    `derive` makes further answers of those to `queries`. `make`: what of `draw` can be done ahead of it.
     """
     view = view or controls.current()
     scope, refresh = view.scope, view.refresh
-    asked().extend((query, scope) for query in queries.values())
+    parts().append(Part(queries, scope, make))
 
     def answers_within(wait_seconds: float) -> dict[str, Answer]:
-        answers = answers_to(queries, wait_seconds, scope)
+        answers = answers_to(queries, scope, wait_seconds)
         return answers | derive(answers, wait_seconds) if derive else answers
 
     answers = answers_within(0.0)
@@ -132,24 +148,3 @@ def live(
             st.rerun(scope="app")  # the full run gives this panel its proper rhythm
 
     st.fragment(panel, run_every=timedelta(seconds=1) if pending else refresh)()
-
-
-def current(answers: Mapping[str, Answer], scope: Scope) -> bool:
-    return all(is_current(answer, scope) for answer in answers.values())
-
-
-def is_current(answer: Answer, scope: Scope) -> bool:
-    """Whether there is nothing to wait for: it failed, is of the past, or is not much older than the page refreshes."""
-    if answer.failure or (answer.measured_at and (scope.snapshot or not scope.range.is_live)):
-        return True
-    step = answer.window.step if answer.window else answer.lasts
-    return answer.measured_at is not None and datetime.now(UTC) - answer.measured_at < step + 3 * scope.max_age
-
-
-def answers_to(queries: Mapping[str, Query], wait_seconds: float, scope: Scope | None = None) -> dict[str, Answer]:
-    """Waits that long for all of them together. `scope`: without one the page's."""
-    scope, ends = scope or controls.current().scope, time.monotonic() + wait_seconds
-    answers = {name: ask.ask(query, scope) for name, query in queries.items()}  # all are under way before any waiting
-    if not wait_seconds:
-        return answers
-    return {name: ask.ask(query, scope, max(0.0, ends - time.monotonic())) for name, query in queries.items()}

@@ -15,8 +15,8 @@ from typing import Any
 import streamlit as st
 
 from cells import component, controls
+from cells.asking import answers_to
 from cells.operator import operator
-from cells.show import answers_to
 from cells.steer_offer import Asked, Offer, Offers
 from cells.steer_payload import steering_payload
 from cells.steer_state import KEY, Steering
@@ -73,7 +73,7 @@ def steer(
         steering = steering_of(place)
         if steering.look(LOOK_SECONDS):
             st.rerun(scope="app")  # what other cells tell of it has changed
-        answers = answers_to(queries, controls.seconds_to_wait())
+        answers = answers_to(queries, controls.current().scope, controls.seconds_to_wait())
         offered = {offer.name: offer for offer in offers(answers)}
         data = {
             "name": name,

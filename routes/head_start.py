@@ -1,9 +1,9 @@
-"""A head start for the browser: what our cells need loads beside Streamlit's own files instead of after them."""
+"""A head start: while Streamlit's own files load, what our cells need does too, and what they show is made."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from starlette.datastructures import MutableHeaders
@@ -18,11 +18,15 @@ INLINE = re.compile(rb"<script>.*?</script>", re.DOTALL)
 class HeadStart:
     """ASGI middleware for Streamlit's page, and no other answer.
 
-    `links`: values of the header `Link`, preloads. `scripts`: modules that run behind Streamlit's own.
+    `links`: values of the header `Link`, preloads. `scripts`: modules that run behind Streamlit's own. `begin` is told
+    of each path and query string that is asked for, and returns at once.
     """
 
-    def __init__(self, app: ASGIApp, links: Sequence[str], scripts: Sequence[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, links: Sequence[str], scripts: Sequence[str], begin: Callable[[str, bytes], None]
+    ) -> None:
         self.app = app
+        self.begin = begin
         self.links = ", ".join(links)
         # Modules run in the order they stand in: these after the page's own.
         self.tags = "".join(f'<script type="module" src="{escape(url)}"></script>' for url in scripts).encode()
@@ -31,6 +35,7 @@ class HeadStart:
         if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] == SIGN_IN:
             await self.app(scope, receive, send)
             return
+        self.begin(scope["path"], scope["query_string"])
         start: Message | None = None
         body = b""
 

@@ -50,6 +50,6 @@ if target:
         show.take(target.takes, page.title)
     wanted = next((page for page in pages.values() if page.url_path == target.path), page)
     st.switch_page(wanted, query_params=target.params)
-show.begin()
+show.begin(here)
 page.run()
 share.follow()

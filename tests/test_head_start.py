@@ -37,10 +37,17 @@ def numbers(request: Request) -> Response:
     return JSONResponse({"html": "</head>"})
 
 
+asked_for: list[tuple[str, bytes]] = []
+
 APP = Starlette(
     routes=[Route("/", page), Route("/streamed", streamed), Route("/numbers", numbers), Route("/file", file)],
     middleware=[
-        Middleware(HeadStart, links=["</a.js>; rel=modulepreload", "</b.css>; rel=preload"], scripts=["/p.js"])
+        Middleware(
+            HeadStart,
+            links=["</a.js>; rel=modulepreload", "</b.css>; rel=preload"],
+            scripts=["/p.js"],
+            begin=lambda path, params: asked_for.append((path, params)),
+        )
     ],
 )
 
@@ -75,6 +82,12 @@ def test_the_page_names_what_to_load_and_runs_scripts_after_its_own_but_none_tha
     assert answer.headers["link"] == "</a.js>; rel=modulepreload, </b.css>; rel=preload"
     assert int(answer.headers["content-length"]) == len(answer.content)
     assert "etag" not in answer.headers
+
+
+def test_what_is_asked_for_is_told_before_it_is_answered() -> None:
+    asked_for.clear()
+    get("/numbers")
+    assert asked_for == [("/numbers", b"")]
 
 
 def test_a_page_sent_in_parts_gets_the_same() -> None:

@@ -9,11 +9,12 @@ from functools import partial
 import streamlit as st
 
 from cells import component, controls
+from cells.asking import answers_to
 from cells.cell_payload import cell_payload
 from cells.page_view import View
 from cells.share import notebook_of
-from cells.show import answers_to, live, show
 from cells.show import asked as asked_here
+from cells.show import live, show
 from data_sources import ask
 from data_sources.answer import Answer
 from data_sources.errors import BadParameter, SourceError
@@ -124,7 +125,7 @@ def values_of(notebook: Notebook) -> tuple[Values, str]:
 
 
 def show_head(editor: Editor, view: View, values: Values) -> None:
-    known = answers_to({name: query for name, (query, _) in KNOWN.items()}, 0.0)
+    known = answers_to({name: query for name, (query, _) in KNOWN.items()}, controls.current().scope)
     choices = {name: names(known[name], column) for name, (_, column) in KNOWN.items()}
     data = head_payload(editor, view, heard(), choices, columns(editor.now, values), revisions_of(editor.id))
     component.notebook("head", key="cn_notebook", data=data, on_say_change=partial(hear, editor))

@@ -17,11 +17,11 @@ SLOTS = 3
 MANY = 50
 
 
-def prometheus_requests(shop: Shop) -> int:
+def prometheus_requests(shop: Shop, handler: str = "query(?:_range)?") -> int:
     """Queries it has answered, by its own count."""
     with urllib.request.urlopen(f"{shop.prometheus.url}/metrics", timeout=60) as response:
         text = response.read().decode()
-    counts = re.findall(r'(?m)^prometheus_http_requests_total\{.*handler="/api/v1/query(?:_range)?"\} (\S+)$', text)
+    counts = re.findall(rf'(?m)^prometheus_http_requests_total\{{.*handler="/api/v1/{handler}"\}} (\S+)$', text)
     return sum(int(float(count)) for count in counts)
 
 
@@ -76,3 +76,19 @@ def test_fifty_viewers_ask_prometheus_and_the_broker_no_more_than_one(shop: Shop
 
     site.dashboard.stop()  # in the middle of all their ticks
     assert "Traceback" not in site.dashboard.log.read_text()
+
+
+def test_a_page_that_was_seen_has_its_questions_asked_when_it_is_asked_for(shop: Shop, open_site: OpenSite) -> None:
+    site = open_site(shop.env)
+    viewer = site.open("range=5m&refresh=0")
+    wait_until(lambda: viewer.cell("cockpit").get("pending") is False, "the first answers")
+    viewer.close()
+    before = prometheus_requests(shop, "query_range")
+
+    def asked_ahead() -> bool:
+        """By nobody's session. Within a slot of time all who ask share one answer, so that it may take a while."""
+        with urllib.request.urlopen(f"{site.dashboard.url}/?refresh=0&range=5m", timeout=60) as response:
+            assert response.status == 200
+        return prometheus_requests(shop, "query_range") > before
+
+    wait_until(asked_ahead, "a question without a session")
