@@ -127,7 +127,7 @@ class Desk:
             now = read_back(plan, facts, replies)
         except (SourceError, BadParameter) as error:
             warnings.append(f"What became of it could not be read: {error}")
-        done = {reply.worker for reply in replies if reply.outcome == "done"}
+        done = {reply.worker for reply in replies if reply.outcome == "done" and not reply.already}
         back = tuple(name for name in plan.undo_for if name in done)
         return Outcome(
             plan=plan,

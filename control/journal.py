@@ -18,6 +18,7 @@ from workspace.store import Workspace
 # What an entry's outcome may be. Failed: nothing was sent; unconfirmed: it was, and may have been done.
 ASKED, DENIED, DONE, PARTLY = "asked", "denied", "done", "partly"
 REFUSED, FAILED, UNCONFIRMED = "refused", "failed", "unconfirmed"
+ALREADY = "already"  # in an entry's arguments, beside those that did it: those for whom it changed nothing
 MOST_NAMES, MOST_NAME = 5, 200  # of workers, where who named them may not: names, and characters of each
 
 
@@ -38,7 +39,9 @@ def record_outcome(
     workspace: Workspace, person: Person, plan: Plan, asked: int, replies: Sequence[Reply], failure: Failure | None
 ) -> None:
     """Raises SourceError."""
-    told = {outcome: [reply.worker for reply in replies if reply.outcome == outcome] for outcome in outcomes(replies)}
+    told: dict[str, list[str]] = {}
+    for reply in replies:
+        told.setdefault(ALREADY if reply.already else reply.outcome, []).append(reply.worker)
     # What was there before is that of all who did it, or of none.
     undo = plan.undo if set(told.get(DONE, ())) <= {*plan.undo_for} else None
     arguments = {

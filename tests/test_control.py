@@ -402,6 +402,25 @@ def test_undo_is_offered_for_those_who_did_it(desk: Desk, stage: Stage) -> None:
     assert (outcome.undo, outcome.undo_workers) == (DisableEvents(), (MAIL,))
 
 
+@pytest.mark.parametrize("order", [EnableEvents(), DisableEvents()], ids=lambda order: order.kind)
+def test_where_events_were_so_already_nothing_was_changed_and_nothing_is_taken_back(
+    order: Order, desk: Desk, stage: Stage
+) -> None:
+    word = "enabled" if order == EnableEvents() else "disabled"
+    stage.replies = {
+        MAIL: Reply(MAIL, "done", f"task events {word}"),
+        SLOW: Reply(SLOW, "done", f"task events already {word}"),
+    }
+
+    outcome = desk.act(ANN, desk.plan(ANN, order, "default", (MAIL, SLOW)).nonce)
+
+    assert outcome.undo_workers == (MAIL,)
+    assert [reply.outcome for reply in outcome.replies] == ["done", "done"]
+    told = written(desk)[-1]
+    assert (told.outcome, told.arguments["done"], told.arguments["already"]) == ("done", [MAIL], [SLOW])
+    assert [one.worker for one in desk.changes("default")] == [MAIL]
+
+
 def test_on_a_disk_that_became_read_only_nothing_is_done(stage: Stage, small_disk: Path) -> None:
     with steering(stage, small_disk) as desk:
         desk.act(ANN, desk.plan(ANN, LIMIT, "default", (MAIL,)).nonce)

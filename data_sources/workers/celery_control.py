@@ -32,6 +32,11 @@ class Reply:
     outcome: Outcome
     text: str
 
+    @property
+    def already(self) -> bool:
+        """Whether it says that it was so before, as workers do of events alone (celery/worker/control.py)."""
+        return self.text.startswith("task events already")
+
 
 def give(broker: Broker, order: WorkerOrder, workers: Sequence[str], deadline_seconds: float) -> tuple[Reply, ...]:
     """Gives `order` to `workers`, and tells what each of them replied, in their order.
