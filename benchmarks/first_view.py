@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from benchmarks._site import site
 from cells.assets import BASIC
+from tests.chromium import chromium
 
 RUNS = 7
 LIMIT = 1.75  # times the hello page
@@ -27,9 +27,7 @@ OVERVIEW = """() => document.querySelector('.cn-headline h1')
 
 def run() -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory() as folder, site(Path(folder)) as pages, sync_playwright() as playwright:
-        path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        browser = chromium(playwright)
         views = {"hello": (pages.hello, HELLO), "ours": (pages.dashboard, OVERVIEW), "full": (pages.full, OVERVIEW)}
         known = {name: new_context(browser) for name in views}
         times: dict[tuple[str, str], list[float]] = {(name, cache): [] for name in views for cache in CACHES}

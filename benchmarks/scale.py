@@ -6,7 +6,6 @@ The workers are made up at the protocol's level. In Chromium, with its cache war
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 import tempfile
 import time
@@ -26,6 +25,7 @@ from data_sources.config import Broker, Cluster
 from data_sources.history.place import SqlitePlace
 from data_sources.history.sample_rows import packed
 from demo.servers import Dashboard, Redis
+from tests.chromium import chromium
 
 TASKS, DAYS, WORKERS, QUEUES = 1_000_000, 7, 200, 2_000
 RUNS = 3
@@ -130,9 +130,7 @@ def put_samples(where: SqlitePlace) -> None:
 def measure(url: str, task_id: str) -> list[dict[str, object]]:
     rows = []
     with sync_playwright() as playwright:
-        path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        browser = chromium(playwright)
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         for place in places(task_id):
             by_link(context, url, place)  # warms the browser's cache

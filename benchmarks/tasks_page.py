@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks._past import month
 from data_sources.config import Broker, Cluster
 from demo.servers import Dashboard, Redis
+from tests.chromium import chromium
 
 TASKS, DAYS = 1_000_000, 7
 RUNS = 7
@@ -37,10 +37,8 @@ def run() -> list[dict[str, object]]:
         folder = Path(name)
         month(folder / "history", TASKS, DAYS, Cluster(broker=Broker.from_url(redis.url)))
         env = {"CELERY_BROKER_URL": redis.url, "PROMETHEUS_URL": "", "ALERTMANAGER_URL": ""}
-        path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         with Dashboard(folder, env) as dashboard:
-            browser = playwright.chromium.launch(executable_path=path, args=arguments)
+            browser = chromium(playwright)
             taken = [visit(browser.new_page(), f"{dashboard.url}/tasks?range={DAYS}d") for _ in range(RUNS + 1)]
             browser.close()
     first, filtered, in_order = (median(times) for times in zip(*taken[1:], strict=True))

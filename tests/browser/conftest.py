@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from demo.servers import Dashboard, Prometheus, Redis, celery_worker, wait_until
 from tests.blocks import prometheus_with, series
+from tests.chromium import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = timedelta(seconds=15)
@@ -93,11 +93,9 @@ def settings_for(redis: Redis, prometheus: Prometheus) -> dict[str, str]:
 def browser() -> Iterator[Browser]:
     # Not for the session: Playwright keeps an event loop running, under which asyncio.run refuses in later tests.
     with sync_playwright() as playwright:
-        path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        chromium = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield chromium
-        chromium.close()
+        running = chromium(playwright)
+        yield running
+        running.close()
 
 
 def opened(browser: Browser, **options: Any) -> BrowserContext:
