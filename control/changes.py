@@ -69,7 +69,7 @@ def made(entries: Sequence[Entry]) -> Iterator[Change]:
         said = entry.arguments
         try:
             order = (Again if entry.action == Again.kind else KINDS[entry.action]).from_fields(said["order"])
-        except (BadParameter, KeyError):  # of a newer version, masked, or too long to be kept
+        except (BadParameter, KeyError):  # of a newer version, or with what was masked or cut
             continue
         for part in parts_done(order, said) if isinstance(order, Again) else (order,):
             if isinstance(part, LASTING):

@@ -59,9 +59,9 @@ class Plan(Draft):
 class Outcome:
     """What came of a plan. A reply is of a worker, or of the queue or task where none was asked.
 
-    `read_back`: what it is now, where Celery can tell. `failure`: the broker took nothing, or it is not known whether
-    it did. `undo` is an order that takes it back, of `undo_workers`, who said that they did it. `audit_id` is of the
-    entry that stood before.
+    `read_back`: what it is now, where Celery can tell. `failure`: why nothing was sent, or not all of it; where that is
+    not known, replies say so. `undo` is an order that takes it back, of `undo_workers`, who said that they did it.
+    `audit_id` is of the entry that stood before.
     """
 
     plan: Plan

@@ -115,11 +115,11 @@ def whom(order: Order, facts: Facts, workers: Sequence[str]) -> tuple[str, ...]:
 def drafted(order: Order, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
     """What the order will do. Raises BadParameter where it cannot do anything, and SourceError."""
     if isinstance(order, Again):
-        return together(order, facts, workers, runs)
+        return plan_each(order, facts, workers, runs)
     return PLANNERS[type(order)](order, facts, workers, runs)
 
 
-def together(order: Again, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
+def plan_each(order: Again, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
     """Of those orders that can still be given. Raises BadParameter when there is none."""
     drafts, refused = [], []
     for part in order.orders:

@@ -1,1 +1,1 @@
-"""What people make: the audit of what they did, and later their notebooks. The dashboard alone writes it."""
+"""What people did and made: the audit, notebooks, drafts and snapshots. The dashboard alone writes it."""
