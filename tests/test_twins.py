@@ -13,6 +13,7 @@ from data_sources.workers.accepted import Taken
 from data_sources.workers.seen import Beside, Key
 from data_sources.workers.worker_facts import WorkerFacts, workers_facts
 from data_sources.workers.worker_rows import WorkersReading
+from tests.deadline import costs
 from tests.test_presence import LONG_UP, Clock, clock, said
 from tests.test_presence_memory import Rounds
 from tests.test_worker_facts import snapshot
@@ -54,6 +55,16 @@ def test_when_one_of_two_is_restarted_a_round_is_not_known(clock: Clock) -> None
     clock.round(said(send=10), said(send=5_000))
     assert clock.round(said(send=10), said(uptime=2, send=1)) == Taken(None, {}, 5.0)
     assert clock.round(said(send=10), said(uptime=7, send=3)) == Taken({"send": 2.0}, {"mail@a": 2.0}, 5.0)
+
+
+def test_of_too_many_it_is_not_known_what_they_accept_and_that_takes_no_time(clock: Clock) -> None:
+    for total in range(2):
+        counts = [{f"task{number}": total + place for number in range(50)} for place in range(300)]
+        crowd = [replace(said(), processed=sum(count.values()), totals=count) for count in counts]
+        with costs(1.0):
+            taken = clock.round(*crowd, said("b@h", send=total))
+    assert (taken.by_task, taken.by_worker) == (None, {"b@h": 1.0})
+    assert len(clock.rows()) == 301
 
 
 @pytest.mark.parametrize("age", [LONG_UP // 2, 2 * LONG_UP])

@@ -14,6 +14,8 @@ from data_sources.workers.accepted import Accepted, began_anew
 from data_sources.workers.seen import Key, Seen, accepted
 from data_sources.workers.worker_facts import WorkerFacts
 
+MOST_PAIRS = 2_500  # of a worker and an answer that are held against each other: of 50 workers of one name
+
 Place = tuple[str, int | None, int]  # a worker's name, its process, and which of those that share both
 
 
@@ -31,20 +33,24 @@ def places_by_key(places: Iterable[Place]) -> dict[Key, list[Place]]:
 def placed(
     answers: Mapping[Key, list[WorkerFacts]], seen: Mapping[Place, Seen], at: datetime
 ) -> dict[Place, WorkerFacts]:
-    """Each answer at the place of the one that is nearest to it, or at a new one."""
+    """Each answer at the place of the one that is nearest to it, or at a new one, as are those of too many to be told
+    apart.
+    """
     taken, known = {}, places_by_key(seen)
     for key, said in answers.items():
-        ours = known.get(key, [])
+        ours, now = known.get(key, []), [accepted(facts, at) for facts in said]
+        if len(ours) * len(now) > MOST_PAIRS:
+            ours = []
         pairs = sorted(
-            (distance(seen[place].accepted, accepted(facts, at)), place, number)
-            for place in ours
-            for number, facts in enumerate(said)
+            (distance(seen[place].accepted, one), place, number) for place in ours for number, one in enumerate(now)
         )
         by_number: dict[int, Place] = {}
+        left = set(ours)
         for _, place, number in pairs:
-            if number not in by_number and place not in by_number.values():
+            if number not in by_number and place in left:
                 by_number[number] = place
-        free = (place for ordinal in count() if (place := (*key, ordinal)) not in ours)
+                left.remove(place)
+        free = (place for ordinal in count() if (place := (*key, ordinal)) not in seen)
         for number, facts in enumerate(said):
             taken[by_number[number] if number in by_number else next(free)] = facts
     return taken
