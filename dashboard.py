@@ -84,6 +84,6 @@ app = st.App(
         Middleware(Guard, public_url=SETTINGS.public_url, identity=IDENTITY),
         Middleware(TurnedAway),
         *([Middleware(FrontPage, link=BUNDLE.link)] if BUNDLE else []),
-        Middleware(HeadStart, links=browser.LINKS, scripts=browser.SCRIPTS, begin=AHEAD.begin),
+        Middleware(HeadStart, links=browser.links, scripts=browser.scripts, begin=AHEAD.begin),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,26 +40,43 @@ def url(name: str) -> str:
 STREAMLIT = folder_of("streamlit") / "static" / "static" / "js"
 # Streamlit's parts that draw a component, which it fetches only when the first one comes.
 COMPONENT_PARTS = ("BidiComponent", "serialization", "recordbatch", "_arrayReduce")
-# How those of ours begin that are fetched when they are wanted, or by few.
-LATER = (
-    *("comparison", "family", "filters", "load", "lookup", "notice", "picture", "runtimes", "timeline"),
-    *("explore", "export", "notebook", "promql", "prose", "recent", "share", "steer", "take", "threshold"),
-    "plotly",
-)
+IMPORT = re.compile(rb'^import .* from "\./([\w-]+\.js)";', re.MULTILINE)  # what is fetched when it is wanted is called
+# What a page draws with beside draw.js and what that imports; other modules are fetched when they are wanted.
+OF_PAGE = {
+    "tasks": ("filters.js",),
+    "task": ("lookup.js", "picture.js"),
+    "schedule": ("picture.js",),
+    "explore": ("explore.js", "explore.css"),
+    "notebooks": ("notebook.js", "notebook.css"),
+    "notebook": ("notebook.js", "notebook.css"),
+    "snapshots": ("share-list.js",),
+}
+WITHOUT_PLOTS = ("task", "schedule", "notebooks", "snapshots", "run", "audit")
 
 
-def modules() -> list[str]:
-    """The addresses of all modules every page needs: ours, and Streamlit's for components."""
-    parts = [path for part in COMPONENT_PARTS for path in STREAMLIT.glob(f"{part}.*.js")]
-    own = [url(name) for name in FILES if name.endswith(".js") and not name.startswith(LATER)]
-    return own + [f"/static/js/{path.name}" for path in parts]
+@cache
+def with_imports(*names: str) -> tuple[str, ...]:
+    """These modules, all that they import, and what those do."""
+    found = [*names]
+    for name in found:  # which grows meanwhile
+        found += [new for new in map(bytes.decode, IMPORT.findall(FILES[name])) if new not in found]
+    return tuple(found)
 
 
-# For `Link`: fetched beside Streamlit's own start.
-LINKS = (
-    *(f"<{path}>; rel=modulepreload" for path in modules()),
-    f"<{url('style.css')}>; rel=preload; as=style",
-    f"<{url('plotly.js')}>; rel=preload; as=script",
-)
-# Runs behind Streamlit's own module: it picks the moment to start plotly.js.
-SCRIPTS = (url("library.js"),)
+@lru_cache(64)  # anybody may ask for any path
+def links(page: str) -> tuple[str, ...]:
+    """Values of the header `Link`: what the page at this path is drawn with, fetched beside Streamlit's own start."""
+    own = OF_PAGE.get(page, ())
+    modules = with_imports("draw.js", *(name for name in own if name.endswith(".js")))
+    styles = ("style.css", *(name for name in own if name.endswith(".css")))
+    parts = [f"/static/js/{path.name}" for part in COMPONENT_PARTS for path in STREAMLIT.glob(f"{part}.*.js")]
+    return (
+        *(f"<{path}>; rel=modulepreload" for path in [*map(url, modules), *parts]),
+        *(f"<{url(name)}>; rel=preload; as=style" for name in styles),
+        *([] if page in WITHOUT_PLOTS else [f"<{url('plotly.js')}>; rel=preload; as=script"]),
+    )
+
+
+def scripts(page: str) -> tuple[str, ...]:
+    """Modules that run behind Streamlit's own: that picks the moment to start plotly.js."""
+    return () if page in WITHOUT_PLOTS else (url("plotly-start.js"),)

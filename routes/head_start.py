@@ -15,21 +15,22 @@ from identity.who import SIGN_IN
 INLINE = re.compile(rb"<script>.*?</script>", re.DOTALL)
 
 
+Named = Callable[[str], Sequence[str]]
+
+
 class HeadStart:
     """ASGI middleware for Streamlit's page, and no other answer.
 
-    `links`: values of the header `Link`, preloads. `scripts`: modules that run behind Streamlit's own. `begin` is told
-    of each path and query string that is asked for, and returns at once.
+    By the page's path, without slashes around it: `links`, values of the header `Link`, preloads; `scripts`, addresses
+    of modules that run behind Streamlit's own. `begin` is told of each path and query string that is asked for, and
+    returns at once.
     """
 
-    def __init__(
-        self, app: ASGIApp, links: Sequence[str], scripts: Sequence[str], begin: Callable[[str, bytes], None]
-    ) -> None:
+    def __init__(self, app: ASGIApp, links: Named, scripts: Named, begin: Callable[[str, bytes], None]) -> None:
         self.app = app
+        self.links = links
+        self.scripts = scripts
         self.begin = begin
-        self.links = ", ".join(links)
-        # Modules run in the order they stand in: these after the page's own.
-        self.tags = "".join(f'<script type="module" src="{escape(url)}"></script>' for url in scripts).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] == SIGN_IN:
@@ -48,15 +49,17 @@ class HeadStart:
             else:
                 body += message.get("body", b"")
                 if not message.get("more_body"):
-                    await self._send_page(start, body, send)
+                    await self._send_page(scope["path"].strip("/"), start, body, send)
 
         await self.app(scope, receive, send_page)
 
-    async def _send_page(self, start: Message, body: bytes, send: Send) -> None:
-        page = INLINE.sub(b"", body).replace(b"</head>", self.tags + b"</head>", 1)
+    async def _send_page(self, path: str, start: Message, body: bytes, send: Send) -> None:
+        # Modules run in the order they stand in: these after the page's own.
+        tags = "".join(f'<script type="module" src="{escape(url)}"></script>' for url in self.scripts(path)).encode()
+        page = INLINE.sub(b"", body).replace(b"</head>", tags + b"</head>", 1)
         headers = MutableHeaders(raw=list(start["headers"]))
         headers["content-length"] = str(len(page))
-        headers.append("link", self.links)
+        headers.append("link", ", ".join(self.links(path)))
         del headers["etag"]  # of the page as it was
         await send({**start, "headers": headers.raw})
         await send({"type": "http.response.body", "body": page})

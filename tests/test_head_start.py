@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
+import pytest
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -44,8 +47,8 @@ APP = Starlette(
     middleware=[
         Middleware(
             HeadStart,
-            links=["</a.js>; rel=modulepreload", "</b.css>; rel=preload"],
-            scripts=["/p.js"],
+            links=lambda path: ["</a.js>; rel=modulepreload", f"</{path}.css>; rel=preload"],
+            scripts=lambda path: ["/p.js"],
             begin=lambda path, params: asked_for.append((path, params)),
         )
     ],
@@ -79,7 +82,7 @@ def test_the_page_names_what_to_load_and_runs_scripts_after_its_own_but_none_tha
     answer, scripts = get("/"), '<script type="module" src="/p.js"></script></head>'
 
     assert answer.content.decode() == PAGE.replace(INLINE, "").replace("</head>", scripts)
-    assert answer.headers["link"] == "</a.js>; rel=modulepreload, </b.css>; rel=preload"
+    assert answer.headers["link"] == "</a.js>; rel=modulepreload, </.css>; rel=preload"
     assert int(answer.headers["content-length"]) == len(answer.content)
     assert "etag" not in answer.headers
 
@@ -102,8 +105,25 @@ def test_other_answers_pass_as_they_are() -> None:
     assert get("/file").content.decode() == PAGE  # with its own scripts, and no other
 
 
-def test_what_the_page_is_told_to_load_is_there() -> None:
-    own = [path for path in (*assets.modules(), *assets.SCRIPTS) if path.startswith("/assets/")]
-    assert {path.rsplit("/", 1)[1] for path in own} <= assets.FILES.keys()
-    streamlits = [path for path in assets.modules() if path.startswith("/static/js/BidiComponent.")]
-    assert len(streamlits) == 1
+PAGES = sorted(path.stem for path in (Path(__file__).parents[1] / "pages").glob("*.py"))
+
+
+@pytest.mark.parametrize("page", ["", *PAGES])
+def test_what_a_page_is_told_to_load_is_there(page: str) -> None:
+    paths = [*re.findall("<(.*?)>", ", ".join(assets.links(page))), *assets.scripts(page)]
+    own = {path.rsplit("/", 1)[1] for path in paths if path.startswith("/assets/")}
+    assert {"draw.js", "cell.js", "style.css"} <= own <= assets.FILES.keys()
+    assert len([path for path in paths if path.startswith("/static/js/BidiComponent.")]) == 1
+    assert ("plotly.js" in own) == ("plotly-start.js" in own)
+
+
+def test_only_a_page_that_draws_none_does_without_plots() -> None:
+    for page in PAGES:
+        text = (Path(__file__).parents[1] / "pages" / f"{page}.py").read_text()
+        assert page not in assets.WITHOUT_PLOTS or "plot(" not in text
+
+
+def test_what_is_fetched_when_it_is_wanted_is_not_preloaded_on_all_pages() -> None:
+    for name in ("export.js", "explore.js", "notebook.js", "picture.js", "steer.js"):
+        assert name not in ", ".join(assets.links(""))
+    assert "family.js" in ", ".join(assets.links("task"))  # which picture.js imports

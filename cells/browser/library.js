@@ -1,5 +1,4 @@
-// plotly.js, run once, in time that is otherwise lost: behind Streamlit's own module, which then goes on to look for its
-// server and to wait for the page.
+// plotly.js, fetched and run once.
 
 let loading;
 
@@ -13,5 +12,3 @@ export function plotly() {
   });
   return loading;
 }
-
-plotly().catch(() => {}); // the plot that needs it says so
