@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -77,10 +79,10 @@ def keep(to: Workspace, page: Sealed, life: timedelta = timedelta(days=7)) -> st
     return snapshots.keep(to, body, life=life, **more).id  # type: ignore[arg-type]
 
 
-def get(app: Starlette, path: str) -> httpx.Response:
+def get(app: Starlette, path: str, method: str = "GET") -> httpx.Response:
     async def ask() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
-            return await client.get(path)
+            return await client.request(method, path)
 
     return asyncio.run(ask())
 
@@ -122,6 +124,30 @@ def test_only_so_many_snapshots_stay_open(kept: Workspace, monkeypatch: pytest.M
 
     assert reader(ids[2]) is opened[2]
     assert reader(ids[0]) is not opened[0]
+
+
+def test_while_one_snapshot_is_opened_all_others_are_read(kept: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workspace.sealed_reader.SURE_SECONDS", 0.0)
+    reader, ids = SealedReader(kept), [keep(kept, sealed_page()) for _ in range(2)]
+    first = reader(ids[0])
+    begun, goes_on, opened = Event(), Event(), []
+
+    def read_slowly(body: bytes) -> Sealed:
+        begun.set()
+        assert goes_on.wait(60)
+        opened.append(body)
+        return sealed_file.read(body)
+
+    monkeypatch.setattr("workspace.sealed_reader.read", read_slowly)
+    with ThreadPoolExecutor(3) as three:
+        both = [three.submit(reader, ids[1]) for _ in range(2)]
+        assert begun.wait(60)
+        try:
+            assert three.submit(reader, ids[0]).result(60) is first
+        finally:
+            goes_on.set()
+        assert both[0].result() is both[1].result()
+    assert len(opened) == 1
 
 
 def test_what_was_kept_and_cannot_be_read_is_a_failure_and_no_error(kept: Workspace) -> None:
@@ -202,6 +228,10 @@ def test_a_snapshot_is_downloaded_as_the_bundle_it_is(kept: Workspace, monkeypat
     assert answer.content == snapshots.body(kept, id)
     assert answer.headers["content-disposition"].startswith('attachment; filename="queue-mail-2')
     assert answer.headers["cache-control"] == "no-store"
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshots, "body", None)  # nobody reads it for its size
+        head = get(app, f"/bundle.zip?snapshot={id}", "HEAD")
+    assert (head.content, head.headers["content-length"]) == (b"", str(len(answer.content)))
     missing = get(app, "/bundle.zip?snapshot=../../etc/passwd")
     assert missing.status_code == 404
     assert json.loads(missing.content)["error"]["what"] == "there is no such snapshot"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from threading import Lock
+from weakref import WeakValueDictionary
 
 from data_sources.errors import QueryRejected
 from data_sources.sealed.answers import SOURCE, Sealed
@@ -30,26 +31,31 @@ class SealedReader:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._lock = threading.Lock()
+        self._lock = Lock()
+        self._reading = Lock()  # one at a time: while it is read it takes several times its bytes
         self._opened: OrderedDict[str, Opened] = OrderedDict()
+        self._turns: WeakValueDictionary[str, Lock] = WeakValueDictionary()  # of those that are asked for now
 
     def __call__(self, id: str) -> Sealed:
         """Raises QueryRejected when there is no such snapshot (any more), and SourceUnreachable."""
         with self._lock:
-            known = self._opened.get(id)
+            turn = self._turns.setdefault(id, Lock())
+        with turn:
+            with self._lock:
+                known = self._opened.pop(id, None)
             if known is None or time.monotonic() - known.seen_at > SURE_SECONDS:
-                self._opened.pop(id, None)
                 there = snapshots.snapshot(self._workspace, id)
                 sealed = known.sealed if known else self._read(id)
                 known = Opened(sealed, there.bytes, time.monotonic())
-            self._opened[id] = known
-            self._opened.move_to_end(id)
-            while len(self._opened) > MOST_OPEN or sum(one.bytes for one in self._opened.values()) > MOST_BYTES:
-                self._opened.popitem(last=False)
+            with self._lock:
+                self._opened[id] = known
+                while len(self._opened) > MOST_OPEN or sum(one.bytes for one in self._opened.values()) > MOST_BYTES:
+                    self._opened.popitem(last=False)
             return known.sealed
 
     def _read(self, id: str) -> Sealed:
         try:
-            return read(snapshots.body(self._workspace, id))
+            with self._reading:
+                return read(snapshots.body(self._workspace, id))
         except BrokenSeal as exc:
             raise QueryRejected(SOURCE, f"what was kept {exc}", "Make a new one", "snapshot") from exc
