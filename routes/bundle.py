@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,23 +18,23 @@ from workspace import snapshots
 from workspace.opened import opened
 from workspace.snapshots import Snapshot
 
+LANES = CapacityLimiter(2)  # bundles that are read at once: each is whole in memory
+
 
 async def bundle(request: Request) -> Response:
+    id = request.query_params.get("snapshot", "")
     try:
-        kept, body = await run_sync(read, request.query_params.get("snapshot", ""))
+        kept = await run_sync(snapshots.snapshot, opened(), id, limiter=LANES)
+        body = b"" if request.method == "HEAD" else await run_sync(snapshots.body, opened(), id, limiter=LANES)
     except SourceError as error:
         status = 404 if isinstance(error, QueryRejected) else 502
         return JSONResponse({"error": {"source": error.source, "what": error.what, "hint": error.hint}}, status)
     headers = {
         "Content-Disposition": f'attachment; filename="{file_name(kept)}"',
-        "Content-Length": str(len(body)),
+        "Content-Length": str(kept.bytes),
         "Cache-Control": "no-store",
     }
-    return Response(b"" if request.method == "HEAD" else body, headers=headers, media_type="application/zip")
-
-
-def read(id: str) -> tuple[Snapshot, bytes]:
-    return snapshots.snapshot(opened(), id), snapshots.body(opened(), id)
+    return Response(body, headers=headers, media_type="application/zip")
 
 
 def file_name(kept: Snapshot) -> str:
