@@ -35,7 +35,7 @@ class Watcher:
 
     @property
     def notes(self) -> list[str]:
-        return [note.text for note in self.ages.notes({key: key.decode() for key in self.lists})]
+        return [note.text for note in self.ages.notes((key, key.decode()) for key in self.lists)]
 
 
 def test_lists_beyond_what_one_reading_looks_at_have_their_turn(

@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from data_sources.config import Broker, Secret
 from data_sources.errors import QueryRejected, SourceUnreachable
 from data_sources.mask import mask
-from data_sources.schedule.conf import read_configured, read_form
+from data_sources.schedule.conf import merged, read_configured, read_form
 from data_sources.schedule.database import open_readonly, read_database
 from data_sources.schedule.entry import DATABASE, REDBEAT, WORKERS, Entry
 from data_sources.schedule.forms import Crontab, Interval, Once, Other, Solar
@@ -49,7 +49,7 @@ class Worker:
 
 
 def configured(**settings: Any) -> dict[str, Entry]:
-    return {entry.name: entry for entry in read_configured([("celery@a", Worker(**settings).reply())]).entries}
+    return {entry.name: entry for entry in read_configured(Worker(**settings).reply()).entries}
 
 
 def test_entries_in_a_workers_configuration_are_read_as_it_reports_them() -> None:
@@ -89,7 +89,7 @@ def test_entries_in_a_workers_configuration_are_read_as_it_reports_them() -> Non
 def test_what_an_app_adds_when_it_starts_is_there_too() -> None:
     worker = Worker()
     worker.app.add_periodic_task(30.0, worker.app.signature("t.hello", args=("you",)), name="hello")
-    found = read_configured([("celery@a", worker.reply())]).entries
+    found = read_configured(worker.reply()).entries
     assert [(entry.name, entry.task, entry.form, entry.args) for entry in found] == [
         ("hello", "t.hello", Interval(30), '["you"]')
     ]
@@ -104,14 +104,14 @@ def test_what_an_app_adds_when_it_starts_is_there_too() -> None:
     ],
 )
 def test_a_schedule_is_found_under_each_of_its_settings_names(settings: dict[str, Any]) -> None:
-    found = read_configured([("celery@a", settings)])
+    found = read_configured(settings)
     assert ([entry.form for entry in found.entries], found.zone) == ([Interval(10)], BERLIN)
 
 
 def test_an_entry_of_many_workers_is_one_and_two_versions_of_it_are_two() -> None:
     old = Worker(beat_schedule={"a": {"task": "t", "schedule": 10}}).reply()
     new = Worker(beat_schedule={"a": {"task": "t", "schedule": 20}}).reply()
-    found = read_configured([("a", old), ("b", old), ("c", new)])
+    found = merged(map(read_configured, (old, old, new)))
     assert [entry.form for entry in found.entries] == [Interval(10), Interval(20)]
     assert found.zone == "UTC"
 

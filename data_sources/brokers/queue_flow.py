@@ -23,6 +23,10 @@ IN_AND_OUT = Note(
 )
 
 
+# Up to now, as far back as all ends were heard: the tasks of each queue that had ended by then.
+Heard = Sequence[tuple[datetime, Mapping[str, int]]]
+
+
 @dataclass(frozen=True)
 class Past:
     """An earlier reading: of each queue its ready messages, those and the unacked, and the tasks that had ended."""
@@ -52,7 +56,9 @@ class QueueFlow:
         while self._past and (now.at - self._past[0].at).total_seconds() > LOOK_BACK_SECONDS:
             self._past.popleft()
         known = self._past and (now.at - self._past[0].at).total_seconds() >= LEAST_SECONDS
-        rows = [{**row, **flow(row, [*self._past, now])} for row in reading.rows] if known else reading.rows
+        readings = [*self._past, now]
+        heard = [(one.at, one.ended) for one in readings if one.ended is not None]
+        rows = [{**row, **flow(row, readings, heard)} for row in reading.rows] if known else reading.rows
         if not self._past or (now.at - self._past[-1].at).total_seconds() >= EVERY_SECONDS:
             self._past.append(now)
         derived = any(
@@ -68,7 +74,7 @@ def snapshot(reading: DepthReading, ended: Mapping[str, int] | None) -> Past:
     return Past(reading.measured_at, ready, depth, ended)
 
 
-def flow(row: Row, readings: Sequence[Past]) -> dict[str, Any]:
+def flow(row: Row, readings: Sequence[Past], heard: Heard) -> dict[str, Any]:
     """`in_rate` and `out_rate` where the broker does not tell them, `growth`, `grows` and `falls`."""
     name = row["queue"]
     ready = [one.ready.get(name) for one in readings]
@@ -78,7 +84,7 @@ def flow(row: Row, readings: Sequence[Past]) -> dict[str, Any]:
         "grows": None if growth is None else growth >= GROWS and rises(ready),
         "falls": None if growth is None else growth <= -GROWS and falls(ready),
     }
-    out = None if row["out_rate"] is not None else ended_a_second(name, readings)
+    out = None if row["out_rate"] is not None else ended_a_second(name, heard)
     if out is not None:
         more = slope(readings, [one.depth.get(name) for one in readings])
         more = growth if more is None else more
@@ -87,13 +93,13 @@ def flow(row: Row, readings: Sequence[Past]) -> dict[str, Any]:
     return told
 
 
-def ended_a_second(queue: str, readings: Sequence[Past]) -> float | None:
-    """As far back as all was heard; None where that is not long enough."""
-    heard = [(one.at, one.ended) for one in readings if one.ended is not None]
-    if not heard or heard[-1][0] != readings[-1].at or queue not in heard[-1][1]:
+def ended_a_second(queue: str, heard: Heard) -> float | None:
+    """None where that is not known for long enough."""
+    if not heard or queue not in heard[-1][1]:
         return None
-    seconds = (heard[-1][0] - heard[0][0]).total_seconds()
-    return (heard[-1][1][queue] - heard[0][1].get(queue, 0)) / seconds if seconds >= LEAST_SECONDS else None
+    (first_at, first), (last_at, last) = heard[0], heard[-1]
+    seconds = (last_at - first_at).total_seconds()
+    return (last[queue] - first.get(queue, 0)) / seconds if seconds >= LEAST_SECONDS else None
 
 
 def slope(readings: Sequence[Past], values: Sequence[int | None]) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,12 +125,12 @@ class Ages:
         told = [age for age in ages if age is not None]
         return max(told) if told and len(told) == len(ages) else None, least
 
-    def notes(self, queues: Mapping[bytes, str]) -> Iterator[Note]:
-        """What is not looked at now; `queues` are named by their lists."""
+    def notes(self, queues: Iterable[tuple[bytes, str]]) -> Iterator[Note]:
+        """What is not looked at now; `queues` are lists, each with its queue's name."""
         if len(self._tried) > MAX_LISTS:
             what = f"{len(self._tried):,} lists hold messages, and {MAX_LISTS:,} are looked at in each reading"
             yield Note(f"{what}: how long the oldest waits is of the last minute, or not known", "cut")
-        if names := [queues[key] for key in sorted(self._large) if key in queues]:
+        if self._large and (names := [name for key, name in sorted(queues) if key in self._large]):
             size, minutes = f"{MAX_BYTES // 1024} KiB", f"{LEFT_OUT_SECONDS / 60:.0f} minutes"
             what = f"A message of more than {size} stands at an end of {listed(names)}"
             yield Note(f"{what}: how long the oldest waits is looked at every {minutes} there", "cut")

@@ -99,7 +99,7 @@ class RedisBroker:
         notes = (
             *missing,
             *self._unacked_count.notes(),
-            *self._ages.notes({key: name for name, queue in named for key in self._keys.lists(queue)}),
+            *self._ages.notes((key, name) for name, queue in named for key in self._keys.lists(queue)),
             *self._refusals(queues, [held, oldest], lengths),
             *role_notes(server),
         )

@@ -6,8 +6,10 @@ A worker gives intervals as numbers, or as text of a timedelta, and other schedu
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from data_sources.schedule.entry import WORKERS, Entry, defined
@@ -35,17 +37,20 @@ class Configured:
     zone: str | None
 
 
-def read_configured(replies: Iterable[tuple[str, Mapping[str, Any]]]) -> Configured:
-    """What workers (name, configuration with defaults) say; the same entry of several workers is one."""
+def read_configured(conf: Mapping[str, Any]) -> Configured:
+    """What one worker says: its configuration, with defaults."""
+    zone = zone_of(conf)
+    return Configured(tuple(entry(name, given, zone) for name, given in islice(sections(conf), MOST_ENTRIES)), zone)
+
+
+def merged(parts: Iterable[Configured]) -> Configured:
+    """What several workers say; the same entry of several is one."""
     entries: dict[Entry, None] = {}
-    zones: list[str] = []
-    for _, conf in replies:
-        zone = zone_of(conf)
-        zones.append(zone)
-        for name, given in sections(conf):
-            if len(entries) < MOST_ENTRIES:
-                entries.setdefault(entry(name, given, zone))
-    return Configured(tuple(entries), max(set(zones), key=zones.count) if zones else None)
+    zones: Counter[str] = Counter()
+    for part in parts:
+        entries |= dict.fromkeys(part.entries)
+        zones.update([part.zone] if part.zone else [])
+    return Configured(tuple(islice(entries, MOST_ENTRIES)), next((zone for zone, _ in zones.most_common(1)), None))
 
 
 def sections(conf: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

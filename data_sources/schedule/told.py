@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from data_sources.note import Note, listed
-from data_sources.schedule.conf import Configured, read_configured
+from data_sources.schedule.conf import Configured, merged, read_configured
 from data_sources.schedule.entry import Entry
 from data_sources.workers.worker_rows import Row
 
@@ -31,13 +32,14 @@ class Told:
 
     def hear(self, replies: Sequence[Reply], rows: Sequence[Row], now: datetime) -> tuple[Configured, tuple[Note, ...]]:
         """What these workers have configured, and those that are silent had; `rows` is the roster, empty if unknown."""
-        heard = dict.fromkeys(worker for worker, _ in replies)  # in their order
+        heard: dict[str, list[Configured]] = {}
+        for worker, conf in replies:
+            heard.setdefault(worker, []).append(read_configured(conf))
         if heard and rows:
             there = {row["worker"] for row in rows if row["silent_since"] is None or now - row["silent_since"] < KEPT}
             self._said = {worker: said for worker, said in self._said.items() if worker in there}
-        for name in heard:
-            self._said[name] = Said(now, read_configured([reply for reply in replies if reply[0] == name]))
-        fresh = read_configured(replies)
+        self._said |= {worker: Said(now, merged(parts)) for worker, parts in heard.items()}
+        fresh = merged(chain.from_iterable(heard.values()))
         silent = {worker: said for worker, said in self._said.items() if worker not in heard}
         known = {entry.name for entry in fresh.entries}
         kept: dict[Entry, str] = {}
