@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 OF_MACHINES = ("container", "instance")  # these Prometheus alone knows
 RECORDED = {name: by for name, by in SIGNALS.items() if by[0] not in OF_MACHINES}
 HIDDEN = Note("HISTORY_HIDE_ARGUMENTS keeps arguments and results out of the history", "absent")
-EXACT = ("depth", "unacked", "busy_slots", "slots")  # what the recorder counts, an exporter may count in part
+EXACT = ("depth", "busy_slots")  # what the recorder counts, an exporter may count in part
 FINEST = timedelta(seconds=5)  # a step: as often as workers and queues are asked
 
 
@@ -167,35 +167,24 @@ class Desk:
         """From Prometheus where an exporter other than our own gives it, else from the history; what exporters count in
         part, or cannot tell from other clusters', from the history where that covers the window.
         """
-        ends = time.monotonic() + wait_seconds
-        reading: Reading[PrometheusFacts] = watch.facts.read(wait_seconds) if watch.facts else Reading()
         if signal.by not in SIGNALS.get(signal.name, ()):
             raise BadParameter("q", f"there is no {signal.name} by {signal.by or 'nothing'}")
-        window = self.window(scope)
-        facts = reading.value
+        ends = time.monotonic() + wait_seconds
+        reading: Reading[PrometheusFacts] = watch.facts.read(wait_seconds) if watch.facts else Reading()
+        window, facts = self.window(scope), reading.value
         named = self._named(signal, facts, watch, window) if facts else None
         knows_more = (signal.name in EXACT or watch.whose.mixed) and watch.recorded_since(window.start)
         if is_recorded(signal) and (named is None or knows_more):
             recorded = self._history(History(signal.name, signal.by, signal.of), watch, scope, seconds_left(ends))
             if named is None or recorded.pending or covers(recorded, window):
                 return recorded
-        if facts and named:
-            answer = self._fetches.promql(PromQL(named.text), watch, scope, window, seconds_left(ends), named)
-            doubts = promql.doubts(signal.name, facts.family, watch.cluster.broker.transport, watch.whose)
-            answer = answer.noting(doubts)
-            if signal.of and signal.name not in RECORDED:
-                return replace(answer, query=signal, frame=chosen(answer.frame, signal.by, signal.of))
-            return answer
-        blank = Answer(blank_frame(signal), signal, origin="Prometheus")
-        if reading.failure and watch.has_prometheus:
-            return blank.failed(reading.failure)
-        if watch.facts and reading.pending:
-            return blank
-        return replace(
-            blank,
-            measured_at=datetime.now(UTC),
-            notes=(Note(promql.missing(signal.name, watch.has_prometheus, watch.whose), "absent"),),
-        )
+        if facts is None or named is None:
+            return nowhere(signal, watch, reading)
+        answer = self._fetches.promql(PromQL(named.text), watch, scope, window, seconds_left(ends), named)
+        answer = answer.noting(promql.doubts(signal.name, facts.family, watch.cluster.broker.transport, watch.whose))
+        if signal.of and signal.name not in RECORDED:
+            return replace(answer, query=signal, frame=chosen(answer.frame, signal.by, signal.of))
+        return answer
 
     def _named(self, signal: Signal, facts: PrometheusFacts, watch: Watch, window: Window) -> promql.NamedQuery | None:
         """The PromQL of a signal; None where the family cannot give it, or where it is a copy of our own history."""
@@ -210,13 +199,26 @@ def is_recorded(signal: Signal) -> bool:
 
 
 def covers(recorded: Answer, window: Window) -> bool:
-    """Whether the recording is not silent of half of the window, and knows something."""
+    """Whether the recording knows something, and is silent of no more than half of the window."""
     if recorded.measured_at is None or recorded.frame.empty:
         return False
-    gaps = [(note.start, note.end or window.end) for note in recorded.notes if note.kind == "gap"]
-    silences = [*gaps, (recorded.measured_at, window.end)]
-    half = (window.end - window.start) / 2
-    return all(begins and min(ends, window.end) - max(begins, window.start) <= half for begins, ends in silences)
+    gaps = [(note.start or window.start, note.end or window.end) for note in recorded.notes if note.kind == "gap"]
+    silent, told_until = timedelta(0), window.start
+    for begins, ends in sorted([*gaps, (recorded.measured_at, window.end)]):
+        stretch = min(ends, window.end) - max(begins, told_until)
+        silent, told_until = silent + max(stretch, timedelta(0)), max(told_until, ends)
+    return silent <= (window.end - window.start) / 2
+
+
+def nowhere(signal: Signal, watch: Watch, reading: Reading[PrometheusFacts]) -> Answer:
+    """No source that answers now gives it: why, or what would."""
+    blank = Answer(blank_frame(signal), signal, origin="Prometheus")
+    if reading.failure and watch.has_prometheus:
+        return blank.failed(reading.failure)
+    if watch.facts and reading.pending:
+        return blank
+    missing = Note(promql.missing(signal.name, watch.has_prometheus, watch.whose), "absent")
+    return replace(blank, measured_at=datetime.now(UTC), notes=(missing,))
 
 
 _desk: Desk | None = None

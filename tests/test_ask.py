@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from celery import Celery
 from hypothesis import given
@@ -21,11 +22,12 @@ import data_sources.ask
 import data_sources.fetches
 import recorder.sampler
 from data_sources.answer import Answer
-from data_sources.ask import Desk
+from data_sources.ask import Desk, covers
 from data_sources.blank import blank_frame
+from data_sources.note import Note
 from data_sources.promql_query import Explained, Formatted, LabelNames, LabelValues, Library, Metrics
 from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
-from data_sources.scope import Range, Scope
+from data_sources.scope import Range, Scope, Window
 from data_sources.task_query import Facets, Family, Task, TaskFilter, Tasks
 from demo.servers import Prometheus, Redis, free_port, wait_until
 from tests.blocks import prometheus_with, series
@@ -248,6 +250,33 @@ def test_what_an_exporter_counts_in_part_is_taken_from_the_history_where_that_co
     assert depth.query == History("depth", "queue", ("forgotten",))
     assert set(depth.frame["value"]) == {3.0}
     assert isinstance(shop.desk.ask(Signal("throughput"), RECENT, wait_seconds=60).query, PromQL)
+
+
+@pytest.mark.parametrize(
+    ("silences", "enough"),
+    [
+        ([], True),
+        ([(0, 50)], True),
+        ([(0, 51)], False),
+        ([(0, 30), (35, 65), (70, 100)], False),  # each less than half, all together nearly the whole
+        ([(0, 40), (10, 45), (5, 30)], True),  # what two tell of is silent once
+        ([(-100, 30), (90, 300)], True),
+        ([(-100, None)], False),
+        ([(None, 60)], False),
+    ],
+)
+def test_a_recording_covers_a_window_when_all_its_gaps_together_are_no_more_than_half(
+    silences: list[tuple[int | None, int | None]], enough: bool
+) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    moments = [[None if at is None else start + timedelta(seconds=at) for at in one] for one in silences]
+    window = Window(start, start + timedelta(seconds=100), timedelta(seconds=5))
+    notes = tuple(Note("silent", "gap", *one) for one in moments)
+    one_value = pd.DataFrame({"time": [start], "value": [1.0]})
+    answer = Answer(one_value, History("depth"), window=window, measured_at=window.end, notes=notes)
+    assert covers(answer, window) == enough
+    assert not covers(replace(answer, frame=one_value.iloc[:0]), window)
+    assert not covers(replace(answer, measured_at=start + timedelta(seconds=40), notes=()), window)
 
 
 def test_before_it_was_recorded_it_is_the_exporters_which_says_what_it_does_not_count(shop: Shop) -> None:
