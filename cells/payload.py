@@ -20,7 +20,7 @@ from cells.page_view import View, frozen, link_params
 from cells.picture import Picture
 from cells.table import Table
 from charts.once import Once, of_when
-from charts.rows import PlotLayer, PlotRow, rows_figure
+from charts.rows import PlotLayer, PlotRow, not_all_drawn, rows_figure
 from charts.series import MOST_LINES
 from charts.theme import DARK_OF
 from data_sources import ask
@@ -39,7 +39,6 @@ Shown = TypeVar("Shown", bound=Table | Facts | Picture)
 FIGURES: Once[str] = Once()
 HEADLINES: Once[Headline] = Once()
 
-BESIDE = ("lines", "points")  # kinds whose series stand beside one another
 SOURCE_NAMES = {
     "redis": "Redis",
     "amqp": "RabbitMQ",
@@ -166,12 +165,8 @@ def in_all(answer: Answer) -> str:
 
 def not_drawn(row: Row, answers: Sequence[Answer]) -> list[str]:
     """Of how many lines the largest are drawn; what is stacked has the others' sum."""
-    lines = [answer.series for layer, answer in zip(row.layers, answers, strict=False) if layer.kind in BESIDE]
-    return [
-        f"The {MOST_LINES} largest of {count:,} are drawn; the file has all"
-        for count in lines
-        if count > MOST_LINES + 1
-    ]
+    counts = map(not_all_drawn, plot_row(row, answers).layers if row.layers else ())
+    return [f"The {MOST_LINES} largest of {count:,} are drawn; the file has all" for count in counts if count]
 
 
 def layer_names(row: Row) -> list[str]:

@@ -17,7 +17,8 @@ from data_sources.note import Note
 from data_sources.scope import Window
 
 KINDS = ("stacked", "lines", "points", "steps", "failed", "limit", "bars")
-ALIKE = ("stacked", "lines", "points")  # kinds that may hold anything: several such layers of a row are told apart
+BESIDE = ("lines", "points")  # kinds whose series stand beside one another
+ALIKE = ("stacked", *BESIDE)  # kinds that may hold anything: several such layers of a row are told apart
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -76,6 +77,12 @@ def shown_series(layer: PlotLayer, drawn: Collection[str]) -> Sequence[Series]:
     if layer.kind == "limit":
         return [one for one in series if not one.name or one.name in drawn]
     return series
+
+
+def not_all_drawn(layer: PlotLayer) -> int:
+    """How many series a layer has of which the largest alone are drawn; 0 where all are, or their sum."""
+    series = split(layer.frame, layer.window) if layer.kind in BESIDE else ()
+    return len(series) if len(shown_series(layer, ())) < len(series) else 0
 
 
 def trace(one: Series, layer: PlotLayer, place: int, axis: str) -> dict[str, Any]:
