@@ -73,8 +73,8 @@ SAMPLE_SUFFIX = {"counter": "_total", "info": "_info"}
 
 Pairs = tuple[tuple[str, str], ...]  # labels
 
-# A family, what its sample's name ends in, labels, and the value, None when that is not known.
-Told = tuple[str, str, dict[str, str], float | None]
+# A family, what the name ends in, labels, and the value, None when that is not known.
+MetricSample = tuple[str, str, dict[str, str], float | None]
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def families(clusters: Mapping[str, Known], now: datetime) -> list[Metric]:
     return metrics
 
 
-def told(one: Known, now: datetime) -> Iterator[Told]:
+def told(one: Known, now: datetime) -> Iterator[MetricSample]:
     for labels, cell in one.cells.items():
         yield from cell_told(labels, cell)
     yield from workers_told(one, now)
@@ -127,12 +127,12 @@ def told(one: Known, now: datetime) -> Iterator[Told]:
         yield from recorder_told(one.state)
 
 
-def simple(family: str, labels: dict[str, str], value: Any) -> Told:
+def simple(family: str, labels: dict[str, str], value: Any) -> MetricSample:
     """A family of one sample for each labels; None is unknown."""
     return family, SAMPLE_SUFFIX.get(FAMILIES[family][0], ""), labels, None if value is None else float(value)
 
 
-def cell_told(labels: Labels, cell: Cell) -> Iterator[Told]:
+def cell_told(labels: Labels, cell: Cell) -> Iterator[MetricSample]:
     """A task that was ever heard of has all its counters, so that rates and ratios begin at 0."""
     name, worker, queue = map(clean, labels)
     who = worker_labels(worker) if worker else {"hostname": "generic"}  # as celery-exporter can call all senders
@@ -154,7 +154,7 @@ def cell_told(labels: Labels, cell: Cell) -> Iterator[Told]:
         yield from histogram_told("celery_task_queue_wait_time", where, cell.wait)
 
 
-def histogram_told(family: str, where: dict[str, str], histogram: Histogram) -> Iterator[Told]:
+def histogram_told(family: str, where: dict[str, str], histogram: Histogram) -> Iterator[MetricSample]:
     cumulative = histogram.cumulative
     for bound, count in zip(BOUNDS, cumulative, strict=True):
         yield family, "_bucket", {**where, "le": bound}, count
@@ -162,7 +162,7 @@ def histogram_told(family: str, where: dict[str, str], histogram: Histogram) -> 
     yield family, "_sum", where, histogram.total
 
 
-def workers_told(one: Known, now: datetime) -> Iterator[Told]:
+def workers_told(one: Known, now: datetime) -> Iterator[MetricSample]:
     """Of two processes of one name what can be added up is, and what cannot is unknown."""
     heartbeats = one.state.workers if one.state else {}
     last_sign = {name: moment(beat.at_us) for name, beat in heartbeats.items()}
@@ -188,7 +188,7 @@ def workers_told(one: Known, now: datetime) -> Iterator[Told]:
             yield simple("celery_worker_tasks_active", worker_labels(name), beat.active)
 
 
-def queues_told(reading: DepthReading) -> Iterator[Told]:
+def queues_told(reading: DepthReading) -> Iterator[MetricSample]:
     for place, row in enumerate(reading.work()):
         labels = {"queue_name": clean(row["queue"]) if place < MOST_QUEUES else OTHER}
         yield simple("celery_queue_length", labels, row["ready"])
@@ -200,7 +200,7 @@ def queues_told(reading: DepthReading) -> Iterator[Told]:
     yield simple("celery_notebook_oldest_unacked_age_seconds", {}, reading.totals.get("oldest_unacked"))
 
 
-def consumers_told(reading: DepthReading, workers: WorkersReading | None) -> Iterator[Told]:
+def consumers_told(reading: DepthReading, workers: WorkersReading | None) -> Iterator[MetricSample]:
     """Who consumes each queue, where that is known."""
     consumers = workers.consumers() if workers else None
     if workers is None or consumers is None:
@@ -215,7 +215,7 @@ def consumers_told(reading: DepthReading, workers: WorkersReading | None) -> Ite
         yield simple("celery_active_process_count", {"queue_name": clean(queue)}, slots.get(queue, 0))
 
 
-def recorder_told(state: RecorderState) -> Iterator[Told]:
+def recorder_told(state: RecorderState) -> Iterator[MetricSample]:
     values = {
         "start_time_seconds": state.since_us / 1e6,
         "lag_seconds": state.lag_seconds,

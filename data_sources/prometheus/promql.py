@@ -96,7 +96,7 @@ ADVICE = {
 }
 
 # what in Prometheus would give a measurement
-GIVEN_BY = {
+EXPORTER_OF = {
     "throughput": "celery-exporter or Flower",
     "failures": "celery-exporter or Flower",
     "depth": "celery-exporter",
@@ -123,12 +123,12 @@ def doubts(name: str, family: Family, transport: str, whose: Whose) -> tuple[Not
 def missing(name: str, has_prometheus: bool = True, whose: Whose = ANYBODY) -> str:
     """Why there is no `name`, and what would give it."""
     measurement = name.replace("_", " ")
-    if name not in GIVEN_BY:
+    if name not in EXPORTER_OF:
         return f"No exporter we know gives {measurement} to Prometheus"
     if not has_prometheus:
-        return f"For {measurement} name a Prometheus (PROMETHEUS_URL) that scrapes {GIVEN_BY[name]}"
+        return f"For {measurement} name a Prometheus (PROMETHEUS_URL) that scrapes {EXPORTER_OF[name]}"
     where = " here" if name in OF_HOSTS else whose.where or " here"
-    return f"Prometheus has no {measurement}{where}; it would come from {GIVEN_BY[name]}, scraped by Prometheus"
+    return f"Prometheus has no {measurement}{where}; it would come from {EXPORTER_OF[name]}, scraped by Prometheus"
 
 
 # Replicas differ in these alone. Of counters, first the rate, then the fold: each replica restarts by itself.

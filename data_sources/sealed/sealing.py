@@ -15,10 +15,12 @@ from data_sources.sealed.answers import Entry, Place, can_be_sealed
 
 DEADLINE_SECONDS = 30.0
 
-Told = Callable[[int, int], None]  # how many of how many are answered
+Progress = Callable[[int, int], None]  # how many of how many are answered
 
 
-def entries(asked: Sequence[tuple[Query, Scope]], told: Told, seconds: float = DEADLINE_SECONDS) -> tuple[Entry, ...]:
+def entries(
+    asked: Sequence[tuple[Query, Scope]], told: Progress, seconds: float = DEADLINE_SECONDS
+) -> tuple[Entry, ...]:
     """What each question is answered as of now, complete within `seconds` or a failure that says so. Never raises."""
     desk, ends = ask.desk(), time.monotonic() + seconds
     questions = [(query, scope) for query, scope in dict.fromkeys(asked) if can_be_sealed(query)]

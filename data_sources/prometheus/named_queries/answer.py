@@ -59,8 +59,8 @@ def library_frame(client: PrometheusClient, start: datetime, end: datetime, seco
 
     def metrics(matchers: tuple[str, ...]) -> set[str]:
         selectors = [selected("", [needed, *matchers])]
-        took = seconds / len(asked)
-        return {*client.label_values("__name__", selectors, since=start, until=end, deadline_seconds=took)}
+        each = seconds / len(asked)
+        return {*client.label_values("__name__", selectors, since=start, until=end, deadline_seconds=each)}
 
     # Our recorder has celery-exporter's names: whose series they are, its label tells.
     there = {matchers: metrics(matchers) for matchers in asked}
