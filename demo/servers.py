@@ -28,7 +28,7 @@ from psycopg import sql
 
 from demo.install import ROOT, find_program
 
-PATIENCE_SECONDS = 120.0  # with what is sure to come, on a machine that has much else to do
+PATIENCE_SECONDS = 240.0  # with what is sure to come, on a machine that has much else to do
 PORTS = itertools.count(random.randrange(12_000))  # each process begins at another
 # util-linux's, on every Linux: it sets the parent-death signal and becomes the command, so the pid stays.
 END_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
@@ -118,8 +118,15 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
+    def suspend(self) -> None:
+        """SIGSTOP to the group, and waits until it stands: the threads of a busy machine run on for a while."""
+        self.signal(signal.SIGSTOP)
+        child = psutil.Process(self.pid)
+        group = [one for one in (child, *child.children(recursive=True)) if os.getpgid(one.pid) == self.pid]
+        wait_until(lambda: all(one.status() == psutil.STATUS_STOPPED for one in group), f"the stop of {self.name}")
+
     def terminate(self) -> None:
-        """Asks the child to end, also one that was stopped (SIGSTOP); does not wait for it."""
+        """Asks the child to end, also one that was suspended; does not wait for it."""
         if self.alive:
             self._child.send_signal(signal.SIGCONT)
             self._child.terminate()

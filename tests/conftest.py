@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import data_sources.settings
+import demo.servers
 from data_sources.config import Secret
 from data_sources.history.reader import HistoryReader
 from demo.environment import forget_own_clusters
@@ -20,6 +23,11 @@ from tests.past import Past, postgres_past, sqlite_past
 
 forget_own_clusters()
 data_sources.settings.FILE = os.devnull  # whoever has one here keeps it
+
+# Of the ports, each process of pytest-xdist has its own: one that looks free may have been given to another just now.
+run, worker, processes = (os.environ.get(f"PYTEST_XDIST_{name}") for name in ("TESTRUNUID", "WORKER", "WORKER_COUNT"))
+first_port = random.Random(run).randrange(12_000) + int((worker or "gw0").removeprefix("gw"))
+demo.servers.PORTS = itertools.count(first_port, int(processes or 1))
 
 # No test fails by chance: the examples are the same in each run, and none is timed, as other work slows it. With
 # RELIABILITY, as `make reliability` runs them, they are many and always others.
