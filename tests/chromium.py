@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, Playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright
 
 # Else each new window draws the address bar's pop-ups as pages of their own, which takes up to 2 s of a processor.
 POPUPS = "WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup"
@@ -12,5 +14,13 @@ ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", f"--dis
 
 
 def chromium(playwright: Playwright) -> Browser:
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    return playwright.chromium.launch(executable_path=path(), args=ARGUMENTS)
+
+
+def profile(playwright: Playwright, folder: Path, **options: Any) -> BrowserContext:
+    """A browser of its own that keeps what a person's does, unlike a new context: scripts as they were compiled too."""
+    return playwright.chromium.launch_persistent_context(folder, executable_path=path(), args=ARGUMENTS, **options)
+
+
+def path() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
