@@ -14,6 +14,7 @@ from cells.page_view import SHARED, View, read
 from data_sources import ask
 from data_sources.errors import BadParameter
 from data_sources.fields import MAX_NAME, MAX_NAMES, Fields, one
+from data_sources.microseconds import ms
 from data_sources.scope import format_duration
 from data_sources.sealed import bundle
 from identity import Person
@@ -69,8 +70,8 @@ def draw(
             "menu": list(menu),
             "here": here,
             "range": format_duration(span.span) if span.span else None,
-            "from": span.start.timestamp() * 1000 if span.start else None,
-            "to": span.end.timestamp() * 1000 if span.end else None,
+            "from": ms(span.start),
+            "to": ms(span.end),
             "refresh": format_duration(view.refresh) if view.refresh else "0",
             "clusters": list(ask.clusters()),
             "cluster": scope.cluster,
@@ -78,7 +79,7 @@ def draw(
             "notices": list(view.notices),
             "person": person.name,
             "leave": person.leave,
-            "until": person.until.timestamp() * 1000 if person.until else None,
+            "until": ms(person.until),
             "share": sharing(view),
         },
         on_change_change=_changed,

@@ -14,6 +14,7 @@ from cells.page_view import View, link_params
 from data_sources import ask
 from data_sources.errors import SourceError
 from data_sources.fields import one
+from data_sources.microseconds import ms
 from data_sources.sealed.answers import Sealed
 from data_sources.sealed.file import LINK
 from identity import of_headers
@@ -50,7 +51,7 @@ def making_payload(making: Making) -> dict[str, Any]:
         "missing": making.missing,
         "id": kept and kept.id,
         "link": kept and with_snapshot(kept.link, kept.id),
-        "expires_at": kept and kept.expires_at.timestamp() * 1000,
+        "expires_at": kept and ms(kept.expires_at),
         "bytes": kept and kept.bytes,
     }
 
@@ -69,9 +70,9 @@ def snapshot_payload(view: View) -> dict[str, Any] | None:
         "title": sealed.title,
         "link": with_snapshot(sealed.link, view.scope.snapshot),
         "made_by": sealed.made_by,
-        "made_at": sealed.made_at.timestamp() * 1000,
-        "from": window.start.timestamp() * 1000,
-        "to": window.end.timestamp() * 1000,
+        "made_at": ms(sealed.made_at),
+        "from": ms(window.start),
+        "to": ms(window.end),
         "bundle": ask.desk().bundle is not None,
     }
 

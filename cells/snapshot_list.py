@@ -9,6 +9,7 @@ import streamlit as st
 from cells import component
 from cells.share import with_snapshot
 from data_sources.errors import SourceError
+from data_sources.microseconds import ms
 from identity import of_headers
 from workspace import snapshots
 from workspace.opened import opened
@@ -34,8 +35,8 @@ def line(one: Snapshot) -> dict[str, Any]:
         "title": one.title,
         "link": with_snapshot(one.link, one.id),
         "made_by": one.made_by,
-        "made_at": one.made_at.timestamp() * 1000,
-        "expires_at": one.expires_at.timestamp() * 1000,
+        "made_at": ms(one.made_at),
+        "expires_at": ms(one.expires_at),
         "answers": one.answers,
         "bytes": one.bytes,
         "deleted_by": one.deleted_by,

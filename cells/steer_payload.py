@@ -9,6 +9,7 @@ from cells.steer_state import Result, Steering
 from cells.steer_words import objects, sentence
 from control.plan import Plan
 from control.words import who
+from data_sources.microseconds import ms
 
 MOST_LINES = 200  # of a plan or a result that are shown; the rest is counted
 WORDS = {"done": "done", "refused": "refused", "no reply": "sent, not confirmed"}
@@ -60,7 +61,7 @@ def result_payload(result: Result) -> dict[str, Any]:
     failure = outcome.failure
     return {
         "number": result.number,
-        "at": result.at.timestamp() * 1000,
+        "at": ms(result.at),
         "by": result.by,
         "audit": outcome.audit_id,
         "does": sentence(plan.order, plan.workers, plan.tasks),

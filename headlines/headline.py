@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
+from data_sources.microseconds import ms
+
 
 @dataclass(frozen=True)
 class Part:
@@ -19,7 +21,7 @@ class Part:
     def to_dict(self) -> dict[str, object]:
         known = {name: value for name, value in asdict(self).items() if value is not None and value is not False}
         if self.moment:
-            known["moment"] = self.moment.timestamp() * 1000
+            known["moment"] = ms(self.moment)
         return known
 
 

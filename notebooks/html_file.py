@@ -24,6 +24,7 @@ from typing import Any
 import orjson
 
 from cells.assets import FILES
+from data_sources.microseconds import ms
 from exports.plain_values import plain
 
 Piece = Mapping[str, Any]  # a payload with its `kind`: cell, headline, prose or threshold
@@ -37,7 +38,7 @@ LEFT_OUT = ("take.js",)  # leads to a notebook on the server
 
 def html(title: str, pieces: Sequence[Piece], made_at: datetime, *, line: str = "", address: str = "") -> bytes:
     """`address`: of the dashboard, where links lead to; "" leaves them as text."""
-    told = {"title": title, "line": line, "address": address, "made": made_at.timestamp() * 1000, "pieces": pieces}
+    told = {"title": title, "line": line, "address": address, "made": ms(made_at), "pieces": pieces}
     return empty().replace(NOTHING, in_json(orjson.dumps(plain(told))))
 
 

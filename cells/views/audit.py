@@ -10,6 +10,7 @@ import pandas as pd
 
 from cells.table import Column, Table, linked, records
 from data_sources.answer import Answer
+from data_sources.microseconds import ms
 
 ENTRIES = (
     Column("at", "when", "time"),
@@ -40,7 +41,7 @@ def entry(row: Mapping[str, Any]) -> list[Any]:
     arguments = json.dumps(row["arguments"], ensure_ascii=False) if row["arguments"] else ""
     shown = {column.name: row[column.name] or None for column in ENTRIES}
     shown |= {
-        "at": row["at"].timestamp() * 1000,
+        "at": ms(row["at"]),
         "target": target(row),
         "outcome": [[row["outcome"], TONES.get(row["outcome"], "bad"), ""]],
         "arguments": f"{arguments[:CUT]}…" if len(arguments) > CUT else arguments or None,

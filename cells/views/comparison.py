@@ -11,9 +11,10 @@ import pandas as pd
 from cells.facts import Fact
 from cells.picture import Comparison, Difference
 from cells.table import linked
-from cells.views.task import attempt, ms
+from cells.views.task import attempt
 from data_sources.answer import Answer
 from data_sources.history.task_run import TaskRun
+from data_sources.microseconds import ms
 from data_sources.run_query import Compared
 
 PLAIN = ("name", "worker", "queue", "exchange", "routing_key", "priority")

@@ -9,10 +9,10 @@ import pandas as pd
 
 from cells.picture import Branch, Family
 from cells.table import address
-from cells.views.task import ms
 from data_sources.answer import Answer
 from data_sources.history.family import Chord, Member, chords, extent, tree
 from data_sources.history.task_run import TaskRun
+from data_sources.microseconds import ms
 from data_sources.task_query import Task
 from headlines.headline import Part, Words, name, sent
 

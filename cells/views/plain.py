@@ -8,6 +8,7 @@ import pandas as pd
 
 from cells.table import MOST_ROWS, Column, Table, records
 from data_sources.answer import Answer
+from data_sources.microseconds import ms
 from exports.plain_values import name_of
 
 OF_UNIT = {"bytes": "bytes", "s": "seconds", "1/s": "rate"}
@@ -20,7 +21,7 @@ def table(frame: pd.DataFrame, answers: Mapping[str, Answer]) -> Table:
     columns = tuple(Column(str(name), str(name), kind(frame[name], units.get(str(name), ""))) for name in frame)
     moments = {str(name): frame[name] for name in frame if pd.api.types.is_datetime64_any_dtype(frame[name])}
     rows = [
-        [moment_ms(value) if name in moments else told(value) for name, value in row.items()]
+        [ms(value) if name in moments else told(value) for name, value in row.items()]
         for row in records(frame, name_of)
     ]
     return Table(columns, rows, (EMPTY,), left_out=max(0, len(frame) - MOST_ROWS))
@@ -33,10 +34,6 @@ def kind(values: pd.Series, unit: str) -> str:
     if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values):
         return "code" if values.name in CODES else "state" if values.name == "state" else "text"
     return OF_UNIT.get(unit, "number")
-
-
-def moment_ms(value: object) -> float | None:
-    return value.timestamp() * 1000 if isinstance(value, pd.Timestamp) else None
 
 
 def told(value: object) -> object:

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from cells.table import MOST_ROWS, Column, Table, linked, records
-from cells.views.plain import moment_ms
 from data_sources.answer import Answer
+from data_sources.microseconds import ms
 from exports.plain_values import name_of
 
 NO_SERIES = ("No series at this moment.", "Explain, beside the query, shows where they go missing.")
@@ -47,7 +47,7 @@ def values(frame: pd.DataFrame, answers: Mapping[str, Answer]) -> Table:
         Column("value", "value", "text" if textual else kinds.get(unit, "number"), unknown="not a number"),
     )
     rows = [
-        [*(row[label] for label in labels), *([moment_ms(row["time"])] if timed else []), row["value"]]
+        [*(row[label] for label in labels), *([ms(row["time"])] if timed else []), row["value"]]
         for row in records(frame, name_of)
     ]
     return Table(columns, rows, NO_SERIES, left_out=max(0, len(frame) - MOST_ROWS))

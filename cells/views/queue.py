@@ -12,6 +12,7 @@ from cells.table import Column, Table, linked, records
 from cells.views.queues import at_least, drain, per_minute, priorities
 from cells.views.workers import workers
 from data_sources.answer import Answer
+from data_sources.microseconds import ms
 from data_sources.queue_query import Xray
 
 MIX = (
@@ -51,7 +52,7 @@ def facts(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Facts:
                 "Check the name, and that broker URL, database or vhost, and global_keyprefix are those of your app.",
             )
         )
-    eta = row["next_eta"] and row["next_eta"].timestamp() * 1000
+    eta = ms(row["next_eta"])
     steps = [Fact(f"priority {step}", count, "number") for step, count in priorities(row["priorities"])]
     flow = "the last minutes, or no task events tell the queue"
     waits = (
@@ -123,8 +124,8 @@ def inside(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
             row["task"],
             row["id"] and linked(row["id"], "/task", id=row["id"]),
             row["body_bytes"],
-            row["eta"] and row["eta"].timestamp() * 1000,
-            row["expires"] and row["expires"].timestamp() * 1000,
+            ms(row["eta"]),
+            ms(row["expires"]),
             row["retries"],
             row["origin"],
             row["priority"],

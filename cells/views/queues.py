@@ -11,6 +11,7 @@ import pandas as pd
 
 from cells.table import Column, Table, linked, records, sparklines
 from data_sources.answer import Answer
+from data_sources.microseconds import ms
 
 QUEUE = Column("queue", "queue")
 FLAGS = Column("flags", "look at", "flags")
@@ -126,7 +127,7 @@ def table(columns: Sequence[Column], frame: pd.DataFrame, beside: Mapping[str, A
             "in": per_minute(row["in_rate"]),
             "out": per_minute(row["out_rate"]),
             "drain": drain(row),
-            "next_eta": row["next_eta"] and row["next_eta"].timestamp() * 1000,
+            "next_eta": ms(row["next_eta"]),
         }
         rows[row["internal"]].append([values[column.name] for column in columns])
     left_out = len(frame) - len(rows[False]) - len(rows[True])

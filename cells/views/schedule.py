@@ -12,6 +12,7 @@ from cells.load import Load, QueueLoad
 from cells.table import Column, Table, is_missing, linked, records
 from charts.theme import PALETTE
 from data_sources.answer import Answer
+from data_sources.microseconds import ms
 from data_sources.schedule.load import HOURS
 
 ENTRIES = (
@@ -59,9 +60,9 @@ def value(row: Mapping[str, Any], column: Column, most: int) -> Any:
         return None
     match column.name:
         case "runs":
-            return [[one["kind"], ms(one["due"]), ms(one["at"]), one["id"], one["state"]] for one in of[-most:]]
+            return [[one["kind"], iso_ms(one["due"]), iso_ms(one["at"]), one["id"], one["state"]] for one in of[-most:]]
         case "next_run":
-            return of.timestamp() * 1000
+            return ms(of)
         case "args":
             return " ".join(filter(None, (of, row["kwargs"]))) or None
         case "name":
@@ -73,8 +74,8 @@ def value(row: Mapping[str, Any], column: Column, most: int) -> Any:
     return of
 
 
-def ms(moment: str | None) -> float | None:
-    return None if moment is None else round(datetime.fromisoformat(moment).timestamp() * 1000)
+def iso_ms(moment: str | None) -> float | None:
+    return None if moment is None else round(ms(datetime.fromisoformat(moment)))
 
 
 def load(frame: pd.DataFrame, answers: Mapping[str, Answer]) -> Load:
@@ -93,4 +94,4 @@ def load(frame: pd.DataFrame, answers: Mapping[str, Answer]) -> Load:
         colour, _ = PALETTE.style("queue", name or "")
         known = tuple(None if is_missing(one) else float(one) for one in busy)
         queues.append(QueueLoad(name, colour, tuple(int(one) for one in runs), known))
-    return Load(tuple(hour.timestamp() * 1000 for hour in hours), tuple(queues))
+    return Load(tuple(ms(hour) for hour in hours), tuple(queues))

@@ -17,6 +17,7 @@ from control.planning import Again
 from control.runs import Runs
 from data_sources.answer import Answer
 from data_sources.errors import SourceError
+from data_sources.microseconds import ms
 from data_sources.workers.look_inside import FEW, MOST_MESSAGES, LookInside
 from data_sources.workers.orders import (
     AddConsumer,
@@ -90,9 +91,7 @@ def again(worker: str, told: Changes, answers: Answers) -> Offer:
     except SourceError as error:
         return Offer(Again.kind, "", told=(Told(f"What was changed here is not known: {error}"),))
     lines = tuple(
-        Told(sentence(one.order, [worker]), one.at.timestamp() * 1000, one.who, one.lost)
-        for one in changes
-        if one.worker == worker
+        Told(sentence(one.order, [worker]), ms(one.at), one.who, one.lost) for one in changes if one.worker == worker
     )
     lost = any(line.lost for line in lines)
     title = "Apply again what it lost at its restart"

@@ -14,6 +14,7 @@ from cells.picture import Part, Run, Runtimes, Timeline
 from cells.table import Column, Table, address, linked, records
 from data_sources.answer import Answer
 from data_sources.history.task_run import TaskRun
+from data_sources.microseconds import ms
 from data_sources.query import Inspect
 from data_sources.task_query import Task
 
@@ -185,7 +186,3 @@ def run_row(run: TaskRun, own: TaskRun) -> list[Any]:
 
 def attempt(run: TaskRun) -> int | None:
     return None if run.retries is None else run.attempt
-
-
-def ms(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp() * 1000

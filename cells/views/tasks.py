@@ -14,6 +14,7 @@ from cells.table import Column, Table, linked, records, sparklines
 from data_sources.answer import Answer
 from data_sources.fields import Params
 from data_sources.history.failures import SPANS
+from data_sources.microseconds import ms
 from data_sources.scope import iso
 from data_sources.task_query import OfTasks, TaskFilter, Tasks
 
@@ -123,7 +124,7 @@ def failure_row(row: Mapping[str, Any], own: TaskFilter) -> list[Any]:
     times = {span: [("from", iso(until - timedelta(hours=hours))), ("to", iso(until))] for span, hours in SPANS.items()}
     counts = [with_link(row[f"last_{span}"], leading(own, time=time)) for span, time in times.items()]
     whole = leading(own, time=times["7d"])
-    first, last = (row[column].timestamp() * 1000 for column in ("first", "last"))
+    first, last = (ms(row[column]) for column in ("first", "last"))
     return [with_link(row["exception"] or None, whole), row["names"], *counts, first, last]
 
 
@@ -136,7 +137,7 @@ def tasks(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
 def task_row(row: Mapping[str, Any]) -> list[Any]:
     moments = ("last", "received", "started")
     shown = {column.name: row[column.name] for column in TASKS}
-    shown |= {column: at.timestamp() * 1000 for column in moments if (at := row[column]) is not None}
+    shown |= {column: ms(row[column]) for column in moments}
     shown |= {column: cut(row[column]) for column in ("exception", "args")}
     shown |= {
         "name": linked(row["name"] or "not known", "/task", id=row["id"]),

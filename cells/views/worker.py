@@ -9,7 +9,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -18,6 +17,7 @@ from cells.facts import Fact, Facts, Section
 from cells.table import Column, Table, linked, records
 from cells.views.workers import memory_now, memory_of, said
 from data_sources.answer import Answer
+from data_sources.microseconds import ms
 
 SILENT = "It has not answered: what it holds is not known."
 NOT_HEARD = Facts(empty=("It has not answered: what it is made of is not known.",))
@@ -158,7 +158,7 @@ def usage_section(row: Mapping[str, Any], usage: Mapping[str, Any]) -> Section:
 
 def active(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
     rows = [
-        [*task(row), at(row["time_start"]), row["args"], row["kwargs"], row["worker_pid"]] for row in records(frame)
+        [*task(row), ms(row["time_start"]), row["args"], row["kwargs"], row["worker_pid"]] for row in records(frame)
     ]
     return held(ACTIVE, rows, frame, beside, "It runs nothing now.")
 
@@ -174,7 +174,7 @@ def reserved(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
 
 
 def scheduled(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Table:
-    rows = [[*task(row), at(row["eta"]), at(row["eta"]), row["args"], row["kwargs"]] for row in records(frame)]
+    rows = [[*task(row), ms(row["eta"]), ms(row["eta"]), row["args"], row["kwargs"]] for row in records(frame)]
     return held(SCHEDULED, rows, frame, beside, "It holds no task for a later time.")
 
 
@@ -237,11 +237,6 @@ def held(
 
 def task(row: Mapping[str, Any]) -> list[Any]:
     return [row["name"], linked(row["id"], "/task", id=row["id"]) if row["id"] else None]
-
-
-def at(moment: datetime | None) -> float | None:
-    """Milliseconds since 1970."""
-    return None if moment is None else moment.timestamp() * 1000
 
 
 def parsed(given: str | None) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ import pandas as pd
 from cells.table import Column, Table, linked, records, sparklines
 from charts.series import split
 from data_sources.answer import Answer
+from data_sources.microseconds import ms
 from data_sources.workers.differences import differences as found
 
 HIDE_AFTER = timedelta(hours=1)  # who is gone that long stands apart, unless it is expected
@@ -114,7 +115,7 @@ def values(
         "clock": row["clock_offset"],
         "software": row["software"] and row["software"].removeprefix("py-celery "),
         "pool": row["pool"],
-        "last_seen": row["last_seen"] and row["last_seen"].timestamp() * 1000,
+        "last_seen": ms(row["last_seen"]),
     }
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import orjson
 
+from data_sources.microseconds import ms
 from data_sources.workers.verdict import ANSWERS_WHILE_BUSY, Testimony, Verdict
 
 CLOCK_OFF_SECONDS = 2.0  # by less two clocks differ anyway, and heartbeats take their time
@@ -29,9 +30,7 @@ def evidence(said: Testimony, verdict: Verdict) -> tuple[Fact, ...]:
 
 def to_json(facts: tuple[Fact, ...]) -> str:
     """A list of [witness, text, milliseconds since 1970 or null]."""
-    return orjson.dumps(
-        [(one.witness, one.text, one.at and round(one.at.timestamp() * 1000)) for one in facts]
-    ).decode()
+    return orjson.dumps([(one.witness, one.text, one.at and round(ms(one.at))) for one in facts]).decode()
 
 
 def of_heartbeat(said: Testimony) -> Iterator[Fact]:
