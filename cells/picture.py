@@ -1,5 +1,5 @@
-"""Pictures of one task as values: its time, its family, its runs, and it beside another. Each form has its module in
-cells/browser. Moments are milliseconds since 1970, durations seconds; None is not known.
+"""Pictures as values. Of one task: its time, its family, its runs, and it beside another; of a schedule: its load. Each
+form has its module in cells/browser. Moments are milliseconds since 1970, durations seconds; None is not known.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from exports.plain_values import TEXT, is_unknown, iso_text, name_of, plain
+from exports.plain_values import TEXT, is_unknown, iso_text, plain, special_name
 
 BATCH_ROWS = 50_000
 SHARED = 4  # rows a time, from which on it is kept as text
@@ -116,7 +116,7 @@ def float_text(array: pa.Array) -> pa.Array:
     texts = array.cast(TEXT)
     numbers = array.to_numpy(zero_copy_only=False)
     for special in (np.nan, np.inf, -np.inf):
-        texts = pc.if_else(pc.equal(texts, str(special)), text(name_of(special)), texts)
+        texts = pc.if_else(pc.equal(texts, str(special)), text(special_name(special)), texts)
     size = np.abs(numbers)
     large = (WRITTEN_OUT[0] <= size) & (size <= WRITTEN_OUT[1]) & (numbers == np.trunc(numbers))
     if large.any():

@@ -11,7 +11,7 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
-from exports.plain_values import is_unknown, iso_text, name_of, plain
+from exports.plain_values import is_unknown, iso_text, plain, special_name
 
 BATCH_ROWS = 20_000  # rows as Python objects take some ten times their text
 
@@ -53,5 +53,5 @@ def json_values(series: pd.Series, nan_is_data: bool) -> list[Any]:
             return json_values(series.dt.total_seconds(), nan_is_data=False)
         case "f":
             numbers = pa.array(series, from_pandas=not nan_is_data).to_pylist()
-            return [number if number is None or math.isfinite(number) else name_of(number) for number in numbers]
+            return [number if number is None or math.isfinite(number) else special_name(number) for number in numbers]
     return [None if is_unknown(value) else plain(value) for value in series.tolist()]

@@ -22,7 +22,7 @@ def iso_text(times: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(exact, r"\.0+\+", "+").take(encoded.indices)
 
 
-def name_of(number: float) -> str:
+def special_name(number: float) -> str:
     """NaN and the infinities as Prometheus writes them."""
     return "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"
 
@@ -40,7 +40,7 @@ def plain(value: Any) -> Any:
         case str():
             return value.encode(errors="replace").decode()  # a lone surrogate has no UTF-8
         case float():
-            return value if math.isfinite(value) else name_of(value)
+            return value if math.isfinite(value) else special_name(value)
         case Mapping():
             return {plain(str(key)): plain(item) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():

@@ -16,7 +16,7 @@ from data_sources.answer import Answer
 from data_sources.note import listed
 from data_sources.query import PromQL, Signal
 from data_sources.scope import Window
-from exports.plain_values import name_of
+from exports.plain_values import special_name
 from notebooks.notebook import Threshold
 
 UNKNOWN_SHARE = 0.05  # of the time, of which nothing may be known and a threshold still hold
@@ -92,7 +92,7 @@ def measure_of(threshold: Threshold) -> str:
 
 def spelled(value: float, unit: str) -> str:
     if math.isinf(value):
-        return name_of(value)
+        return special_name(value)
     number = f"{value:,.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:,.6g}"
     return f"{number} {unit}".strip()
 

@@ -1,4 +1,4 @@
-// A picture of one task: each form has its module.
+// A picture: each form has its module.
 
 import { holdsNothing } from "./cell.js";
 import { compareWith, drawComparison } from "./comparison.js";

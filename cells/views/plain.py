@@ -9,7 +9,7 @@ import pandas as pd
 from cells.table import MOST_ROWS, Column, Table, records
 from data_sources.answer import Answer
 from data_sources.microseconds import ms
-from exports.plain_values import name_of
+from exports.plain_values import special_name
 
 OF_UNIT = {"bytes": "bytes", "s": "seconds", "1/s": "rate"}
 CODES = ("id", "args", "kwargs", "result")
@@ -22,7 +22,7 @@ def table(frame: pd.DataFrame, answers: Mapping[str, Answer]) -> Table:
     moments = {str(name): frame[name] for name in frame if pd.api.types.is_datetime64_any_dtype(frame[name])}
     rows = [
         [ms(value) if name in moments else told(value) for name, value in row.items()]
-        for row in records(frame, name_of)
+        for row in records(frame, special_name)
     ]
     return Table(columns, rows, (EMPTY,), left_out=max(0, len(frame) - MOST_ROWS))
 

@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from cells.table import MOST_ROWS, Column, Table, linked, records
+from cells.views.plain import OF_UNIT
 from data_sources.answer import Answer
 from data_sources.microseconds import ms
-from exports.plain_values import name_of
+from exports.plain_values import special_name
 
 NO_SERIES = ("No series at this moment.", "Explain, beside the query, shows where they go missing.")
 
@@ -39,16 +40,15 @@ def values(frame: pd.DataFrame, answers: Mapping[str, Answer]) -> Table:
     labels = [str(name) for name in frame.columns if name not in ("time", "value")]
     timed = frame["time"].nunique() > 1
     unit = answers["rows"].units.get("value", "")
-    kinds = {"bytes": "bytes", "s": "seconds", "1/s": "rate"}
     textual = not pd.api.types.is_numeric_dtype(frame["value"])
     columns = (
         *(Column(label, label, unknown="it has no such label") for label in labels),
         *([Column("time", "time", "time")] if timed else []),
-        Column("value", "value", "text" if textual else kinds.get(unit, "number"), unknown="not a number"),
+        Column("value", "value", "text" if textual else OF_UNIT.get(unit, "number"), unknown="not a number"),
     )
     rows = [
         [*(row[label] for label in labels), *([ms(row["time"])] if timed else []), row["value"]]
-        for row in records(frame, name_of)
+        for row in records(frame, special_name)
     ]
     return Table(columns, rows, NO_SERIES, left_out=max(0, len(frame) - MOST_ROWS))
 

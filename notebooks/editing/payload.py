@@ -11,7 +11,7 @@ from cells.payload import ms
 from charts.rows import KINDS
 from data_sources.answer import Answer
 from data_sources.query import METHODS, SIGNALS
-from exports.plain_values import name_of
+from exports.plain_values import special_name
 from notebooks.editing.editor import Editor
 from notebooks.editing.edits import measured
 from notebooks.editing.forms import TYPES, spelled, value_of
@@ -166,4 +166,4 @@ def threshold_payload(cell: Threshold, verdict: Verdict, pending: bool) -> dict[
 
 def spelled_value(value: float | None) -> float | str | None:
     """JSON has no sign for what is infinite."""
-    return value if value is None or math.isfinite(value) else name_of(value)
+    return value if value is None or math.isfinite(value) else special_name(value)
