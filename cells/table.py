@@ -22,9 +22,9 @@ SPARK_POINTS = 60
 @dataclass(frozen=True)
 class Column:
     """`kind`: how a value is drawn, see cells/browser/values.js: text, number, rate, percent, bytes, seconds, names,
-    code, verdict, state, moment (how long ago), time, said (a text and when), side (a value and who has it), gauge (used,
-    all), spark, bars (labels with a count), flags (texts with a tone and a title) or dues (runs). Seconds in a list are
-    a lower bound, and may be a word.
+    code, verdict, state, moment (how long ago), time, said (a text and when), side (a value and who has it), gauge
+    (used, all), spark, bars (labels with a count), flags (texts with a tone and a title) or dues (runs). Seconds in a
+    list are a lower bound, and may be a word.
     """
 
     name: str
