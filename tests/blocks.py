@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from data_sources.config import HttpEndpoint
+from data_sources.prometheus.client import PrometheusClient
 from demo.servers import Prometheus, program
 
 
@@ -40,3 +43,12 @@ def prometheus_with(samples: str, folder: Path, options: Sequence[str] = ()) -> 
     if made.returncode != 0:
         raise ValueError(f"promtool refused the samples: {made.stdout}{made.stderr}")
     return Prometheus(folder, options=["--storage.tsdb.retention.time=100y", *options])  # samples may be of any year
+
+
+@contextmanager
+def client_of(samples: str, folder: Path) -> Iterator[PrometheusClient]:
+    """Of a Prometheus that holds `samples`."""
+    with prometheus_with(samples, folder) as server:
+        client = PrometheusClient(HttpEndpoint(server.url))
+        yield client
+        client.close()

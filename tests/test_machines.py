@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from data_sources.config import HttpEndpoint
 from data_sources.prometheus.client import PrometheusClient
 from data_sources.prometheus.containers import restarts
 from data_sources.prometheus.promql import missing, signal
 from data_sources.prometheus.whose import Whose
-from tests.blocks import prometheus_with, series
+from tests.blocks import client_of, series
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 NOW = START + timedelta(minutes=10)
@@ -68,10 +67,8 @@ def samples() -> str:
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusClient]:
-    with prometheus_with(samples(), tmp_path_factory.mktemp("machines")) as server:
-        client = PrometheusClient(HttpEndpoint(server.url))
+    with client_of(samples(), tmp_path_factory.mktemp("machines")) as client:
         yield client
-        client.close()
 
 
 def told(client: PrometheusClient, text: str, by: str) -> dict[str, float]:

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_sources.config import HttpEndpoint
 from data_sources.prometheus.client import PrometheusClient
 from data_sources.prometheus.promql import (
     BUILD_INFO,
@@ -24,7 +23,7 @@ from data_sources.prometheus.promql import (
 from data_sources.prometheus.selectors import any_of, quote, selector
 from data_sources.prometheus.whose import ANYBODY, Whose
 from data_sources.query import SIGNALS
-from tests.blocks import prometheus_with, series
+from tests.blocks import client_of, series
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 NOW = START + timedelta(minutes=10)
@@ -121,10 +120,8 @@ def samples() -> str:
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusClient]:
-    with prometheus_with(samples(), tmp_path_factory.mktemp("promql")) as server:
-        client = PrometheusClient(HttpEndpoint(server.url))
+    with client_of(samples(), tmp_path_factory.mktemp("promql")) as client:
         yield client
-        client.close()
 
 
 def ask(
