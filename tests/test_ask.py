@@ -66,8 +66,14 @@ class Shop:
 
     def until(self, query: Query, ready: Callable[[Answer], bool], scope: Scope = LIVE) -> Answer:
         """The first answer that is `ready`."""
-        wait_until(lambda: ready(self.desk.ask(query, scope)), f"{query}")
-        return self.desk.ask(query, scope)
+        answers: list[Answer] = []
+
+        def look() -> bool:
+            answers.append(self.desk.ask(query, scope))
+            return ready(answers[-1])
+
+        wait_until(look, f"{query}")
+        return answers[-1]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +83,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(recorder.sampler, "EVERY_SECONDS", 0.5)
-        patch.setattr(data_sources.fetches, "INSPECT_SECONDS", 2.0)
+        patch.setattr(data_sources.fetches, "INSPECT_SECONDS", 10.0)
         redis = stack.enter_context(Redis(folder / "redis"))
         prometheus = stack.enter_context(prometheus_with(CELERY + SEEN + MEMORY, folder / "prometheus"))
         stack.enter_context(worker(redis, "w1@shop", folder, "--concurrency", "2", "-Q", "mail,bulk"))
@@ -101,11 +107,9 @@ def work(redis: Redis, until: Path, count: int = 1) -> list[str]:
 
 
 def test_a_worker_is_shown_with_its_pool_its_slots_and_its_queues(shop: Shop) -> None:
-    answer = shop.desk.ask(Workers(), LIVE)
-    (row,) = answer.frame.to_dict("records")
-    told = {name: row[name] for name in ("worker", "verdict", "pool", "concurrency", "active")}
-    assert told == {"worker": "w1@shop", "verdict": "idle", "pool": "threads", "concurrency": 2, "active": 0}
-    assert sorted(row["queues"]) == ["bulk", "mail"]
+    idle = {"worker": "w1@shop", "verdict": "idle", "pool": "threads", "concurrency": 2, "active": 0}
+    answer = shop.until(Workers(), lambda answer: answer.frame[[*idle]].to_dict("records") == [idle])
+    assert sorted(answer.frame["queues"][0]) == ["bulk", "mail"]
     assert (answer.totals, answer.failure, answer.window) == ({"answered": 1}, None, None)
     assert answer.origin == f"Celery at 127.0.0.1:{shop.redis.port}/0"
 
@@ -158,9 +162,8 @@ def test_only_the_named_queues_and_workers_are_in_the_answer(shop: Shop) -> None
 
 
 def test_each_source_is_listed_with_its_state_and_version(shop: Shop) -> None:
-    frame = shop.desk.ask(Sources(), LIVE).frame
+    frame = shop.until(Sources(), lambda answer: answer.frame["state"].tolist() == ["ok"] * 4).frame
     assert frame["source"].tolist() == ["redis", "workers", "prometheus", "recorder"]
-    assert frame["state"].tolist() == ["ok", "ok", "ok", "ok"]
     assert frame["version"][0].startswith("Redis ")
     assert frame["version"][2].startswith("Prometheus ")
     assert frame["version"][3].startswith("Celery Notebook ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,8 +21,21 @@ from data_sources.query import Depths, History, Inspect, PromQL, Signal, Workers
 from demo.servers import Redis, free_port, wait_until
 from recorder.run import Recorder
 from tests.celery_puppet import Puppet
+from tests.deadline import within
 from tests.impostor import hang, impostor
 from tests.watching import LIVE, NOTHING, unwatched, watching, worker
+
+
+def workers_once(desk: Desk, ready: Callable[[Answer], bool]) -> Answer:
+    """The first answer that is `ready`: of a new round not all have been heard."""
+    answers: list[Answer] = []
+
+    def look() -> bool:
+        answers.append(desk.ask(Workers(), LIVE))
+        return ready(answers[-1])
+
+    wait_until(look, "the workers")
+    return answers[-1]
 
 
 def test_nobody_answering_and_nobody_to_ask_are_different(redis_server: Redis) -> None:
@@ -48,13 +60,11 @@ def test_a_worker_that_falls_silent_is_silent_and_the_broker_is_not_to_blame(red
             send({"w1@shop": {"ok": "pong"} if request["method"] == "ping" else []})
 
     with Puppet(redis_server.url, "w1@shop", answer), watching({"CELERY_BROKER_URL": redis_server.url}) as desk:
-        assert desk.ask(Workers(), LIVE, wait_seconds=60).totals == {"answered": 1}
+        heard = workers_once(desk, lambda answer: answer.totals == {"answered": 1})
         wedged.set()
-        wedged_at = datetime.now(UTC)
-        wait_until(lambda: desk.ask(Workers(), LIVE).frame["verdict"].tolist() == ["silent"], "the silence")
-        answered = desk.ask(Workers(), LIVE)
-    assert (answered.failure, answered.totals) == (None, {"answered": 0})
-    assert answered.frame["silent_since"][0] > wedged_at > answered.frame["last_seen"][0]
+        silent = workers_once(desk, lambda answer: answer.frame["verdict"].tolist() == ["silent"])
+    assert (silent.failure, silent.totals) == (None, {"answered": 0})
+    assert silent.frame["silent_since"][0] > silent.frame["last_seen"][0] >= heard.frame["last_seen"][0]
 
 
 def test_a_beat_is_no_worker_that_answers(redis_server: Redis) -> None:
@@ -76,8 +86,7 @@ def test_two_workers_of_one_name_are_two_rows_all_their_slots_and_a_note(redis_s
         Puppet(redis_server.url, "same@shop", answer_as(pid, [{"id": "a"}], 5_000)),
         watching({"CELERY_BROKER_URL": redis_server.url}) as desk,
     ):
-        answer = desk.ask(Workers(), LIVE, wait_seconds=60)
-        assert answer.frame["pid"].tolist() == [1, pid]
+        answer = workers_once(desk, lambda answer: answer.frame["pid"].tolist() == [1, pid])
         assert sorted(answer.frame["processed"]) == [100, 5_000]
         assert "same@shop" in answer.notes[0].text
         wait_until(lambda: 8.0 in desk.ask(History("slots"), LIVE).frame["value"].tolist(), "the slots")
@@ -95,7 +104,7 @@ def test_an_answer_that_cannot_be_read_is_a_note_and_hides_nobody(redis_server: 
         Puppet(redis_server.url, "bad@shop", pickled),
         watching({"CELERY_BROKER_URL": redis_server.url}) as desk,
     ):
-        answer = desk.ask(Workers(), LIVE, wait_seconds=60)
+        answer = workers_once(desk, lambda answer: answer.totals == {"answered": 1} and len(answer.notes) > 0)
     assert answer.frame["worker"].tolist() == ["good@shop"]
     assert "application/x-python-serialize" in answer.notes[0].text
     assert answer.notes[0].kind == "unreadable"
@@ -137,12 +146,12 @@ def test_a_broker_that_goes_away_leaves_the_last_good_answer_a_hole_and_heals(
             wait_until(lambda: desk.ask(Workers(), LIVE).failure is None, "the workers")
             wait_until(lambda: desk.ask(Workers(), LIVE).totals["answered"] == 1, "the worker")
             for recorded in (History("slots"), History("depth")):
-                wait_until(lambda: len(ended_gaps(desk.ask(recorded, LIVE))) > 0, "the gap's end")  # noqa: B023
-                [gap] = ended_gaps(desk.ask(recorded, LIVE))
+                wait_until(lambda: len(gaps(desk.ask(recorded, LIVE), back_at)) > 0, "the gap's end")  # noqa: B023
+                gap = gaps(desk.ask(recorded, LIVE), back_at)[0]
                 assert gap.start
                 assert gap.end
-                assert gone_at - timedelta(seconds=1) < gap.start < gone_at + timedelta(seconds=5)
-                assert back_at < gap.end < datetime.now(UTC)
+                assert gone_at - timedelta(seconds=10) < gap.start < back_at
+                assert gap.end < datetime.now(UTC)
                 assert f"127.0.0.1:{port}" in gap.text
 
 
@@ -151,8 +160,9 @@ def tried_again(desk: Desk, failure: Failure) -> bool:
     return now is not None and now.retry_at != failure.retry_at
 
 
-def ended_gaps(answer: Answer) -> list[Note]:
-    return [note for note in answer.notes if note.kind == "gap" and note.start and note.end]
+def gaps(answer: Answer, since: datetime) -> list[Note]:
+    """Those that have an end, since then."""
+    return [note for note in answer.notes if note.kind == "gap" and note.start and note.end and note.end > since]
 
 
 @pytest.mark.parametrize("broker", ["redis://:S3cr3t@127.0.0.1:{}/0", "amqp://guest:S3cr3t@127.0.0.1:{}//"])
@@ -165,10 +175,9 @@ def test_stopping_is_prompt_although_nothing_ever_answers(broker: str) -> None:
             assert desk.ask(query, LIVE).pending
         waiting = threading.Thread(target=desk.ask, args=(PromQL("up"), LIVE, 60))
         waiting.start()
-        began = time.monotonic()
-        desk.stop()
-        assert time.monotonic() - began < 4
-        waiting.join(1)
+        with within(4):
+            desk.stop()
+        waiting.join(60)
         assert not waiting.is_alive()
 
 

@@ -166,7 +166,7 @@ def test_a_read_only_replica(redis_server: Redis) -> None:
 def test_a_suspended_redis_is_no_empty_answer_and_heals(redis_server: Redis) -> None:
     inspector = CeleryInspector(Broker.from_url(redis_server.url))
     assert inspector.snapshot(["ping"], deadline_seconds=30).answered == frozenset()
-    redis_server.signal(signal.SIGSTOP)
+    redis_server.suspend()
     with pytest.raises(SourceUnreachable, match="did not answer"), within(1.0):
         inspector.snapshot(["ping"], deadline_seconds=1.0)
     redis_server.signal(signal.SIGCONT)

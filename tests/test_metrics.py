@@ -177,7 +177,7 @@ class Working(Rows):
 
 @pytest.fixture(scope="module")
 def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusClient]:
-    """A real Prometheus that scrapes two clusters' recorders each second."""
+    """A real Prometheus that scrapes two clusters' recorders each second; a scrape that is late is lost."""
     readers = {"shop": Working(datetime.now(UTC)), "mail": Working(datetime.now(UTC))}
     server = serve("127.0.0.1:0", readers)
     config = f"""
@@ -220,16 +220,17 @@ def test_prometheus_takes_it_and_knows_it_for_ours(scraped: PrometheusClient) ->
 def test_the_recorders_rates_are_read_back_by_cluster(
     scraped: PrometheusClient, name: str, by: str, label: str
 ) -> None:
-    found = rate(scraped, name, by)
+    def is_known() -> bool:
+        found = rate(scraped, name, by)
+        return found.keys() == {label} and found[label] > 0
 
-    assert found.keys() == {label}
-    assert found[label] > 0
+    wait_until(is_known, "the rate")
     assert rate(scraped, name, by, "another") == {}
 
 
 def test_the_recorders_gauges_are_read_back_by_cluster(scraped: PrometheusClient) -> None:
-    assert rate(scraped, "depth", "queue") == {"mail": 7}
-    assert rate(scraped, "busy_slots", "worker") == {"w1@h1": 1}
+    wait_until(lambda: rate(scraped, "depth", "queue") == {"mail": 7}, "the depth")
+    wait_until(lambda: rate(scraped, "busy_slots", "worker") == {"w1@h1": 1}, "the busy slots")
 
 
 ALERTS = {  # celery-exporter's own rules (celery-mixin/prometheus_alerts.yaml), thresholds lowered
@@ -256,7 +257,7 @@ ALERTS = {  # celery-exporter's own rules (celery-mixin/prometheus_alerts.yaml),
 
 @pytest.mark.parametrize("text", ALERTS.values(), ids=ALERTS.keys())
 def test_celery_exporters_alert_rules_and_panels_work_on_ours(scraped: PrometheusClient, text: str) -> None:
-    assert len(scraped.query(text, datetime.now(UTC)).frame) == 1
+    wait_until(lambda: len(scraped.query(text, datetime.now(UTC)).frame) == 1, "what it finds")
 
 
 def test_the_recorders_server_answers_an_error_when_no_history_can_be_read() -> None:

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pandas as pd
-import psutil
 import pytest
 
 from data_sources.config import HttpEndpoint, Secret
@@ -192,8 +191,7 @@ def test_a_server_that_stops_answering_is_given_up_and_heals(tmp_path: Path) -> 
 
     with Prometheus(tmp_path) as server:
         client = PrometheusClient(HttpEndpoint(server.url))
-        server.signal(signals.SIGSTOP)
-        wait_until(lambda: psutil.Process(server.pid).status() == psutil.STATUS_STOPPED, "a server that stands still")
+        server.suspend()
         with pytest.raises(SourceUnreachable, match=r"within 0\.3 s"):
             client.query("1", deadline_seconds=0.3)
         server.signal(signals.SIGCONT)

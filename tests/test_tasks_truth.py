@@ -20,6 +20,7 @@ from data_sources.microseconds import moment
 from data_sources.scope import EPOCH, Range, Scope
 from data_sources.task_query import Facets, Failures, Histogram, TaskFilter, TaskNames, Tasks
 from tests.decided import END_US, EXCEPTIONS, HOUR_US, START_US, Decided, write
+from tests.recorded_run import take_time
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         url = request.getfixturevalue("postgresql").new_database()
     where = place(Secret(url), Cluster())
     tasks = write(where)
-    with closing(HistoryReader(where)) as reader:
+    with closing(HistoryReader(where)) as reader, pytest.MonkeyPatch.context() as patch:
+        take_time(patch)
         yield Run(tasks, reader)
 
 
