@@ -20,7 +20,7 @@ from data_sources.prometheus.client import BuildInfo, PrometheusClient
 from data_sources.prometheus.promql import signal
 from data_sources.scope import Window
 from demo.servers import Process, Prometheus, accepts, free_port, http_ok, program, wait_until
-from tests.blocks import prometheus_with, series
+from tests.blocks import client_of, series
 from tests.peer import Peer, body, says
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -39,10 +39,8 @@ SAMPLES = (
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusClient]:
-    with prometheus_with(SAMPLES, tmp_path_factory.mktemp("history")) as server:
-        client = PrometheusClient(HttpEndpoint(server.url))
+    with client_of(SAMPLES, tmp_path_factory.mktemp("history")) as client:
         yield client
-        client.close()
 
 
 @pytest.fixture(scope="module")
