@@ -9,7 +9,7 @@ import pandas as pd
 
 from cells.facts import Fact, Facts, Section
 from cells.table import Column, Table, linked, records
-from cells.views.queues import at_least, drain, per_minute, priorities
+from cells.views.queues import CONSUMERS, at_least, drain, per_minute, priorities
 from cells.views.workers import workers
 from data_sources.answer import Answer
 from data_sources.microseconds import ms
@@ -75,7 +75,7 @@ def facts(frame: pd.DataFrame, beside: Mapping[str, Answer]) -> Facts:
             "will run twice", row["twice"], "number", "ETA beyond the visibility timeout", "only Redis has such a time"
         ),
         Fact("held too long", row["overdue"], "number", "Beyond the visibility timeout", "only Redis has such a time"),
-        Fact("consumers", row["consumers"], "number", unknown="a worker has not said what it consumes"),
+        Fact("consumers", row["consumers"], "number", unknown=CONSUMERS.unknown),
     )
     made = (
         Fact("type", row["type"]),

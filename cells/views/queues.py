@@ -24,7 +24,7 @@ UNACKED = Column(
 )
 TREND = Column("trend", "waiting", "spark")
 CONSUMERS = Column(
-    "consumers", "consumers", "number", "Workers that consume it", "a worker has not said what it consumes"
+    "consumers", "consumers", "number", "Workers that consume it", "one that may consume it is silent, or has not said"
 )
 OLDEST = Column(
     "oldest",
