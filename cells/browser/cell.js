@@ -1,9 +1,9 @@
 // A cell: heading, one line that says what to conclude, a plot or a table, failures in their place, and under it
 // one quiet line with the buttons. The same node is kept over refreshes.
 
-import { clock, duration, zone } from "./format.js";
-import { copy, element, later, redraw } from "./dom.js";
-import { address } from "./links.js";
+import { ago, clock, duration, zone } from "./format.js";
+import { copy, element, holdsNothing, later, panel, redraw } from "./dom.js";
+import { address, tooLarge } from "./links.js";
 import { drawFacts } from "./facts.js";
 import { drawPlot, summaryTable } from "./plot.js";
 import { drawTable } from "./table.js";
@@ -41,7 +41,7 @@ export function draw({ data, parentElement, setTriggerValue }) {
 }
 
 const roots = new Map(); // by the cell's name
-const MOVED_MS = 5000;
+const MOVED_MS = 30_000; // on a busy machine the run that mounts it anew takes long
 
 // A cell that moves within its notebook is mounted anew: its node comes along, with its zoom and all that is open.
 function moved(name, parent) {
@@ -65,11 +65,8 @@ function drawBody(root, setTriggerValue) {
   if (data.figure) drawPlot(body, data, setTriggerValue);
   else if (data.table) drawTable(body, data);
   else if (data.facts) drawFacts(body, data);
-  else if (data.picture) import("./picture.js").then(({ drawPicture }) => drawPicture(body, root.cell));
+  else if (data.picture) later("./picture.js", ({ drawPicture }) => root.cell.picture && drawPicture(body, root.cell), body); // what it is by then
 }
-
-// No part of it, and nothing to say of that.
-export const holdsNothing = (shown) => Object.values(shown).every((part) => !Array.isArray(part) || !part.length);
 
 // Nothing to show, and nothing to say of it: such a cell is not there.
 function isEmpty({ pending, rows, table, facts, picture }) {
@@ -118,24 +115,15 @@ function drawFoot(foot, root) {
     element("div", { class: "cn-buttons" },
       panel("Query", () => root.cell.rows.map((row) => codeOf(row))),
       figure ? panel("Table", () => [summaryTable(root)]) : null,
-      figure || rows.some((row) => row.csv.length) ? panel("Export", () => [later("./export.js", ({ exportChoices }) => exportChoices(root))]) : null,
+      figure || rows.some((row) => row.csv.length) ? panel("Export", () => [later("./export.js", ({ exportChoices }, place) => place.append(...exportChoices(root)))]) : null,
       links ? linkPanel(root) : null,
-      root.cell.takes ? panel("To notebook", () => [later("./take.js", ({ takePanel }) => takePanel(root.cell.name))]) : null),
+      root.cell.takes ? panel("To notebook", () => [later("./take.js", ({ takePanel }, place) => place.append(...takePanel(root.cell.name)))]) : null),
   ]);
 }
 
 function notes(rows) {
   const texts = [...new Set(rows.flatMap((row) => row.notes))];
   return texts.map((text) => element("span", { class: "cn-note" }, text));
-}
-
-function panel(label, build) {
-  const body = element("div", { class: "cn-panel" });
-  return element("details", { ontoggle: (event) => {
-    if (!event.target.open) return;
-    for (const other of event.target.parentElement.querySelectorAll("details")) if (other !== event.target) other.open = false;
-    body.replaceChildren(...build());
-  } }, element("summary", { "data-focus": label }, label), body);
 }
 
 function codeOf(row) {
@@ -151,8 +139,10 @@ function linkPanel(root) {
     element("span", { class: "cn-muted" }, line));
   const kept = new URLSearchParams(location.search).has("snapshot");
   return panel("Link", () => kept ? [row("Copy link", "to this cell of the snapshot", root.cell.links.frozen)] : [
-    root.cell.links.live ? row("Copy live link", "follows the present", root.cell.links.live) : "",
-    row("Copy frozen link", "keeps this stretch of time", root.cell.links.frozen),
+    ...(tooLarge() ? [element("p", {}, tooLarge())] : [
+      root.cell.links.live ? row("Copy live link", "follows the present", root.cell.links.live) : null,
+      row("Copy frozen link", "keeps this stretch of time", root.cell.links.frozen),
+    ]),
     element("p", {}, element("button", { type: "button", onclick: openShare }, "Snapshot …"),
       element("span", { class: "cn-muted" }, "keeps what all of the page shows"))]);
 }
@@ -172,6 +162,10 @@ function tick(root) {
   for (const node of root.querySelectorAll("[data-age]")) {
     const age = Math.max(0, now - Number(node.dataset.age)) / 1000;
     node.textContent = node.dataset.age ? ` · last good answer ${duration(age)} ago` : " · no answer yet";
+  }
+  for (const node of root.querySelectorAll("[data-moment]")) {
+    const text = ago(Number(node.dataset.moment));
+    if (node.textContent !== text) node.textContent = text;
   }
   for (const node of root.querySelectorAll("[data-retry]")) {
     const left = (Number(node.dataset.retry) - now) / 1000;

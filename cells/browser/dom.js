@@ -1,5 +1,7 @@
 // The only way text from outside enters the page: as text, never as markup.
 
+const TOLD_MS = 1500;
+
 export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -12,28 +14,61 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-// What few want, drawn by a module that is fetched then.
-export function later(module, build) {
-  const place = element("div");
-  import(module).then((made) => place.replaceChildren(...build(made)));
+// What few want, drawn into `place` by a module that is fetched then. It may have gone: an update has other addresses.
+export function later(module, draw, place = element("div")) {
+  import(module).then((fetched) => draw(fetched, place), () => place.replaceChildren(element("p", { class: "cn-failure", role: "alert" }, "This part did not load. Reload the page.")));
   return place;
 }
+
+// What opens under a word, built anew each time. Of those beside each other one is open; Escape goes back to the word.
+// `enter`: the focus goes in.
+export function panel(label, build, { summary, enter, ...attributes } = {}) {
+  const body = element("div", { class: "cn-panel" }), head = element("summary", { "data-focus": label, ...summary }, label);
+  const node = element("details", { ...attributes, ontoggle: () => {
+    if (!node.open) return;
+    for (const other of node.parentElement.querySelectorAll(":scope > details[open]")) if (other !== node) other.open = false;
+    body.replaceChildren(...[build()].flat().filter(Boolean));
+    if (enter) body.querySelector("input, select, button")?.focus();
+  }, onkeydown: (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    event.preventDefault();
+    node.open = false;
+    head.focus();
+  } }, head, body);
+  return node;
+}
+
+// No part of it, and nothing to say of that.
+export const holdsNothing = (shown) => Object.values(shown).every((part) => !Array.isArray(part) || !part.length);
 
 // Draws again only when what it shows has changed, so that an open panel and a selection survive.
 export function redraw(place, key, build) {
   if (place.dataset.key === key) return;
   place.dataset.key = key;
-  replace(place, [build()].flat().filter(Boolean));
+  replace(place, build);
 }
 
 // Whoever is at a control that is drawn again (known by its `data-focus`, and which of those it is) stays at it.
-export function replace(place, children) {
+export function replace(place, build) {
   const at = place.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
   const alike = () => (at ? [...place.querySelectorAll(`[data-focus="${CSS.escape(at)}"]`)] : []);
   const which = alike().indexOf(document.activeElement);
-  place.replaceChildren(...children);
+  const children = [build()].flat().filter(Boolean); // which may take a node that is kept out of its place
+  if (children[0] !== place.firstChild) place.replaceChildren(...children);
+  else { // what stands first and stays is not touched: somebody may be typing in it
+    while (place.childNodes.length > 1) place.lastChild.remove();
+    place.append(...children.slice(1));
+  }
   const again = alike();
   (again[which] ?? again[0])?.focus({ preventScroll: true });
+}
+
+// What came of a press, in the button's own words for a moment.
+export function tell(button, text) {
+  const label = button.dataset.label ??= button.textContent;
+  button.textContent = text;
+  clearTimeout(button.telling);
+  button.telling = setTimeout(() => { button.textContent = label; }, TOLD_MS);
 }
 
 export async function copy(text, button) {
@@ -45,8 +80,5 @@ export async function copy(text, button) {
     done = false;
     window.prompt("Copy:", text);
   }
-  if (!done) return;
-  const label = button.textContent;
-  button.textContent = "Copied";
-  setTimeout(() => { button.textContent = label; }, 1200);
+  if (done) tell(button, "Copied");
 }

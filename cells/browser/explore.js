@@ -1,7 +1,7 @@
 // The editor of what is explored: a row for each query, with its letter, its colour and how it fared; how they are shown;
 // queries of one's own from before, which this browser alone keeps; and a few to begin with. What is run becomes the URL.
 
-import { element, redraw } from "./dom.js";
+import { element, panel, redraw } from "./dom.js";
 import { changeLink } from "./links.js";
 import { draw as drawEditor } from "./promql-editor.js";
 import { formatted } from "./promql-suggest.js";
@@ -148,19 +148,19 @@ function segments(label, choices, value, send) {
 // --- queries of one's own, and some to begin with -----------------------------------------------------------------
 
 function mine(root) {
-  const body = element("div", { class: "cn-panel" });
-  const list = () => {
-    const texts = recall();
-    body.replaceChildren(...(texts.length ? texts.map((text) => element("button", { type: "button", class: "cn-explore-old", onclick: (event) => {
-      const row = root.rows.find(({ editor }) => !editor.text().trim()) ?? (root.rows.length < root.cell.letters.length ? add(root, "") : root.rows.at(-1));
-      row.editor.set(text);
-      event.target.closest("details").open = false;
-      run(root);
-    } }, text)) : [element("p", { class: "cn-muted" }, "What you run is kept here, in this browser alone.")]),
-    texts.length ? element("button", { type: "button", onclick: () => { remember(null); list(); } }, "Forget all") : "");
+  const take = (text) => {
+    const row = root.rows.find(({ editor }) => !editor.text().trim()) ?? (root.rows.length < root.cell.letters.length ? add(root, "") : root.rows.at(-1));
+    row.editor.set(text);
+    opened.open = false;
+    run(root);
   };
-  return element("details", { class: "cn-custom cn-explore-mine", ontoggle: (event) => event.target.open && list() },
-    element("summary", { "data-focus": "mine" }, "My queries"), body);
+  const opened = panel("My queries", () => {
+    const texts = recall();
+    if (!texts.length) return element("p", { class: "cn-muted" }, "What you run is kept here, in this browser alone.");
+    return [...texts.map((text) => element("button", { type: "button", class: "cn-explore-old", onclick: () => take(text) }, text)),
+      element("button", { type: "button", onclick: () => { remember(null); opened.open = false; } }, "Forget all")];
+  }, { class: "cn-custom cn-explore-mine" });
+  return opened;
 }
 
 function drawStarters(root) {

@@ -4,9 +4,10 @@
 import { element } from "./dom.js";
 import { save } from "./export-image.js";
 import { amount } from "./format.js";
+import { chosen } from "./links.js";
 
 export function exportChoices(root) {
-  const { rows, figure } = root.cell, filter = root.querySelector(".cn-body").state?.text, files = rows.flatMap((row) => row.csv).map((file) => file.href ? file : { ...file, href: ofNotebook(root.cell) });
+  const { name, rows, figure } = root.cell, [filter] = chosen(`${name}.filter`), files = rows.flatMap((row) => row.csv);
   return [
     filter ? element("p", { class: "cn-muted" }, `Files have all rows, also those without “${filter}”.`) : null,
     ...files.map((file) => element("p", { class: "cn-file" }, element("span", {}, file.label),
@@ -15,15 +16,6 @@ export function exportChoices(root) {
     ...files.filter((file) => file.more).map(allRows),
     figure ? element("p", { class: "cn-file" }, element("span", {}, "This picture"), pictureButton(root, "png"), pictureButton(root, "svg")) : null,
   ].filter(Boolean);
-}
-
-// What is worked out in a notebook is asked for as a cell of that notebook.
-function ofNotebook({ name, links }) {
-  const params = new URLSearchParams(location.search);
-  for (const time of ["range", "from", "to"]) params.delete(time);
-  for (const [key, value] of Object.entries(links.frozen)) params.set(key, value);
-  params.set("cell", name);
-  return `/export.csv?${params}`;
 }
 
 const addressed = (href, kind) => href.replace("/export.csv", `/export.${kind}`);

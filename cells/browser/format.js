@@ -70,6 +70,13 @@ export function exact(ms, tz) {
   return `${clock(ms, tz, true)}.${String(Math.floor(ms) % 1000).padStart(3, "0")}`;
 }
 
+// How long ago a moment was, or in how long it will be; of what is a day away, when.
+export function ago(ms) {
+  const seconds = (Date.now() - ms) / 1000;
+  if (Math.abs(seconds) >= 86400) return clock(ms, zone(), true);
+  return seconds < -1 ? `in ${duration(-seconds)}` : seconds < 10 ? "now" : `${duration(seconds)} ago`;
+}
+
 // Milliseconds to add to UTC to read as local time in the zone.
 export function offset(ms, tz) {
   if (tz === "UTC") return 0;

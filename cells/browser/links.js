@@ -46,6 +46,9 @@ export function address(params, hash = "") {
   return url;
 }
 
+// Why no link can hold this page as it is; "" where one can.
+export const tooLarge = () => document.querySelector("[data-too-large]")?.dataset.tooLarge ?? "";
+
 // What a viewer chose of one cell: its order, its filter, what it hides. No answer depends on it, so it lives in the
 // address alone, and the server is not asked.
 export const chosen = (name) => new URLSearchParams(location.search).getAll(name);

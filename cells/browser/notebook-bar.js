@@ -1,7 +1,7 @@
 // What stands above a cell of a notebook: where another is added, what changes this one, and its form. Prose stands here
 // too. Without a name it is the end of the notebook.
 
-import { element, redraw } from "./dom.js";
+import { element, panel, redraw } from "./dom.js";
 import { proseNodes } from "./prose.js";
 import { closesForm, drawForm, isOpen, openForm } from "./notebook-form.js";
 import { addMenu, allKinds } from "./notebook-menu.js";
@@ -71,13 +71,12 @@ function fold({ name, title, collapsed }) {
 function drawTools(root) {
   const { cell } = root, act = (what) => () => say({ ...what, cell: cell.name });
   const tool = (label, text, off, onclick) => element("button", { type: "button", "aria-label": label === text ? null : label, title: label, disabled: off, "data-focus": `${label}-${cell.name}`, onclick: (event) => { pressed = event.target.dataset.focus; onclick(); } }, text);
-  const more = element("details", { class: "cn-more", onkeydown: (event) => { if (event.key === "Escape") close(event); } },
-    element("summary", { class: "cn-button", "aria-label": "More", "data-focus": `more-${cell.name}` }, "⋯"),
-    element("div", { class: "cn-panel" }, ...[
-      ["Duplicate", { do: "duplicate" }],
-      [cell.collapsed ? "Show it" : "Collapse", { do: "collapse", on: !cell.collapsed }],
-      ["Delete", { do: "delete" }],
-    ].map(([label, what]) => element("button", { type: "button", onclick: (event) => { event.target.closest("details").open = false; act(what)(); } }, label))));
+  const more = panel("⋯", () => [
+    ["Duplicate", { do: "duplicate" }],
+    [cell.collapsed ? "Show it" : "Collapse", { do: "collapse", on: !cell.collapsed }],
+    ["Delete", { do: "delete" }],
+  ].map(([label, what]) => element("button", { type: "button", onclick: () => { more.open = false; act(what)(); } }, label)),
+  { class: "cn-more", summary: { class: "cn-button", "aria-label": "More", "data-focus": `more-${cell.name}` } });
   return [
     cell.collapsed ? fold(cell) : null,
     element("span", { class: "cn-tool-name cn-muted" }, cell.handle ? element("code", { title: "Its name in SQL and thresholds" }, cell.handle) : null, cell.pinned ? ` ${cell.pinned} of its own` : null),
@@ -91,9 +90,4 @@ function drawTools(root) {
 function closeForm(root) {
   closesForm({ name: root.cell.name, now: true });
   root.redraw();
-}
-
-function close(event) {
-  event.currentTarget.open = false;
-  event.currentTarget.querySelector("summary").focus();
 }

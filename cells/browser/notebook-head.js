@@ -1,6 +1,7 @@
 // The head of a notebook: its title, whether it is kept, and what can be done with it as a whole.
 
-import { copy, element, redraw } from "./dom.js";
+import { copy, element, panel, redraw } from "./dom.js";
+import { saveFile } from "./export-file.js";
 import { clock, zone } from "./format.js";
 import { address, pageLink } from "./links.js";
 import { learn } from "./notebook-known.js";
@@ -22,7 +23,7 @@ export function drawHead(root, send) {
   box.readOnly = root.cell.sealed;
   root.dataset.title = title;
   root.dataset.link = JSON.stringify(shared(root.cell));
-  root.dataset.tooLarge = root.cell.whole || !root.cell.changed ? "" : "This notebook is too large to travel in a link as it is now: save it first";
+  root.dataset.tooLarge = root.cell.whole || !root.cell.changed ? "" : "This notebook is too large to travel in a link as it is now: save it first.";
   tellKept(root, kept);
   if (!row.querySelector("details[open]")) redraw(row, JSON.stringify([root.cell, zone()]), () => controls(root));
   redraw(problems, root.cell.problem, () => root.cell.problem ? element("p", { class: "cn-failure", role: "alert" }, root.cell.problem) : []);
@@ -49,32 +50,19 @@ function tellKept(root, line) {
 function controls(root) {
   const { cell } = root;
   const button = (label, what, off, attributes = {}) => element("button", { type: "button", "data-focus": label, disabled: off, onclick: () => say(what), ...attributes }, label);
-  if (cell.sealed) return [panel("File", () => file(root.cell)), pageLink("/notebooks", { class: "cn-button" }, "All notebooks")];
+  const opens = (label, build) => panel(label, build, { summary: { class: "cn-button" }, enter: true });
+  if (cell.sealed) return [opens("File", () => file(root.cell)), pageLink("/notebooks", { class: "cn-button" }, "All notebooks")];
   return [
     button("Save", { do: "save" }, !cell.changed, { class: cell.changed ? "cn-go" : "", title: "Makes a revision that others find under Notebooks" }),
     button("Undo", { do: "undo" }, !cell.past, { title: "Ctrl+Z" }),
     button("Redo", { do: "redo" }, !cell.future, { title: "Ctrl+Shift+Z" }),
-    panel("Variables", () => [variablesForm(root.cell)]),
-    panel("Link", () => links(root.cell)),
-    panel("File", () => file(root.cell)),
-    cell.revisions.length ? panel("Revisions", () => revisions(root.cell)) : null,
+    opens("Variables", () => variablesForm(root.cell)),
+    opens("Link", () => links(root.cell)),
+    opens("File", () => file(root.cell)),
+    cell.revisions.length ? opens("Revisions", () => revisions(root.cell)) : null,
     cell.changed && cell.draft ? button("Discard", { do: "discard" }, false, { title: cell.id ? "Leaves what was changed since it was saved" : "Deletes this draft" }) : null,
     pageLink("/notebooks", { class: "cn-button" }, "All notebooks"),
   ];
-}
-
-function panel(label, build) {
-  const body = element("div", { class: "cn-panel" });
-  return element("details", { ontoggle: (event) => {
-    if (!event.target.open) return;
-    for (const other of event.target.parentElement.querySelectorAll("details")) if (other !== event.target) other.open = false;
-    body.replaceChildren(...build().filter(Boolean));
-    body.querySelector("input, select, button")?.focus();
-  }, onkeydown: (event) => {
-    if (event.key !== "Escape") return;
-    event.currentTarget.open = false;
-    event.currentTarget.querySelector("summary").focus();
-  } }, element("summary", { class: "cn-button", "data-focus": label }, label), body);
 }
 
 function links(cell) {
@@ -93,11 +81,7 @@ function links(cell) {
 
 function file(cell) {
   const name = `${cell.title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "notebook"}.md`;
-  const download = () => {
-    const url = URL.createObjectURL(new Blob([cell.text], { type: "text/markdown" }));
-    element("a", { href: url, download: name }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 1000);
-  };
+  const download = () => saveFile(new Blob([cell.text], { type: "text/markdown" }), name);
   return [
     element("p", {}, element("button", { type: "button", onclick: download }, "Download"), element("span", { class: "cn-muted" }, "a text that diffs well; open it again under Notebooks")),
     element("p", { class: "cn-muted" }, "Without a browser:"),

@@ -1,6 +1,6 @@
 // What a cell can be, and what each kind is for.
 
-import { element } from "./dom.js";
+import { element, panel } from "./dom.js";
 import { whatIsKnown } from "./notebook-known.js";
 import { say } from "./notebook-say.js";
 
@@ -19,16 +19,9 @@ const READS = ["sql", "threshold"]; // of other cells
 
 // A thin line between two cells, with a menu behind it.
 export function addMenu(after) {
-  const menu = element("div", { class: "cn-panel cn-kinds" });
-  return element("details", { class: "cn-insert", ontoggle: (event) => {
-    if (!event.target.open) return;
-    menu.replaceChildren(...items(after, whatIsKnown().measured.length, () => { event.target.open = false; }));
-    menu.querySelector("button")?.focus();
-  }, onkeydown: (event) => {
-    if (event.key !== "Escape") return;
-    event.currentTarget.open = false;
-    event.currentTarget.querySelector("summary").focus();
-  } }, element("summary", { "aria-label": "Add a cell here", title: "Add a cell here" }, element("span", {}, "+")), menu);
+  const menu = panel(element("span", {}, "+"), () => element("div", { class: "cn-kinds" }, ...items(after, whatIsKnown().measured.length, () => { menu.open = false; })),
+    { class: "cn-insert", summary: { "aria-label": "Add a cell here", title: "Add a cell here", "data-focus": `insert-${after}` }, enter: true });
+  return menu;
 }
 
 // All of them at the end of the notebook; what each is for is said at once where there is nothing else yet.

@@ -1,7 +1,7 @@
 // The questions of a cell: rows on one axis, each of layers; of a table its one row, and what stands beside it.
 
-import { element } from "./dom.js";
-import { choice, labelled, suggestions, text } from "./notebook-fields.js";
+import { element, later } from "./dom.js";
+import { choice, labelled, suggestions, text } from "./notebook-inputs.js";
 import { whatIsKnown } from "./notebook-known.js";
 
 const LAID_OUT = ["table", "facts", "picture"];
@@ -96,11 +96,11 @@ function parameters(layer, source, again, apply) {
 // The editor of Explore, which is fetched with the first such form.
 function promql(layer, apply) {
   const place = element("div", { class: "cn-form-promql" });
-  import("./promql-editor.js").then(({ draw }) => {
+  later("./promql-editor.js", ({ draw }) => {
     const write = (text) => { layer.params = layer.params.map(([name, value]) => (name === "q" ? [name, text] : [name, value])); };
     const editor = draw(place, { value: one(layer, "q"), params: shared, onInput: write, onApply: (text) => { write(text); apply(); } });
     if (place.closest(".cn-form")?.contains(document.activeElement)) editor.focus();
-  });
+  }, place);
   return element("div", {}, element("span", { class: "cn-muted" }, "PromQL"), place, element("small", { class: "cn-muted" }, variablesHelp()));
 }
 

@@ -1,6 +1,6 @@
 // What all cells of a notebook can name: chosen here, in the URL; made and changed in a form of the head.
 
-import { element, redraw } from "./dom.js";
+import { element, panel, redraw } from "./dom.js";
 import { changed, follow } from "./links.js";
 import { say } from "./notebook-say.js";
 
@@ -17,15 +17,7 @@ export function drawVariables(root) {
   ]);
 }
 
-const go = (name, values) => follow(changed({ ...own(), [`var-${name}`]: values }));
-
-// The page's own parameters stay as they are.
-function own() {
-  const kept = {};
-  for (const [name, value] of new URLSearchParams(location.search)) (kept[name] ??= []).push(value);
-  for (const name of ["range", "from", "to", "refresh", "cluster", "tz"]) delete kept[name];
-  return kept;
-}
+const go = (name, values) => follow(changed({ [`var-${name}`]: values }));
 
 function textChoice({ name, title, values }) {
   const box = element("input", { type: "text", "aria-label": title || name, "data-focus": `var-${name}`, onchange: () => go(name, [box.value]) });
@@ -34,24 +26,23 @@ function textChoice({ name, title, values }) {
 }
 
 // One is chosen at once; several by their boxes, and then all together.
-function manyChoice({ name, title, values, choices, pending }) {
+function manyChoice(one) {
+  const { name, title, values } = one, apply = (next) => { opened.open = false; go(name, next.length ? next : [""]); };
+  const opened = panel([element("span", {}, title || name), element("b", {}, values.length ? values.join(", ") : "all")], () => toChoose(one, apply),
+    { class: "cn-variable", summary: { "data-focus": `var-${name}` } });
+  return opened;
+}
+
+function toChoose({ values, choices, pending }, apply) {
   const chosen = new Set(values), known = [...new Set([...values, ...choices])];
-  const told = values.length ? values.join(", ") : "all";
-  const list = element("div", { class: "cn-panel cn-variable-values" });
-  const details = element("details", { class: "cn-variable", onkeydown: (event) => {
-    if (event.key !== "Escape") return;
-    details.open = false;
-    details.querySelector("summary").focus();
-  } }, element("summary", { "data-focus": `var-${name}` }, element("span", {}, title || name), element("b", {}, told)), list);
-  const apply = (next) => { details.open = false; go(name, next.length ? next : [""]); };
-  list.append(
+  return [
     element("p", {}, element("button", { type: "button", onclick: () => apply([]) }, "All"),
       element("button", { type: "button", class: "cn-go", onclick: () => apply([...chosen]) }, "Show chosen")),
     ...known.map((value) => element("div", { class: "cn-variable-value" },
       element("input", { type: "checkbox", "aria-label": value, checked: chosen.has(value), onchange: (event) => chosen[event.target.checked ? "add" : "delete"](value) }),
       element("button", { type: "button", onclick: () => apply([value]) }, value))),
-    known.length ? "" : element("p", { class: "cn-muted" }, pending ? "asking" : "none is known yet"));
-  return details;
+    known.length ? null : element("p", { class: "cn-muted" }, pending ? "asking" : "none is known yet"),
+  ];
 }
 
 export function variablesForm(cell) {

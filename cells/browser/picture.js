@@ -1,8 +1,7 @@
 // A picture: each form has its module.
 
-import { holdsNothing } from "./cell.js";
 import { compareWith, drawComparison } from "./comparison.js";
-import { element, redraw } from "./dom.js";
+import { element, holdsNothing, redraw } from "./dom.js";
 import { drawFamily } from "./family.js";
 import { drawLoad } from "./load.js";
 import { zone } from "./format.js";

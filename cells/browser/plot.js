@@ -10,7 +10,7 @@ const HEAD = 26; // px above each row for its label and legend, more when the le
 const ROWS = [150, 104];
 
 export function drawPlot(body, data, setTriggerValue) {
-  const plot = body.plot ??= create(body, data, setTriggerValue);
+  const plot = body.plot ??= create(body, setTriggerValue);
   const tz = zone(), dark = isDark(body);
   if (plot.figure === data.figure && plot.tz === tz && plot.dark === dark) return;
   Object.assign(plot, { figure: data.figure, tz, dark, rows: data.rows, data, spec: spec(data, dark) });
@@ -20,8 +20,8 @@ export function drawPlot(body, data, setTriggerValue) {
   });
 }
 
-function create(body, data, setTriggerValue) {
-  const plot = { body, setTriggerValue, hidden: new Set(chosen(`${data.name}.hidden`)), cursor: null };
+function create(body, setTriggerValue) {
+  const plot = { body, setTriggerValue, cursor: null };
   plot.chart = element("div", { class: "cn-chart" });
   plot.line = element("div", { class: "cn-crosshair", hidden: true });
   plot.tip = element("div", { class: "cn-tip", hidden: true, role: "status" });
@@ -59,6 +59,7 @@ function render(plot) {
   const { start, end } = plot.data.window;
   plot.shift = offset(end, plot.tz);
   plot.width = plot.box.clientWidth;
+  plot.hidden = new Set(chosen(`${plot.data.name}.hidden`));
   for (const trace of data) {
     if (trace.meta.kind !== "none") moveTime(trace, plot);
     trace.visible = plot.hidden.has(key(trace.meta)) ? "legendonly" : true;
@@ -128,8 +129,9 @@ function drawHeads(plot, traces) {
 const colourOf = (trace) => trace.line?.color ?? trace.marker?.color ?? "transparent";
 
 function toggle(plot, name) {
-  if (!plot.hidden.delete(name)) plot.hidden.add(name);
-  choose(`${plot.data.name}.hidden`, plot.hidden);
+  const hidden = new Set(plot.hidden);
+  if (!hidden.delete(name)) hidden.add(name);
+  choose(`${plot.data.name}.hidden`, hidden);
   render(plot);
 }
 
@@ -172,7 +174,7 @@ function highest(trace) {
 const types = { f4: Float32Array, f8: Float64Array };
 
 // A trace's values, whether they still travel as base64 or not.
-export function numbers(trace) {
+function numbers(trace) {
   const y = trace.y;
   if (!y?.bdata) return y ?? [];
   trace.values ??= new types[y.dtype](Uint8Array.from(atob(y.bdata), (c) => c.charCodeAt(0)).buffer);

@@ -26,7 +26,7 @@ export function draw(parent, { value = "", label = "PromQL", placeholder = "", p
   editor.id = id;
   editor.field.value = value;
   const field = editor.field;
-  field.addEventListener("input", () => { editor.failure = null; show(editor); onInput(field.value); later(editor); });
+  field.addEventListener("input", () => { editor.failure = null; show(editor); onInput(field.value); suggestSoon(editor); });
   field.addEventListener("keydown", (event) => keys(editor, event));
   field.addEventListener("click", () => close(editor));
   field.addEventListener("blur", () => setTimeout(() => close(editor), 150)); // a click into the list comes first
@@ -98,7 +98,7 @@ function pair(editor, event) {
   event.preventDefault();
   write(editor, from, to, event.key + PAIRS[event.key]);
   field.setSelectionRange(from + 1, from + 1);
-  later(editor);
+  suggestSoon(editor);
 }
 
 function over(editor, event) {
@@ -111,7 +111,7 @@ function over(editor, event) {
 
 // --- suggestions ------------------------------------------------------------------------------------------------
 
-function later(editor) {
+function suggestSoon(editor) {
   clearTimeout(editor.timer);
   editor.timer = setTimeout(() => suggest(editor, true), PAUSE);
 }

@@ -1,27 +1,31 @@
 // Sharing a page: links that follow the present or keep a stretch of time, and snapshots that keep the answers.
 
-import { copy, element } from "./dom.js";
+import { copy, element, redraw } from "./dom.js";
 import { savePage } from "./export-page.js";
 import { clock, zone } from "./format.js";
-import { address, pageLink } from "./links.js";
+import { address, pageLink, tooLarge } from "./links.js";
 
 const LIVES = { "7d": "7 days", "30d": "30 days", "1y": "a year" };
 
-// `root.cell` is what controls.js draws; `drawnAt`: when, by performance.now().
-export function shareChoices(root, drawnAt, send) {
+// Of what controls.js draws: `root.cell`, and when it was said in `root.drawnAt`, by performance.now().
+export function drawShare(root, place) {
+  const { share: { now, ...share } } = root.cell;
+  redraw(place, JSON.stringify([share, tooLarge(), zone()]), () => shareChoices(root).flat());
+}
+
+function shareChoices(root) {
   const { share } = root.cell;
   if (share.snapshot && !share.snapshot.problem) return [...ofSnapshot(share), asFile(root.cell)];
-  const tooLarge = document.querySelector("[data-too-large]")?.dataset.tooLarge;
   return [
-    ...(tooLarge ? [element("p", {}, tooLarge, ".")] : [
-      share.span ? line("Copy live link", "follows the present", () => address(share.here)) : null,
-      line("Copy frozen link", "keeps this stretch of time", () => address(frozen(share, drawnAt))),
+    ...(tooLarge() ? [element("p", {}, tooLarge())] : [
+      share.span ? line("Copy live link", "follows the present", () => address(root.cell.share.here)) : null,
+      line("Copy frozen link", "keeps this stretch of time", () => address(frozen(root))),
     ]),
     asFile(root.cell),
     element("hr"),
     element("p", {}, element("strong", {}, "Snapshot"), " ", element("span", { class: "cn-muted" },
       "keeps the answers themselves. Its link opens when the sources have long forgotten them.")),
-    making(root.cell, send),
+    making(root),
     element("p", {}, pageLink("/snapshots", {}, "All snapshots")),
   ];
 }
@@ -48,20 +52,21 @@ function line(label, says, href) {
 }
 
 // A live page as it is at this moment, by the server's clock; a frozen one as it stands.
-function frozen({ here, now, span }, drawnAt) {
+function frozen({ cell: { share: { here, now, span } }, drawnAt }) {
   if (!span) return { ...here, refresh: "0" };
   const { range, ...rest } = here, to = Math.floor((now + performance.now() - drawnAt) / 1000) * 1000;
   return { ...rest, from: new Date(to - span).toISOString(), to: new Date(to).toISOString(), refresh: "0" };
 }
 
-function making(page, send) {
-  const { share } = page, { making: last, lives } = share, under = last?.stage === "making";
+function making(root) {
+  const { making: last, lives } = root.cell.share, under = last?.stage === "making";
   const made = last && new URL(last.of, location.origin).pathname === location.pathname ? last : null; // of this page
-  const life = element("select", { "aria-label": "Kept for", "data-focus": "share-life", disabled: under },
-    ...lives.map((name) => element("option", { value: name }, LIVES[name] ?? name)));
+  root.life ??= lives[0];
+  const life = element("select", { "aria-label": "Kept for", "data-focus": "share-life", disabled: under, onchange: ({ target }) => { root.life = target.value; } },
+    ...lives.map((name) => element("option", { value: name, selected: name === root.life }, LIVES[name] ?? name)));
   const wanted = () => {
-    const { pathname, search } = address(share.here);
-    send({ life: life.value, link: pathname + search, title: title(page) });
+    const { pathname, search } = address(root.cell.share.here);
+    root.makeSnapshot({ life: root.life, link: pathname + search, title: title(root.cell) });
   };
   return element("div", {},
     element("p", {}, element("label", {}, "Kept for ", life), " ",

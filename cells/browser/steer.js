@@ -62,10 +62,10 @@ function drawResults(root) {
   const shown = JSON.stringify([now.results, now.stage === "acting", zone()]);
   if (place.shown === shown) return;
   place.shown = shown;
-  replace(place, [
+  replace(place, () => [
     now.stage === "acting" ? element("p", { class: "cn-muted", role: "status" }, `${now.plan.does}: sent, replies are waited for…`) : null,
     ...now.results.map((result) => drawResult(result,
       result.undo ? element("button", { type: "button", "data-focus": `undo-${result.number}`, onclick: () => openDialog(root, { undo: result }) }, `Undo: ${result.undo}`) : null,
       element("button", { type: "button", "data-focus": `dismiss-${result.number}`, onclick: () => say(root, { do: "dismiss", result: result.number }) }, "Dismiss"))),
-  ].filter(Boolean));
+  ]);
 }

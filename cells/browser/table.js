@@ -12,11 +12,12 @@ const FIRST = 50; // rows drawn at once; the rest a click away
 const SHORT = 12; // rows that are looked through faster than filtered
 
 export function drawTable(body, data) {
-  const state = body.state ??= { sort: sortFromUrl(data), shown: FIRST, text: chosen(`${data.name}.filter`)[0] ?? "" };
+  const state = body.state ??= { shown: FIRST }, order = orderOf(data), text = chosen(`${data.name}.filter`)[0] ?? "";
+  body.data = data;
   const paged = data.table.columns.some((column) => column.sort) ? data.pages : null;
   const turns = paged ?? ("before" in (data.pages ?? {}) ? data.pages : null);
   const picks = picksOf(data.name);
-  const shown = JSON.stringify([data.table, turns, state, picks?.chosen(), zone()]);
+  const shown = JSON.stringify([data.table, turns, state, order, text, picks?.chosen(), zone()]);
   if (body.shown === shown) return;
   body.shown = shown;
   const { columns, rows, apart } = data.table;
@@ -26,22 +27,23 @@ export function drawTable(body, data) {
     return;
   }
   const again = () => drawTable(body, data);
-  const wanted = state.text.toLowerCase();
+  const wanted = text.toLowerCase();
   const matches = (row) => !wanted || row.some((value, place) => String(bare(value, columns[place]) ?? "").toLowerCase().includes(wanted));
-  const sorted = paged ? rows : sort(rows.filter(matches), columns, state.sort);
-  const beside = sort(apart.filter(matches), columns, state.sort);
-  picks?.list([...new Set(sorted.map((row) => bare(row[0], columns[0])))]);
+  const sorted = paged ? rows : sort(rows.filter(matches), columns, order);
+  const beside = sort(apart.filter(matches), columns, order);
+  const nameOf = (row) => bare(row[0], columns[0]);
+  picks?.list([...new Set(sorted.map(nameOf))]);
   const first = (row, boxed) => {
-    const node = drawValue(element("td"), row[0], columns[0]);
-    if (boxed) node.prepend(picks.box(bare(row[0], columns[0])));
+    const node = drawValue(element("td"), row[0], columns[0], nameOf(row));
+    if (boxed) node.prepend(picks.box(nameOf(row)));
     return node;
   };
-  const head = () => element("thead", {}, element("tr", {}, ...columns.map((column, place) => paged ? pagedHeader(column, paged) : header(column, place, state, data, again))));
+  const head = () => element("thead", {}, element("tr", {}, ...columns.map((column, place) => paged ? pagedHeader(column, paged) : header(column, place, order, data, again))));
   const table = (shown, boxed) => element("div", { class: "cn-scroll" }, element("table", { class: "cn-table" }, head(),
-    element("tbody", {}, ...shown.map((row) => element("tr", {}, first(row, boxed), ...columns.slice(1).map((column, place) => drawValue(element("td"), row[place + 1], column)))))));
+    element("tbody", {}, ...shown.map((row) => element("tr", {}, first(row, boxed), ...columns.slice(1).map((column, place) => drawValue(element("td"), row[place + 1], column, nameOf(row))))))));
   const scrolled = body.querySelector(".cn-scroll")?.scrollLeft ?? 0;
-  replace(body, [
-    !paged && (rows.length + apart.length > SHORT || wanted) ? filter(state, data, again) : null,
+  replace(body, () => [
+    !paged && (rows.length + apart.length > SHORT || wanted) ? filterOf(body, text) : null,
     table(sorted.slice(0, state.shown), Boolean(picks)),
     sorted.length > state.shown ? element("button", { type: "button", "data-focus": "more", onclick: () => { state.shown += 500; again(); } },
       `Show ${Math.min(500, sorted.length - state.shown)} more of ${sorted.length}`) : null,
@@ -49,34 +51,32 @@ export function drawTable(body, data) {
       element("summary", { "data-focus": "apart" }, `${data.table.apart_label} (${beside.length})`), table(beside)) : null,
     turns && turning(turns),
     data.table.left_out ? element("p", { class: "cn-muted" }, `${amount(data.table.left_out, "")} more are in the CSV`) : null,
-  ].filter(Boolean));
+  ]);
   if (scrolled) body.querySelector(".cn-scroll").scrollLeft = scrolled; // which has everything laid out at once
-  const at = document.activeElement;
-  if (body.contains(at) && at.dataset.focus === "filter") at.setSelectionRange(state.text.length, state.text.length);
 }
 
 export function paragraph(text) {
   return text.startsWith("$ ") ? element("pre", {}, text.slice(2)) : element("p", {}, text);
 }
 
-function filter(state, data, again) {
-  const box = element("input", { type: "search", placeholder: "Filter", "aria-label": "Filter rows", class: "cn-filter", "data-focus": "filter",
-    oninput: (event) => {
-      state.text = event.target.value;
-      choose(`${data.name}.filter`, state.text ? [state.text] : []);
-      again();
+// The same node is kept, with the cursor of whoever types.
+function filterOf(body, text) {
+  const box = body.filter ??= element("input", { type: "search", placeholder: "Filter", "aria-label": "Filter rows", class: "cn-filter", "data-focus": "filter",
+    oninput: () => {
+      choose(`${body.data.name}.filter`, box.value ? [box.value] : []);
+      drawTable(body, body.data);
     } });
-  box.value = state.text;
+  if (box.value !== text) box.value = text;
   return box;
 }
 
-function header(column, place, state, data, again) {
-  const [sorted, down] = state.sort ?? [];
+function header(column, place, order, data, again) {
+  const [sorted, down] = order ?? [];
   const direction = sorted === column.name ? (down ? "descending" : "ascending") : "none";
   return element("th", { "aria-sort": direction, class: numeric(column) ? "cn-number" : "" },
     element("button", { type: "button", title: column.help ?? "", "data-focus": `head-${place}`, onclick: () => {
-      state.sort = sorted === column.name ? [column.name, !down] : [column.name, numeric(column)];
-      choose(`${data.name}.sort`, [(state.sort[1] ? "-" : "") + state.sort[0]]);
+      const falling = sorted === column.name ? !down : numeric(column);
+      choose(`${data.name}.sort`, [(falling ? "-" : "") + column.name]);
       again();
     } }, column.label, direction === "none" ? "" : down ? " ↓" : " ↑"));
 }
@@ -110,7 +110,8 @@ function sort(rows, columns, order) {
   });
 }
 
-function sortFromUrl(data) {
+// Column, and whether it falls.
+function orderOf(data) {
   const [text] = chosen(`${data.name}.sort`);
   return text ? [text.replace(/^-/, ""), text.startsWith("-")] : null;
 }

@@ -1,19 +1,19 @@
 // How a value of a table or of a list of facts is drawn: numbers with units, verdicts as coloured words, slots as a gauge.
 
-import { amount, clock, duration, exact, zone } from "./format.js";
+import { ago, amount, clock, duration, exact, zone } from "./format.js";
 import { element } from "./dom.js";
 import { dues } from "./dues.js";
 import { pageLink } from "./links.js";
 
-// `value` as `column` says, into `node`. One that leads to a page is an object of the value and its `href`.
-export function drawValue(node, value, column) {
+// `value` as `column` says, into `node`. One that leads to a page is an object of the value and its `href`. `of`: whose it is.
+export function drawValue(node, value, column, of = "") {
   const { value: plain, href } = apart(value);
-  node.classList.add(numeric(column) ? "cn-number" : `cn-${column.kind}`);
+  node.classList.add(numeric(column) ? "cn-number" : `cn-kind-${column.kind}`);
   if (plain === null || plain === undefined) {
     node.append(element("span", { class: "cn-muted", title: column.unknown ?? "not known" }, "–"));
     return node;
   }
-  const drawn = [draws[column.kind](plain, column)].flat();
+  const drawn = [draws[column.kind](plain, `${of}/${column.name}`)].flat();
   node.append(...(href ? [pageLink(href, {}, ...drawn)] : drawn));
   return node;
 }
@@ -44,17 +44,14 @@ const draws = {
   bytes: (value) => amount(value, "bytes"),
   seconds: (value) => Array.isArray(value) ? `≥ ${duration(value[0])}` : typeof value === "string" ? value : duration(value),
   bars: (value) => bars(value),
-  names: (value) => [...value.slice(0, NAMES).map(chip), ...(value.length > NAMES ? [andMore(value.slice(NAMES))] : [])],
+  names: (value, key) => [...value.slice(0, NAMES).map(chip),
+    ...(value.length > NAMES ? [unfolds(key, `and ${value.length - NAMES} more`, () => value.slice(NAMES).map(chip))] : [])],
   verdict: (value) => value.evidence ? judged(value) : verdict(value),
-  side: ([value, names]) => [value ? element("code", {}, value) : "", " ", ...draws.names(names)],
+  side: ([value, names], key) => [value ? element("code", {}, value) : "", " ", ...draws.names(names, key)],
   said: ([text, at]) => [text, at === null ? "" : " ", at === null ? "" : draws.moment(at)],
   state: (value) => element("span", { class: `cn-verdict cn-state-${value}` }, value),
   flags: (value) => value.map(([text, tone, title]) => element("span", { class: `cn-verdict cn-flag-${tone}`, title }, text)),
-  moment: (value) => {
-    const ago = (Date.now() - value) / 1000;
-    const ahead = ago > -86400 ? `in ${duration(-ago)}` : clock(value, zone(), true);
-    return element("span", { title: `${clock(value, "UTC", true)} UTC` }, ago < -1 ? ahead : ago < 10 ? "now" : ago < 86400 ? `${duration(ago)} ago` : clock(value, zone(), true));
-  },
+  moment: (value) => element("span", { title: `${clock(value, "UTC", true)} UTC`, "data-moment": value }, ago(value)), // which cell.js keeps true
   time: (value) => element("span", { title: `${exact(value, "UTC")} UTC` }, exact(value, zone())),
   gauge: ([used, all]) => [
     element("span", { class: "cn-gauge", "aria-hidden": "true" }, element("i", { style: `width:${all ? Math.min(100, (100 * used) / all) : 0}%` })),
@@ -66,8 +63,6 @@ const draws = {
 
 const chip = (name) => name?.href ? pageLink(name.href, { class: "cn-chip" }, name.value) : element("span", { class: "cn-chip" }, name);
 
-const andMore = (names) => element("span", { class: "cn-muted", title: names.map((name) => apart(name).value).join(", ") }, ` and ${names.length} more`);
-
 // Counts side by side, each under its label.
 function bars(values) {
   const most = Math.max(...values.map(([, count]) => count), 1);
@@ -78,20 +73,20 @@ function bars(values) {
 
 const verdict = (name) => element("span", { class: `cn-verdict cn-is-${name}` }, name.replaceAll("_", " "));
 
-const opened = new Set(); // whose evidence is read: a refresh draws the table anew
+// A verdict that opens to its evidence: what each witness says, and when.
+const judged = ({ name, evidence, key }) => unfolds(key, verdict(name), () => [element("dl", {}, ...evidence.flatMap(([witness, text, at]) => [
+  element("dt", {}, witness), element("dd", {}, draws.said([text, at]))]))]);
 
-// A verdict that opens to its evidence: what each witness says, and when. Drawn when it is opened: few are.
-function judged({ name, evidence, key }) {
-  const facts = () => element("dl", {}, ...evidence.flatMap(([witness, text, at]) => [
-    element("dt", {}, witness), element("dd", {}, draws.said([text, at]))]));
-  const node = element("details", { class: "cn-judged", ontoggle: () => {
-    if (node.open) opened.add(key); else opened.delete(key);
-    if (node.open && !node.querySelector("dl")) node.append(facts());
-  } }, element("summary", { "data-focus": `verdict-${key}` }, verdict(name)));
-  if (opened.has(key)) {
-    node.append(facts());
-    node.open = true;
-  }
+const unfolded = new Set(); // what is read: a refresh draws the table anew
+
+// What few look at: drawn when it is opened.
+function unfolds(key, label, build) {
+  const fill = () => { if (node.children.length === 1) node.append(...build()); };
+  const node = element("details", { class: "cn-unfolds", open: unfolded.has(key), ontoggle: () => {
+    unfolded[node.open ? "add" : "delete"](key);
+    if (node.open) fill();
+  } }, element("summary", { "data-focus": `unfold-${key}` }, label));
+  if (node.open) fill();
   return node;
 }
 

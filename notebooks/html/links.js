@@ -13,6 +13,8 @@ export const changeLink = (change, attributes, ...children) => element("span", a
 
 export const address = () => new URL(home() ?? location.href);
 
+export const tooLarge = () => "";
+
 export function follow() {}
 
 // What a reader chose of a cell is kept while the file is open: a file's address has no place for it.
