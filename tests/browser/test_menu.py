@@ -49,6 +49,41 @@ def test_what_belongs_to_one_page_stays_there(visit: Visit, site: Site) -> None:
     assert params(page) == SHARED
 
 
+def test_the_order_of_a_table_is_the_addresss(visit: Visit, site: Site) -> None:
+    page = open_overview(visit, site)
+    page.locator("#queues th button").first.click()
+    expect(page.locator("#queues th").first).to_have_attribute("aria-sort", "ascending")
+    page.locator("nav.cn-menu").get_by_text("Overview", exact=True).click()  # without it, to the same page
+
+    page.wait_for_url(lambda url: "queues.sort" not in url)
+    expect(page.locator("#queues th").first).to_have_attribute("aria-sort", "none")
+
+
+def test_where_there_is_no_cell_none_is_taken_into_a_notebook(visit: Visit, site: Site) -> None:
+    page = visit.page
+    page.goto(f"{site.url}/task")
+    expect(page.locator(".cn-lookup")).to_be_visible()
+    button = page.locator(".cn-open-as")
+    button.click()
+
+    expect(button).to_have_text("No cell here to open")
+    assert page.url == f"{site.url}/task"
+    expect(button).to_have_text("Open as notebook")
+
+
+def test_a_phone_changes_the_times_of_a_frozen_link(visit: Visit, site: Site) -> None:
+    page = visit.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{site.url}/queues?from=2026-03-01T10:00:00Z&to=2026-03-01T11:00:00Z&tz=UTC")
+    chosen = page.get_by_role("combobox", name="Range")
+    expect(chosen.locator("option:checked")).to_have_text("2026-03-01 10:00 – 2026-03-01 11:00")
+    chosen.select_option("custom")
+    page.get_by_label("To", exact=True).fill("2026-03-01T12:00:00")
+    page.get_by_role("button", name="Show").click()
+
+    page.wait_for_url(re.compile("to=2026-03-01T12"))
+
+
 def test_the_way_back_is_the_browsers(visit: Visit, site: Site) -> None:
     page = open_overview(visit, site)
     go(page, "Queues")
