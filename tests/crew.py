@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,10 @@ class Crew:
 
     def says(self, method: str, pool: str, seconds: float = SECONDS) -> Any:
         """What one worker says of itself; None: not now. By a new inspector: an old one leaves the silent alone."""
-        with closing(CeleryInspector(Broker.from_url(self.url))) as inspector:
+        with suppress(SourceUnreachable), closing(CeleryInspector(Broker.from_url(self.url))) as inspector:
             snapshot = inspector.snapshot([method], workers=[host(pool)], deadline_seconds=seconds)
-        return next((reply.value for reply in snapshot.replies), None)
+            return next((reply.value for reply in snapshot.replies), None)
+        return None
 
     def send(self, name: str, pool: str, *args: Any) -> str:
         return str(self.app.send_task(name, args, queue=pool).id)

@@ -119,8 +119,8 @@ def test_a_broker_that_vanished_is_noticed_by_its_silence(
             quiet_until = time.monotonic() + 1
             while time.monotonic() < quiet_until:
                 assert stream.read(0.1) == []  # silent, and there: it answers
-            rabbitmq.signal(19)  # SIGSTOP
             try:
+                rabbitmq.suspend()
                 with pytest.raises(SourceUnreachable, match="did not answer in time"):
                     stream.read(0.5)
             finally:
