@@ -25,5 +25,5 @@ def holding(url: str, queue: Queue, count: int, **options: object) -> Iterator[N
         channel.basic_qos(0, count, False)  # no more are on their way to it than it is to hold
         with Consumer(channel, [queue], on_message=held.append):
             while len(held) < count:
-                connection.drain_events(timeout=10)
+                connection.drain_events(timeout=60)
             yield

@@ -113,6 +113,7 @@ def test_a_source_that_hangs_holds_up_no_other(flights: Flights) -> None:
     silent, well = Source(open=False), Source()
     for question in range(5):
         flights.ask(question, 1, silent, BLANK, 0, lane="silent")
+    wait_until(lambda: silent.asked == 2, "the first questions")
 
     assert value(flights.ask("q", 1, well, BLANK, 60, lane="well")) == 1
     assert silent.asked == 2  # at once; the others wait their turn

@@ -137,7 +137,9 @@ def sessions(where: PostgresPlace) -> list[str]:
     server, _, database = where.url.reveal().rpartition("/")
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
         rows = connection.execute(
-            "SELECT pid || ' ' || backend_start FROM pg_stat_activity WHERE datname = %s ORDER BY 1", (database,)
+            "SELECT pid || ' ' || backend_start FROM pg_stat_activity"
+            " WHERE datname = %s AND backend_type = 'client backend' ORDER BY 1",
+            (database,),
         )
         return [began for (began,) in rows]
 

@@ -330,7 +330,10 @@ def zeroed_page(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [bad_header, half_a_file, zeroed_page])
-def test_a_damaged_file_is_set_aside_and_a_fresh_one_says_so(file: SqlitePlace, damage: object) -> None:
+def test_a_damaged_file_is_set_aside_and_a_fresh_one_says_so(
+    file: SqlitePlace, damage: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_database, "CHECK_SECONDS", 60.0)
     assert callable(damage)
     with closing(Store.open(file)) as store:
         store.write(Batch([succeeded(f"{number:030d}") for number in range(2_000)]))
