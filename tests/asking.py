@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
@@ -48,6 +49,12 @@ def ask(
         return Reply(response.status, response.getheaders(), response.read().decode(errors="replace"))
     finally:
         connection.close()
+
+
+def records(url: str) -> bool:
+    """Whether it has a recorder that writes."""
+    sources = json.loads(ask(url, "/healthz").body)["sources"]
+    return any((source["name"], source["state"]) == ("recorder", "ok") for source in sources)
 
 
 def sign_in(url: str, name: str, password: str, more: Sequence[tuple[str, str]] = (), **fields: str) -> Reply:

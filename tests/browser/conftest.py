@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from demo.servers import Dashboard, Prometheus, Redis, celery_worker, wait_until
+from tests.asking import records
 from tests.blocks import prometheus_with, series
 from tests.chromium import chromium
 
@@ -43,24 +42,27 @@ class Site:
 
 
 def known_samples() -> str:
-    """Two tasks, one of which fails at times; two containers; names that look like markup."""
+    """Two tasks, one of which fails at times; two containers; names that look like markup.
+
+    They go on for two hours after END, so that whoever looks back from now sees some, however late that is.
+    """
     task = {"hostname": "shop-1", "queue_name": "mail", "job": "celery", "instance": "a:1"}
     mail = {**task, "name": "app.__main__.send"}
     hostile = {**task, "name": "<img src=x onerror=window.__xss=1>"}
     return "".join(
         [
             "# TYPE celery_task_failed counter\n",
-            series("celery_task_failed_total", mail, [float(k // 10) for k in range(POINTS)], START, EVERY),
+            series("celery_task_failed_total", mail, [float(k // 10) for k in range(2 * POINTS)], START, EVERY),
             "# TYPE celery_task_received counter\n",
-            series("celery_task_received_total", mail, [33.0 * k for k in range(POINTS)], START, EVERY),
+            series("celery_task_received_total", mail, [33.0 * k for k in range(2 * POINTS)], START, EVERY),
             "# TYPE celery_task_succeeded counter\n",
-            series("celery_task_succeeded_total", mail, [30.0 * k for k in range(POINTS)], START, EVERY),
-            series("celery_task_succeeded_total", hostile, [15.0 * k for k in range(POINTS)], START, EVERY),
+            series("celery_task_succeeded_total", mail, [30.0 * k for k in range(2 * POINTS)], START, EVERY),
+            series("celery_task_succeeded_total", hostile, [15.0 * k for k in range(2 * POINTS)], START, EVERY),
             "# TYPE container_memory_usage_bytes gauge\n",
             series(
                 "container_memory_usage_bytes",
                 {"name": "shop-1", "image": "shop", "job": "cadvisor"},
-                [200e6 + 1e5 * k for k in range(POINTS)],
+                [200e6 + 1e5 * k for k in range(2 * POINTS)],
                 START,
                 EVERY,
             ),
@@ -75,14 +77,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         env = {"CELERY_BROKER_URL": redis.url, "PYTHONPATH": str(ROOT)}
         worker = celery_worker("tests.celery_app", "w1@shop", folder, ["--pool", "solo"], env, ROOT)
         with worker, Dashboard(folder, settings_for(redis, prometheus)) as dashboard:
-            wait_until(lambda: records(dashboard), "the recorder")  # what ended before it listens was never heard of
+            wait_until(lambda: records(dashboard.url), "the recorder")  # of what ended before, it never heard
             yield Site(dashboard, prometheus, redis)
-
-
-def records(dashboard: Dashboard) -> bool:
-    with urllib.request.urlopen(f"{dashboard.url}/healthz", timeout=60) as reply:
-        sources = json.load(reply)["sources"]
-    return any((source["name"], source["state"]) == ("recorder", "ok") for source in sources)
 
 
 def settings_for(redis: Redis, prometheus: Prometheus) -> dict[str, str]:
@@ -127,6 +123,27 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
 
 def is_own(url: str, site: Site) -> bool:
     return url.startswith((site.url, site.url.replace("http", "ws", 1), "blob:", "data:"))
+
+
+# Both sources have answered what the cockpit asks of them: what arrives later moves the plot.
+SETTLED = """() => document.querySelector('.cn-headline h1')
+    && document.querySelector('#cockpit')?.cell?.rows.map((row) => row.csv.length).join() === '2,1,2,2'"""
+
+
+def fits(page: Page, width: int) -> None:
+    """Nothing scrolls sideways, once all has its place."""
+    page.wait_for_function(
+        """(width) => [document.documentElement, document.querySelector('[data-testid=stMain]')]
+            .every((part) => part.scrollWidth <= width)""",
+        arg=width,
+    )
+
+
+def copied(page: Page, button: Locator) -> str:
+    """What a click puts into the clipboard; the button itself says so for a moment alone."""
+    page.evaluate("navigator.clipboard.writeText('')")
+    button.click()
+    return str(page.wait_for_function("() => navigator.clipboard.readText()").json_value())
 
 
 def in_module(page: Page, name: str, expression: str, argument: Any) -> Any:
