@@ -12,8 +12,8 @@ class Note:
     """Something true of the answer that its rows cannot say: a warning, a cut, a gap, a reason for an unknown."""
 
     text: str
-    # info, warning, cut (there is more than is shown), gap (nothing is known of that time), absent (no source
-    # gives it; the text says which would), or unreadable (workers answered what is not read)
+    # info, warning, cut (there is more than is shown), gap (of that time nothing, or not all, is known), absent (no
+    # source gives it; the text says which would), or unreadable (workers answered what is not read)
     kind: str = "info"
     start: datetime | None = None  # of a gap; None: since ever
     end: datetime | None = None  # of a gap; None: still

@@ -222,12 +222,13 @@ samples = Table(
     Column("spans", LargeBinary, nullable=False),
 )
 
-# Times of which something is not known, and why. `missed`: how many task events, estimated; NULL: cannot be told.
+# Times of which something is not known, and why. `source`: workers, queues, events (of tasks), senders (some workers
+# sent none, others did), or recorder: everything. `missed`: how many task events, estimated; NULL: cannot be told.
 gaps = Table(
     "gaps",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("source", Text, nullable=False),  # events, workers, queues, or recorder: everything
+    Column("source", Text, nullable=False),
     Column("start_us", BigInteger, nullable=False),
     Column("end_us", BigInteger),  # NULL: still
     Column("reason", Text, nullable=False),

@@ -24,7 +24,7 @@ class Sample:
 class Gap:
     """A time of which something is not known. `source` and `start_us` tell which: written again, it is changed."""
 
-    source: str  # events, workers, queues, or recorder: everything
+    source: str  # see schema.gaps
     start_us: int
     end_us: int | None  # None: still
     reason: str

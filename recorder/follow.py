@@ -19,7 +19,7 @@ from data_sources.workers.orders import EnableEvents
 from recorder.gaps import Gaps
 from recorder.heartbeats import Heartbeats, Mark
 from recorder.inbox import Inbox
-from recorder.senders import Round, Senders
+from recorder.senders import Senders, Totals
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,8 @@ GONE_US = 60 * 1_000_000  # without a heartbeat: not worth asking
 
 LATE_REASON = "they were not read for longer than RabbitMQ keeps them for the recorder"
 
-DOWN, DEAF, SLOW, LATE, SILENT = "down", "deaf", "slow", "late", "silent"  # what makes a gap in events
+DOWN, DEAF, SLOW, LATE = "down", "deaf", "slow", "late"  # what makes a gap in events
+SILENT = ("events", "senders")  # what silent workers make a gap in: in all, or in part
 
 
 class Follower:
@@ -52,7 +53,7 @@ class Follower:
         hide_arguments: bool,
     ) -> None:
         self.heartbeats = Heartbeats(earlier)
-        self.round: Round | None = None  # the last, for the sampler to set
+        self.totals: Totals | None = None  # the last, for the sampler to set
         self.poisoned = self.other = self.dropped = 0
         self.last_event_us: int | None = None
         self.failure: SourceError | None = None
@@ -65,7 +66,7 @@ class Follower:
         self._before: dict[str, Mapping[str, Mark]] = {DOWN: self.heartbeats.marks()}
         self._heard_until = time.monotonic()
         self._senders = Senders([name for name, beat in earlier.items() if beat.sends_events], names)
-        self._judged: Round | None = None
+        self._judged: Totals | None = None
         self._dropped_at = 0.0
         self._dropped_in_gap = 0
         self._review_at = 0.0
@@ -83,6 +84,15 @@ class Follower:
         if self._stream:
             self._stream.close()
         self._thread.join(timeout_seconds)
+
+    def unheard(self) -> set[str]:
+        """Workers that run tasks of which no events come."""
+        return {*self._senders.silent, *self.heartbeats.quiet()}
+
+    def quiet(self) -> list[str]:
+        """Those of them that no gap names."""
+        gap = self._senders.gap
+        return sorted(self.unheard().difference(gap.workers if gap else ()))
 
     def _run(self) -> None:
         while not self._ending.is_set():
@@ -123,8 +133,7 @@ class Follower:
                     self._drop(dropped)
                 self.heartbeats.absorb(kept, heard.workers)
                 self._senders.hear(heard.tasks)
-                if self._gaps.is_open(SILENT):
-                    self._tell_silence()
+                self._tell_silence()
                 for beat in heard.workers:
                     if beat.kind == "online":
                         self._asked.pop(beat.worker, None)
@@ -176,18 +185,22 @@ class Follower:
             self._ask_for_events()
 
     def _mind_senders(self) -> None:
-        if self.round is not None and self.round is not self._judged:
-            self._judged = self.round
-            self._senders.judge(self.round)
+        if self.totals is not None and self.totals is not self._judged:
+            self._judged = self.totals
+            self._senders.judge(self.totals)
             self.heartbeats.cease(self._senders.silent)
             self._tell_silence()
 
     def _tell_silence(self) -> None:
-        if silence := self._senders.gap:
-            reason, since = silence
-            self._gaps.begin(SILENT, "events", reason, time.monotonic() - since)
-        else:
-            self._gaps.end(SILENT)
+        silence = self._senders.gap
+        for source in SILENT:
+            cause = f"silent {source}"
+            if silence is None or silence.source != source:
+                self._gaps.end(cause)
+            elif self._gaps.is_open(cause):
+                self._gaps.reword(cause, silence.reason)
+            else:
+                self._gaps.begin(cause, source, silence.reason, time.monotonic() - silence.since)
 
     def _ended(self, cause: str) -> None:
         gap = self._gaps.end(cause)

@@ -42,6 +42,14 @@ class Gaps:
             self.begun += 1
         log.warning("%s: gap in %s: %s", self._cluster, source, reason)
 
+    def reword(self, cause: str, reason: str) -> None:
+        """The gap of `cause`, which is open, has another reason by now."""
+        with self._lock:
+            found = self._open[cause]
+            if reason != found.gap.reason:
+                self._open[cause] = replace(found, gap=replace(found.gap, reason=reason))
+                self._changed.append(self._open[cause].gap)
+
     def resume(self, cause: str, gap: Gap) -> None:
         """Takes over a gap that began before this process did."""
         with self._lock:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TypeVar
 
 from data_sources import latest
@@ -31,7 +31,7 @@ from recorder.batch import Latest, Sample
 from recorder.follow import Follower
 from recorder.gaps import Gaps
 from recorder.inbox import Inbox
-from recorder.senders import Round, present
+from recorder.senders import Totals, present
 
 T = TypeVar("T")
 
@@ -59,10 +59,11 @@ class Sampler:
         self._inspector = CeleryInspector(cluster.broker)
         self._reader = open_broker(cluster)
         self._presence = Presence(cluster.workers_expected, earlier)
-        self._accepted = Accepted()
+        self._accepted = BucketSums()
         self._visibility = Visibility(cluster.broker)
         self._flow = QueueFlow()
         self._read_at = 0.0  # queues
+        self._unheard = set[str]()  # queues of which some end unheard
         self.workers = Poller("Celery", self._ask_workers, EVERY_SECONDS, self._keep_workers)
         self.queues = Poller("Broker", self._read_queues, EVERY_SECONDS, self._keep_queues)
         self.ended: Callable[[], Mapping[str, int]] = dict  # messages each queue was rid of, see QueueFlow.judged
@@ -103,7 +104,7 @@ class Sampler:
         self._ask_for_limits()
         rows, notes = self._presence.rows(at), notes_of(snapshot) + twin_notes(facts)
         self._samples = worker_samples(bucket(at), rows) + self._accepted.samples(bucket(at), taken)
-        self._follower.round = Round(accepted_by(facts), present(rows), began)
+        self._follower.totals = Totals(accepted_by(facts), present(rows), began)
         return WorkersReading(rows, len(facts), notes)
 
     def _ask_for_limits(self) -> None:
@@ -137,11 +138,21 @@ class Sampler:
         return self._flow.judged(self._visibility.judged(reading), self._heard_to_end())
 
     def _heard_to_end(self) -> Mapping[str, int] | None:
-        """None: some may have ended unheard since the last reading."""
+        """What each queue was rid of, without those that a worker which sends no events consumes. None: since the last
+        reading some may have ended unheard.
+        """
         last_read_at, self._read_at = self._read_at, time.monotonic()
-        if not self._follower.hears or self._gaps.whole_since("events") > last_read_at:
+        before, self._unheard = self._unheard, self._queues_of(self._follower.unheard())
+        if not self._follower.hears or self._gaps.whole_since("events") > last_read_at or before - self._unheard:
             return None
-        return self.ended()
+        return {queue: count for queue, count in self.ended().items() if queue not in self._unheard}
+
+    def _queues_of(self, workers: Collection[str]) -> set[str]:
+        reading = self.workers.read().value
+        rows = reading.rows if reading else ()
+        there = present(rows).intersection(workers)
+        consumed = ((*(row["queues"] or ()), *(row["may_consume"] or ())) for row in rows if row["worker"] in there)
+        return set(chain.from_iterable(consumed))
 
     def _keep_workers(self, reading: Reading[WorkersReading]) -> None:
         samples = [] if reading.failure else self._samples
@@ -168,7 +179,7 @@ class Sampler:
         )
 
 
-class Accepted:
+class BucketSums:
     """Sums what workers accepted within one bucket of time, so that each of its rounds writes all of it so far.
 
     Each sum is of the time of which it is known: a worker's of the rounds that it answered, one of all workers of the

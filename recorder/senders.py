@@ -1,8 +1,7 @@
 """Which workers send events of the tasks they run: what they say that they accepted, held against what is heard.
 
 One that goes on accepting tasks of which nothing is heard has ceased to send events (a deploy without -E, or
-`disable_events`), and what it does is not recorded. Where some workers never sent any, beside others that do, the
-throughput of theirs is known to be missing; that is no gap in what the others do.
+`disable_events`), and what it does is not recorded. While others send, that is a gap in part: what they do is known.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ AWAY = ("gone", "silent")  # verdicts of workers that take no task
 
 
 @dataclass(frozen=True)
-class Round:
-    """What workers answered. `accepted`: tasks since each process began, by their names. `at`: when they were asked, on
-    the monotonic clock.
+class Totals:
+    """What workers answered in one round. `accepted`: tasks since each process began, by their names. `at`: when they
+    were asked, on the monotonic clock.
     """
 
     accepted: Mapping[Key, Mapping[str, int]]
@@ -50,21 +49,36 @@ class Silent:
     had_sent: bool
 
 
+@dataclass(frozen=True)
+class Silence:
+    """A gap that `workers` make. Its `source`: "senders" while others send, "events" where nobody does."""
+
+    source: str
+    workers: Sequence[str]
+    since: float
+
+    @property
+    def reason(self) -> str:
+        send = "sends" if len(self.workers) == 1 else "send"
+        return f"{listed(self.workers)} {send} no events of tasks; workers send them with -E"
+
+
 class Senders:
-    """Of one cluster, in the follower's thread.
+    """Of one cluster, in the follower's thread. Others may read `silent`, by worker: it is replaced and never changed.
 
     `sends`: workers, and `names`: tasks, of which events came before this process began. A task can be told to send
     none (`send_events = False`), so those alone count of which events are known.
     """
 
     def __init__(self, sends: Collection[str] = (), names: Collection[str] = ()) -> None:
-        self.silent: dict[str, Silent] = {}
+        self.silent: Mapping[str, Silent] = {}
         self._sends = set(sends)
         self._names = set(names)
-        self._present: Collection[str] = ()
+        self._present: set[str] = set()  # by the last round, or heard since
         self._accounts: dict[Key, Account] = {}
         self._spoke: set[str] = set()  # since the last round
         self._heard_at = self._listens_since = time.monotonic()
+        self._sent_since = self._heard_at  # by anybody, without a time when nobody did
 
     def listen(self) -> None:
         """What was accepted before now may not have been heard."""
@@ -75,39 +89,46 @@ class Senders:
         workers = {event.worker for event in events if event.worker}
         if workers:
             self._heard_at = time.monotonic()
+            if self._nobody_sends:
+                self._sent_since = self._heard_at
             self._spoke |= workers
             self._sends |= workers
+            self._present |= workers
         if len(self._names) < MOST_NAMES:
             self._names.update(event.name for event in events if event.name and event.kind == "received")
-        for worker in self.silent.keys() & workers:
-            del self.silent[worker]
+        if not workers.isdisjoint(self.silent):
+            self.silent = {worker: one for worker, one in self.silent.items() if worker not in workers}
 
-    def judge(self, told: Round) -> None:
+    def judge(self, told: Totals) -> None:
         """Takes in a round. Events lag behind answers, so a worker is silent when a round later nothing was heard."""
         if told.at < self._listens_since:
             return
         accounts = {key: self._account(key, accepted, told.at) for key, accepted in told.accepted.items()}
+        silent = dict(self.silent)
         for key, account in accounts.items():
             before, worker = self._accounts.get(key), key[0]
             if before and before.at == account.at and min(before.unheard, account.unheard) >= UNHEARD:
-                self.silent.setdefault(worker, Silent(account.at, worker in self._sends))
+                silent.setdefault(worker, Silent(account.at, worker in self._sends))
                 self._sends.discard(worker)
         if len(self._sends) > MOST_SENDERS:  # names come from outside, and without end
             self._sends.intersection_update(told.present)
-        self.silent = {worker: one for worker, one in self.silent.items() if worker in told.present}
-        self._accounts, self._present = accounts, told.present
+        self.silent = {worker: one for worker, one in silent.items() if worker in told.present}
+        self._accounts, self._present = accounts, self._spoke.union(told.present)
         self._spoke.clear()
 
     @property
-    def gap(self) -> tuple[str, float] | None:
-        """Why nothing is recorded of tasks that run, and since when: workers ceased to send events, or nobody does."""
-        found = {worker: one.since for worker, one in self.silent.items() if one.had_sent}
-        if not found and not self._sends.intersection(self._present):
-            found = {worker: max(one.since, self._heard_at) for worker, one in self.silent.items()}
+    def gap(self) -> Silence | None:
+        """Of those that ceased to send events; where nobody is left who sends, of all that run tasks unheard."""
+        nobody = self._nobody_sends
+        found = {worker: one.since for worker, one in self.silent.items() if nobody or one.had_sent}
         if not found:
             return None
-        send = "sends" if len(found) == 1 else "send"
-        return f"{listed(sorted(found))} {send} no events of tasks; workers send them with -E", min(found.values())
+        source, at_first = ("events", self._heard_at) if nobody else ("senders", self._sent_since)
+        return Silence(source, sorted(found), max(min(found.values()), at_first))
+
+    @property
+    def _nobody_sends(self) -> bool:
+        return self._sends.isdisjoint(self._present)
 
     def _account(self, key: Key, accepted: Mapping[str, int], at: float) -> Account:
         before = self._accounts.get(key)

@@ -73,6 +73,21 @@ def test_a_gap_can_have_begun_before_it_is_known(clock: Clock) -> None:
     assert gap.end_us == round(clock.wall * SECOND_US)
 
 
+def test_a_gap_that_has_another_reason_by_now_is_written_again_and_is_the_same(clock: Clock) -> None:
+    gaps, start_us = Gaps("shop"), round(Clock.wall * SECOND_US)
+    gaps.begin("silent", "senders", "a is silent")
+    for reason in ("a is silent", "a, b are silent", "a, b are silent"):
+        gaps.reword("silent", reason)
+    gaps.end("silent")
+
+    assert [(gap.start_us, gap.reason, gap.end_us) for gap in gaps.take()] == [
+        (start_us, "a is silent", None),
+        (start_us, "a, b are silent", None),
+        (start_us, "a, b are silent", start_us),
+    ]
+    assert gaps.begun == 1
+
+
 def test_what_was_missed_is_told_when_it_is_known(clock: Clock) -> None:
     gaps = Gaps("shop")
     gaps.begin("slow", "events", "too many")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,11 +24,11 @@ from data_sources.history.grid import rows_expected
 from data_sources.history.place import SqlitePlace
 from data_sources.history.reader import HistoryReader, LatestRow
 from data_sources.history.rows import ONE_TASK_COLUMNS, TASK_COLUMNS
-from data_sources.history.series import COUNTED, MEASURED, SAMPLED
+from data_sources.history.series import MEASURED, OUTCOMES, PARTLY_ACCEPTED, SAMPLED
 from data_sources.query import SIGNALS, History
 from data_sources.schema import rollups
 from data_sources.scope import EPOCH, Window
-from data_sources.task_query import SORTS, Facets, Family, Task, TaskFilter, Tasks
+from data_sources.task_query import SORTS, Facets, Family, Histogram, Task, TaskFilter, TaskNames, Tasks
 from tests.past import SECOND, START, Past, scope, sqlite_past, window
 
 CONTRACT = (
@@ -310,7 +311,7 @@ def test_where_events_stopped_throughput_is_what_workers_accepted_and_says_so(
     assert per_minute(reader, History("throughput", by), asked) == expected
     assert answer.frame["time"].is_monotonic_increasing or by
     assert [(note.kind, note.text) for note in answer.notes] == [
-        ("info", "Where no task events came, accepted by workers, not finished: from the differences of their totals"),
+        ("info", PARTLY_ACCEPTED.text),
         ("gap", f"No task events recorded: {reason}"),
     ]
     labels = {"time": "datetime64[ms, UTC]", **({by: "category"} if by else {}), "value": "float64"}
@@ -321,6 +322,77 @@ def test_where_events_stopped_throughput_is_what_workers_accepted_and_says_so(
         times = set(((known.frame["time"] - EPOCH) // timedelta(seconds=1) - START).tolist())
         assert times <= {at for at in range(60, 1201, 60) if not 300 < at <= 900}
         assert [note.kind for note in known.notes] == ["gap"]
+
+
+REASON = "w2@shop sends no events of tasks; workers send them with -E"
+
+
+@pytest.fixture
+def partly_silent(past: Past) -> Past:
+    """An hour in which w1 ends a shop.mail each 10 s, and tells of it; of w2 nothing is heard from 5 to 55 minutes.
+
+    Both accept shop.mail, two a second together, and w2 alone shop.quiet, one a second.
+    """
+    past.add(
+        {"seq": at, "last": at, "name": "shop.mail", "worker": "w1@shop", "queue": "mail"} for at in range(5, 3600, 10)
+    )
+    gap = {"source": "senders", "start_us": (START + 300) * SECOND, "end_us": (START + 3300) * SECOND, "reason": REASON}
+    past.put("gaps", gap)
+    accepted = {
+        "name": {"shop.mail": 20.0, "shop.quiet": 10.0},
+        "worker": {"w1@shop": 0.5, "w2@shop": 29.5},
+        "": {"": 30.0},
+    }
+    number = itertools.count(1)
+    for label, counts in accepted.items():
+        series = {next(number): name for name in counts}
+        past.put(
+            "series",
+            *({"id": id, "measure": "accepted", "label": label, "text": name} for id, name in series.items()),
+        )
+        for at in range(0, 3600, 10):
+            past.sample(10, at, {id: counts[name] for id, name in series.items()})
+    return past
+
+
+def test_rates_of_who_is_heard_are_of_all_the_time_though_another_worker_is_silent(
+    partly_silent: Past, reader: HistoryReader
+) -> None:
+    names = of_tasks_answer(reader, TaskNames(TaskFilter()), scope(0, 3600))
+    assert names.frame["rate"].tolist() == pytest.approx([0.1])
+    assert [(note.kind, note.text) for note in names.notes] == [("gap", f"Not all task events recorded: {REASON}")]
+
+    asked = window(60, 3600, 60)
+    for name, by, rate in (("throughput", "queue", 0.1), ("failures", "", 0.0)):
+        known = series_answer(reader, History(name, by), asked)
+        assert known.frame["value"].tolist() == pytest.approx([rate] * 60)
+        assert [note.text for note in known.notes] == [f"Not all task events recorded: {REASON}"]
+    bars = of_tasks_answer(reader, Histogram(TaskFilter()), scope(0, 3600)).frame
+    assert bars["value"].sum() == 360
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        ("", {None: 3.0}),
+        ("name", {"shop.mail": 2.0, "shop.quiet": 1.0}),
+        ("worker", {"w1@shop": 0.1, "w2@shop": 2.95}),
+    ],
+)
+def test_while_some_workers_are_silent_throughput_is_the_totals_where_these_tell_of_more(
+    partly_silent: Past, reader: HistoryReader, by: str, expected: dict[str | None, float]
+) -> None:
+    answer = series_answer(reader, History("throughput", by), window(60, 3600, 60))
+
+    inside = answer.frame[answer.frame["time"] > EPOCH + timedelta(seconds=START + 330)]
+    inside = inside[inside["time"] <= EPOCH + timedelta(seconds=START + 3300)]
+    for label, rate in expected.items():
+        line = inside if label is None else inside[inside[by] == label]
+        assert line["value"].tolist() == pytest.approx([rate] * 50)
+    before = answer.frame[answer.frame["time"] <= EPOCH + timedelta(seconds=START + 300)]
+    assert before["value"].tolist() == pytest.approx([0.1] * 5)
+    assert [note.kind for note in answer.notes] == ["info", "gap"]
+    assert str(answer.frame.dtypes["time"]) == "datetime64[ms, UTC]"
 
 
 def test_before_workers_began_to_send_events_throughput_is_what_they_accepted(
@@ -394,7 +466,7 @@ def test_samples_read_back_at_every_thinness_and_a_hole_stays_a_hole(past: Past,
 def test_an_empty_history_answers_everything_with_its_columns(
     past: Past, reader: HistoryReader, name: str, by: str
 ) -> None:
-    if name not in {*COUNTED, *MEASURED, *SAMPLED}:
+    if name not in {*OUTCOMES, *MEASURED, *SAMPLED}:
         return
     answer = series_answer(reader, History(name, by), window(0, 600, 60))
     assert list(answer.frame.columns) == ["time", *filter(None, [by]), "value"]

@@ -170,6 +170,18 @@ def test_nothing_is_missed_before_the_first_run_or_while_nothing_was_recorded(pa
     assert row["runs"][0]["due"] == at(END - 1_200).isoformat()
 
 
+def test_what_a_silent_worker_may_have_run_is_not_missed_and_what_others_ran_counts(past: Past) -> None:
+    past.put("gaps", deaf(END - 1_000, END - 700) | {"source": "senders"})
+    past.add([one for one in minutely("t.a") if not END - 900 < one["last"] < END - 700])
+    row = rows(asked(past, entry("a")))["a"]
+    assert (row["missed"], row["verdict"]) == (0, "on_time")
+    assert [block["kind"] for block in row["runs"] if block["due"] >= at(END - 1_000).isoformat()] == [
+        *["on_time"] * 1,
+        *["unknown"] * 4,
+        *["on_time"] * 11,
+    ]
+
+
 def deaf(since: float, until: float | None) -> dict[str, Any]:
     end = None if until is None else at_us(until)
     return {"source": "events", "start_us": at_us(since), "end_us": end, "reason": "x", "missed": None}

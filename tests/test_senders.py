@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from data_sources.workers.celery_control import give
 from data_sources.workers.orders import EnableEvents
 from data_sources.workers.seen import Key
 from demo.servers import Redis, celery_worker, wait_until
-from recorder.senders import Round, Senders
+from recorder.senders import Senders, Silence, Totals
 from tests.recording import ROOT
 from tests.test_recorder_faults import Past
 
@@ -51,8 +53,8 @@ class Rounds:
         """What the gap's reason is after a round."""
         self.at = next(self.times)
         accepted: dict[Key, dict[str, int]] = {(worker, 1): dict(counts) for worker, counts in self.accepted.items()}
-        self.senders.judge(Round(accepted, frozenset(self.accepted), self.at))
-        return self.senders.gap[0] if self.senders.gap else None
+        self.senders.judge(Totals(accepted, frozenset(self.accepted), self.at))
+        return self.senders.gap.reason if self.senders.gap else None
 
     def after(self, worker: str) -> str | None:
         """The same after some tasks without events."""
@@ -74,13 +76,48 @@ def test_who_sent_events_and_ceases_is_a_gap_from_when_all_was_heard_until_it_is
         rounds.run("a")
         rounds.run("b", events=True)
         assert rounds.ask() == reason
-    assert rounds.senders.gap
-    assert rounds.senders.gap[1] == heard_at
+    assert rounds.senders.gap == Silence("senders", ["a"], heard_at)
 
     rounds.run("a", 1, events=True)
 
     assert rounds.senders.gap is None
     assert rounds.ask() is None
+
+
+def test_while_others_send_the_gap_is_in_part_and_names_all_who_ceased(rounds: Rounds) -> None:
+    for worker in "abc":
+        rounds.run(worker, events=True)
+    rounds.ask()
+    heard_at = rounds.at
+    for silent in ("a", "a", "ab", "ab", "abc"):
+        for worker in "abc":
+            rounds.run(worker, events=worker not in silent)
+        rounds.ask()
+    assert rounds.senders.gap == Silence("senders", ["a", "b"], heard_at)
+
+    for worker in "abc":
+        rounds.run(worker)
+    rounds.ask()
+
+    assert rounds.senders.gap == Silence("events", ["a", "b", "c"], heard_at)
+
+    before = time.monotonic()
+    rounds.run("b", events=True)
+
+    assert rounds.senders.gap
+    assert (rounds.senders.gap.source, rounds.senders.gap.workers) == ("senders", ["a", "c"])
+    rounds.senders.silent = {worker: replace(one, since=0.0) for worker, one in rounds.senders.silent.items()}
+    assert rounds.senders.gap.since >= before  # until then nobody was heard
+
+
+def test_who_is_heard_counts_as_there_though_it_answers_nothing(rounds: Rounds) -> None:
+    rounds.run("a", events=True)
+    rounds.ask()
+    for _ in range(3):
+        rounds.senders.hear([TaskEvent("received", "mute", 1, "without remote control", name=MAIL)])
+        rounds.after("a")
+    assert rounds.senders.gap
+    assert rounds.senders.gap.source == "senders"
 
 
 def test_events_that_come_a_round_after_the_answer_are_no_silence(rounds: Rounds) -> None:
@@ -119,6 +156,8 @@ def test_a_deploy_of_workers_with_other_names_and_without_events_is_a_gap(rounds
     del rounds.accepted["old"]
     reasons = [rounds.after("new") for _ in range(3)]
     assert reasons == [None, None, "new sends no events of tasks; workers send them with -E"]
+    assert rounds.senders.gap
+    assert rounds.senders.gap.source == "events"
 
 
 def test_a_deploy_that_keeps_its_name_is_a_gap_too(rounds: Rounds) -> None:
@@ -127,8 +166,7 @@ def test_a_deploy_that_keeps_its_name_is_a_gap_too(rounds: Rounds) -> None:
     heard_at = rounds.at
     rounds.accepted["a"] = {}
     assert [rounds.after("a") is not None for _ in range(3)] == [False, False, True]
-    assert rounds.senders.gap
-    assert rounds.senders.gap[1] == heard_at
+    assert rounds.senders.gap == Silence("events", ["a"], heard_at)
 
 
 def test_tasks_that_send_no_events_of_their_own_accord_are_no_silence(rounds: Rounds) -> None:
@@ -178,15 +216,15 @@ def sending(app: Celery) -> Iterator[None]:
         thread.join()
 
 
-def sends_events(past: Past) -> bool | None:
+def sends_events(past: Past, worker: str = "w1@shop") -> bool | None:
     state = past.state()
-    return state.workers["w1@shop"].sends_events if state and "w1@shop" in state.workers else None
+    return state.workers[worker].sends_events if state and worker in state.workers else None
 
 
 def test_while_a_worker_sends_no_events_throughput_is_what_it_accepted(
     redis_server: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder.sampler, "EVERY_SECONDS", 1.0)
+    monkeypatch.setattr(recorder.sampler, "EVERY_SECONDS", 2.0)
     env = {"CELERY_BROKER_URL": redis_server.url, "PYTHONPATH": str(ROOT)}
     past = Past(redis_server.url, Secret(f"sqlite://{tmp_path}/history"))
     assert isinstance(past.place, SqlitePlace)
@@ -224,3 +262,47 @@ def test_while_a_worker_sends_no_events_throughput_is_what_it_accepted(
         wait_until(lambda: past.gaps("events")[0][1] is not None, "the gap's end")
         wait_until(lambda: len(past.succeeded()) > heard, "tasks")
         assert len(past.gaps("events")) == 1
+
+
+def test_what_one_worker_does_is_recorded_while_another_sends_no_events(
+    redis_server: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder.sampler, "EVERY_SECONDS", 2.0)
+    env = {"CELERY_BROKER_URL": redis_server.url, "PYTHONPATH": str(ROOT)}
+    past = Past(redis_server.url, Secret(f"sqlite://{tmp_path}/history"))
+    names, options = ["w1@shop", "w2@shop"], ["-P", "prefork", "-c", "1", "--prefetch-multiplier", "1"]
+
+    def open_gaps() -> list[tuple[str, str]]:
+        """Source and the workers named."""
+        found = [(source, *gap) for source in ("events", "senders") for gap in past.gaps(source)]
+        return [(source, reason.partition(" send")[0]) for source, _, end, reason, _ in found if end is None]
+
+    with (
+        celery_worker("tests.celery_app", "w1@shop", tmp_path, options, env, ROOT),
+        celery_worker("tests.celery_app", "w2@shop", tmp_path, options, env, ROOT),
+        Celery(broker=redis_server.url, set_as_current=False) as app,
+        past.recorded_here(),
+        sending(app),
+    ):
+        wait_until(lambda: all(sends_events(past, name) is not None for name in names), "both workers")
+        # What -E switched on, `disable_events` leaves on.
+        broker = Broker.from_url(redis_server.url)
+        wait_until(lambda: all(reply.outcome == "done" for reply in give(broker, EnableEvents(), names, 10)), "their yes")
+        wait_until(lambda: all(sends_events(past, name) for name in names), "events of both")
+        app.control.disable_events(destination=["w2@shop"])
+        wait_until(lambda: open_gaps() == [("senders", "w2@shop")], "the gap in part")
+        heard = len(past.succeeded())
+        wait_until(lambda: len(past.succeeded()) > heard, "tasks of the other")
+        state = past.state()
+        assert state
+        assert state.quiet == ()  # the gap names it
+        assert past.gaps("events") == []
+
+        app.control.disable_events(destination=["w1@shop"])
+        wait_until(lambda: open_gaps() == [("events", "w1@shop, w2@shop")], "the whole gap")
+        app.control.enable_events(destination=["w1@shop"])
+        wait_until(lambda: open_gaps() == [("senders", "w2@shop")], "the gap in part")
+        app.control.enable_events(destination=["w2@shop"])
+        wait_until(lambda: open_gaps() == [], "the end")
+        assert len(past.gaps("events")) == 1
+        assert len(past.gaps("senders")) == 2

@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from data_sources.config import Cluster
+from data_sources.poller import Reading
 from data_sources.workers.seen import Beside
 from data_sources.workers.worker_facts import WorkerFacts
-from recorder.sampler import Accepted, worker_samples
+from data_sources.workers.worker_rows import WorkersReading
+from recorder.follow import Follower
+from recorder.gaps import Gaps
+from recorder.inbox import Inbox
+from recorder.sampler import BucketSums, Sampler, worker_samples
 from tests.test_presence import Clock, said
 
 AT = 1_772_359_200
@@ -73,7 +81,7 @@ def test_nobody_there_has_no_total() -> None:
 
 
 def test_what_all_accepted_is_of_the_rounds_that_all_answered_and_of_each_of_its_own() -> None:
-    clock, accepted = Clock(), Accepted()
+    clock, accepted = Clock(), BucketSums()
     rounds = [
         [solo("a@h", send=0), solo("b@h", send=0)],
         [solo("a@h", send=5), solo("b@h", send=5)],
@@ -90,8 +98,31 @@ def test_what_all_accepted_is_of_the_rounds_that_all_answered_and_of_each_of_its
     }
 
 
+def test_how_much_a_queue_was_rid_of_is_not_known_while_one_that_consumes_it_sends_no_events(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inbox, gaps, unheard = Inbox(), Gaps("shop"), set[str]()
+    follower = Follower(Cluster(), inbox, gaps, {}, (), hide_arguments=False)
+    follower.hears = True
+    monkeypatch.setattr(follower, "unheard", lambda: set(unheard))
+    sampler = Sampler(Cluster(), inbox, gaps, follower)
+    sampler.ended = lambda: {"mail": 7, "images": 3}
+    clock = Clock()
+    clock.round(replace(said("a@h"), queues=("mail",)), replace(said("b@h"), queues=("images",)))
+    reading = Reading(WorkersReading(clock.rows(), 2, ()), clock.now)
+    monkeypatch.setattr(sampler.workers, "read", lambda: reading)
+
+    assert sampler._heard_to_end() == {"mail": 7, "images": 3}
+    unheard.add("b@h")
+    assert sampler._heard_to_end() == {"mail": 7}
+    unheard.clear()
+    assert sampler._heard_to_end() is None  # what ended meanwhile is not counted
+    assert sampler._heard_to_end() == {"mail": 7, "images": 3}
+    sampler.stop()
+
+
 def test_a_new_bucket_begins_at_nothing() -> None:
-    clock, accepted = Clock(), Accepted()
+    clock, accepted = Clock(), BucketSums()
     clock.round(solo("a@h", send=0))
     accepted.samples(AT, clock.round(solo("a@h", send=5)))
     samples = accepted.samples(AT + 10, clock.round(solo("a@h", send=7)))

@@ -14,7 +14,7 @@ from data_sources.answer import Answer
 from data_sources.history.extent import began_us
 from data_sources.history.facets import read_facets
 from data_sources.history.failures import WEEK_US, read_failures
-from data_sources.history.gaps import read_gaps
+from data_sources.history.gaps import PARTLY_HEARD, read_gaps
 from data_sources.history.histogram import read_histogram
 from data_sources.history.names import UNITS as NAME_UNITS
 from data_sources.history.names import read_names
@@ -121,7 +121,7 @@ def series_answer(reader: HistoryReader, query: History, window: Window) -> Answ
     """A range result with the label `query.by`. Raises SourceError."""
 
     def read(connection: Connection) -> Answer:
-        found = read_series(connection, query.name, query.by, window, query.of)
+        found = read_series(connection, query, window)
         return Answer(found.frame, query, {"value": found.unit}, window, notes=found.notes)
 
     return answered(reader, read)
@@ -140,7 +140,7 @@ def answered(reader: HistoryReader, read: Callable[[Connection], Answer]) -> Ans
 
 
 def gaps_of(connection: Connection, start: int, end: int) -> tuple[Note, ...]:
-    return read_gaps(connection, start, min(end, microseconds(datetime.now(UTC))), ("events", "recorder"))
+    return read_gaps(connection, start, min(end, microseconds(datetime.now(UTC))), PARTLY_HEARD)
 
 
 def extent(scope: Scope) -> tuple[int, int]:

@@ -16,13 +16,14 @@ from data_sources.schema import gaps
 MOST = 200  # gaps told one by one
 LOST = {
     "events": "No task events recorded",
+    "senders": "Not all task events recorded",
     "workers": "No workers sampled",
     "queues": "No queues sampled",
     "recorder": "Nothing recorded",
 }
 SOURCES = tuple(LOST)
-
-Gap = tuple[int, int | None]  # from and to, in microseconds; None: still
+UNHEARD = ("events", "recorder")  # in their gaps nothing is known of tasks
+PARTLY_HEARD = ("senders", *UNHEARD)  # in these something may not be
 
 
 def read_gaps(connection: Connection, start: int, end: int, sources: Sequence[str] = SOURCES) -> tuple[Note, ...]:

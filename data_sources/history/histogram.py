@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from data_sources.history.counts import Whole
 from data_sources.history.filter import Wanted, wanted
-from data_sources.history.gaps import covered
+from data_sources.history.gaps import UNHEARD, covered
 from data_sources.history.grid import reaches
 from data_sources.history.rollups import APART, MINUTE, ROWS, Stretch, ended, stretches
 from data_sources.history.search import search
@@ -59,7 +59,7 @@ def read_histogram(connection: Connection, filter: TaskFilter, start: int, end: 
         np.add.at(bars, (state, np.clip((at - begin) // step, 0, window.points - 1)), count)
     edges = (begin + step * np.arange(window.points + 1)) * SECOND_US
     since = max(asked.start, start)
-    heard = covered(connection, np.clip(edges, since, max(now, since)), ("events", "recorder"))
+    heard = covered(connection, np.clip(edges, since, max(now, since)), UNHEARD)
     known = (heard > 0) & (edges[1:] > known_from)
     moments = (edges[1:] // 1000).astype(np.int64)
     shown = [state for state in range(len(STATES)) if bars[state].any()]

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from data_sources.history.counts import NUMBER
 from data_sources.history.facets import that_live
 from data_sources.history.filter import Wanted, wanted
-from data_sources.history.gaps import covered
+from data_sources.history.gaps import UNHEARD, covered
 from data_sources.history.rollups import APART, HOUR, ROWS, Key, Stretch, stretches
 from data_sources.history.rows import name_texts
 from data_sources.history.search import search
@@ -144,7 +144,7 @@ def read_names(connection: Connection, filter: TaskFilter, start: int, end: int)
             )
             notes += (Note(what, "cut"),)
     edges = np.array([begin, max(begin, min(asked.end, now_us()))], np.int64)
-    heard = float(covered(connection, edges, ("events", "recorder"))[0])
+    heard = float(covered(connection, edges, UNHEARD)[0])
     by_outcome = bool(filter.states or filter.search or filter.failure)
     return NameRows(name_frame(connection, sums, measured, heard, by_outcome), notes)
 

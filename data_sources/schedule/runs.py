@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import Connection, RowMapping, select
 
 from data_sources.history.extent import alive_us, began_us
+from data_sources.history.gaps import PARTLY_HEARD
 from data_sources.microseconds import SECOND_US
 from data_sources.schedule.forms import Moments
 from data_sources.schema import KINDS, STATES, gaps, names, tasks, texts
@@ -53,7 +54,7 @@ class TaskRuns:
 
 @dataclass(frozen=True)
 class Deaf:
-    """Stretches of seconds in which nothing was recorded, in order; before the first recording and after the last."""
+    """Stretches of seconds in which not all was recorded, in order; before the first recording and after the last."""
 
     starts: Moments
     ends: Moments
@@ -70,7 +71,7 @@ def read_deaf(connection: Connection, until: float) -> Deaf:
     """The newest gaps before `until`; what lies before more of them than MOST_GAPS counts as unknown."""
     began, alive = began_us(connection), alive_us(connection)
     query = select(gaps.c.start_us, gaps.c.end_us).where(
-        gaps.c.source.in_(("events", "recorder")), gaps.c.start_us < int(until * SECOND_US)
+        gaps.c.source.in_(PARTLY_HEARD), gaps.c.start_us < int(until * SECOND_US)
     )
     rows = connection.execute(query.order_by(gaps.c.start_us.desc()).limit(MOST_GAPS)).all()
     found = [(start / SECOND_US, np.inf if end is None else end / SECOND_US) for start, end in reversed(rows)]
