@@ -107,7 +107,7 @@ function custom(data, send) {
   return panel(data.from ? stretch(data) : "Custom", () => {
     if (!from.value) [from.value, to.value] = [shown(Date.now() - 3600e3), shown(Date.now())]; // the last hour, to be changed
     return [element("label", {}, "From ", from), element("label", {}, "To ", to), say, element("button", { type: "button", onclick: apply }, "Show")];
-  }, { class: "cn-custom", summary: { class: data.from ? "cn-on" : "", "data-focus": "custom" } });
+  }, { class: "cn-custom", enter: true, summary: { class: data.from ? "cn-on" : "", "data-focus": "custom" } });
 }
 
 // Wall-clock text in a zone as an instant: guess it as UTC, correct by the zone's offset there.
