@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from data_sources.scope import iso
-from tests.browser.conftest import END, Site, Visit, in_module
+from tests.browser.conftest import END, Site, Visit, fits, in_module
 
 PAST = {"from": iso(END - timedelta(hours=1)), "to": iso(END), "refresh": "2s"}
 DRAWN = "#explored .js-plotly-plot .scatterlayer"
@@ -158,6 +158,9 @@ def test_a_filter_is_in_the_link_and_its_files_say_that_they_have_all_rows(visit
     expect(page.locator("#library .cn-foot details[open]")).to_contain_text(
         "also those without “Tasks a second, by TASK”"
     )
+    filtered.press("Home")
+    page.keyboard.type("a ")  # at the cursor, which stays where it is
+    expect(filtered).to_have_value("a Tasks a second, by TASK")
     filtered.fill("")
     page.wait_for_function("() => !new URL(location.href).searchParams.has('library.filter')")
     expect(rows).not_to_have_count(1)
@@ -181,5 +184,9 @@ def test_an_error_stands_at_its_place_and_what_is_typed_on_stays(visit: Visit, s
     page.get_by_role("button", name="Run").click()
     page.wait_for_selector(DRAWN, state="attached")
     expect(page.locator(".cn-explore-told")).to_contain_text("1 series")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    fits(page, width)
+    page.get_by_text("My queries").click()
+    box = page.locator(".cn-explore-mine .cn-panel").bounding_box()
+    assert box
+    assert (box["x"] >= 0, box["x"] + box["width"] <= width) == (True, True)
     assert visit.errors == []

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import END, START, Site, Visit, opened
+from tests.browser.conftest import END, START, Site, Visit, copied, fits, opened
 
 # What Prometheus of conftest.py knows, and no refresh moves it.
 STILL = {"from": START.isoformat(), "to": END.isoformat(), "refresh": "0"}
@@ -56,13 +56,6 @@ def seen(page: Page) -> list[str]:
     return [text for part in parts for text in page.locator(part).all_inner_texts()]
 
 
-def copied(page: Page, label: str) -> str:
-    page.locator(".cn-notebook-buttons").get_by_text("Link", exact=True).click()
-    page.get_by_role("button", name=label).click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    return str(page.evaluate("navigator.clipboard.readText()"))
-
-
 def test_a_notebook_of_four_cells_is_written_and_somebody_else_sees_the_same_numbers(
     visit: Visit, browser: Browser, site: Site
 ) -> None:
@@ -76,7 +69,9 @@ def test_a_notebook_of_four_cells_is_written_and_somebody_else_sees_the_same_num
     page.get_by_label("Title of the notebook").press("Enter")
     expect(page.locator(".cn-keeping")).to_contain_text("Draft, not saved yet · kept")
     page.wait_for_url(re.compile("draft="))
-    mine, link = seen(page), copied(page, "Copy frozen link")
+    mine = seen(page)
+    page.locator(".cn-notebook-buttons").get_by_text("Link", exact=True).click()
+    link = copied(page, page.get_by_role("button", name="Copy frozen link"))
 
     assert HOSTILE in mine[0]
     assert {"text", "from", "to", "refresh"} <= parse_qs(urlsplit(link).query).keys()
@@ -86,7 +81,7 @@ def test_a_notebook_of_four_cells_is_written_and_somebody_else_sees_the_same_num
     theirs.goto(link)
     assert seen(theirs) == mine
     expect(theirs.get_by_label("Title of the notebook")).to_have_value("Who is fast?")
-    assert theirs.evaluate("document.documentElement.scrollWidth") <= 390
+    fits(theirs, 390)
     assert not theirs.evaluate("Boolean(window.__xss)")
     other.close()
     assert visit.errors == []
@@ -142,11 +137,11 @@ def test_a_file_is_opened_its_variables_chosen_in_the_url_and_a_bad_one_is_refus
 ) -> None:
     page = visit.page
     page.goto(f"{site.url}/notebooks?{urlencode(STILL)}")
-    page.locator(".cn-file").set_input_files(
+    page.locator(".cn-file-input").set_input_files(
         {"name": "bad.md", "mimeType": "text/markdown", "buffer": b"+++\ncelery_notebook = 99\n+++\n"}
     )
     expect(page.get_by_role("alert")).to_contain_text("line 2")
-    page.locator(".cn-file").set_input_files(
+    page.locator(".cn-file-input").set_input_files(
         {"name": "large.md", "mimeType": "text/markdown", "buffer": b"x" * (256 * 1024 + 1)}
     )
     expect(page.locator(".cn-shelf-buttons")).to_contain_text("large.md is larger than 256 KiB.")
@@ -156,11 +151,54 @@ def test_a_file_is_opened_its_variables_chosen_in_the_url_and_a_bad_one_is_refus
         '```promql name="rates" title="Rates" chart="lines"\n'
         'sum by (name) (rate(celery_task_succeeded_total{name=~"$task"}[5m]))\n```\n'
     )
-    page.locator(".cn-file").set_input_files({"name": "n.md", "mimeType": "text/markdown", "buffer": text.encode()})
+    page.locator(".cn-file-input").set_input_files(
+        {"name": "n.md", "mimeType": "text/markdown", "buffer": text.encode()}
+    )
     expect(page.locator("#rates .cn-source")).to_contain_text("2 series")
     page.locator(".cn-variable > summary").click()
     page.locator(".cn-variable-value").get_by_role("button", name="app.__main__.send").click()
     page.wait_for_url(re.compile("var-task=app.__main__.send"))
     expect(page.locator("#rates .cn-source")).to_contain_text("1 series")
     expect(page.locator(".cn-variable b")).to_have_text("app.__main__.send")
+    assert visit.errors == []
+
+
+def test_a_cell_has_files_and_once_the_notebook_is_too_large_for_a_link_it_offers_none(
+    visit: Visit, site: Site
+) -> None:
+    page = visit.page
+    page.goto(f"{site.url}/notebook?{urlencode(STILL)}")
+    add(page, "PromQL")
+    page.get_by_role("combobox", name="PromQL").fill(RATES)
+    page.get_by_role("button", name="Done").click()
+    expect(page.locator("#query .cn-source")).to_contain_text("2 series")
+    page.locator("#query summary", has_text="Export").click()
+    files = page.locator("#query .cn-file", has_text="CSV")
+    expect(files).to_have_css("opacity", "1")
+    assert (files.bounding_box() or {"width": 0})["width"] > 200
+    page.keyboard.press("Escape")
+
+    link = page.locator("#query details", has_text="Link")
+    link.locator("summary").click()
+    expect(link.get_by_role("button", name="Copy frozen link")).to_be_visible()
+    page.keyboard.press("Escape")
+    add(page, "Text")
+    page.get_by_label("Markdown").fill("".join(chr(0x4E00 + k * k % 20_000) for k in range(4000)))
+    page.get_by_role("button", name="Done").click()
+    expect(page.locator("[data-too-large^='This notebook']")).to_have_count(1)
+    link.locator("summary").click()
+    expect(link).to_contain_text("This notebook is too large to travel in a link as it is now: save it first.")
+    expect(link.get_by_role("button", name="Copy frozen link")).to_have_count(0)
+    assert visit.errors == []
+
+
+def test_what_was_pasted_is_still_there_to_be_mended_when_it_is_refused(visit: Visit, site: Site) -> None:
+    page = visit.page
+    page.goto(f"{site.url}/notebooks")
+    page.locator("summary", has_text="Paste").click()
+    page.get_by_label("A notebook as text").fill("+++\ncelery_notebook = 99\n+++\n")
+    page.get_by_role("button", name="Open", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("line 2")
+    expect(page.get_by_label("A notebook as text")).to_have_value(re.compile("celery_notebook = 99"))
+    expect(page.get_by_role("button", name="Open", exact=True)).to_be_focused()
     assert visit.errors == []

@@ -5,19 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from charts.theme import STATE_OF
 from data_sources.config import Broker, Cluster, Secret
 from data_sources.history.place import place
 from data_sources.microseconds import moment
 from data_sources.scope import iso
 from demo.servers import Dashboard, Redis
-from tests.browser.conftest import opened
+from tests.browser.conftest import fits, in_module, opened
 from tests.decided import END_US, NAMES, START_US, Decided, write
 
+# How far a state's word stands out from what is behind it, as WCAG counts.
+CONTRAST = """given.map((state) => {
+    const node = m.drawValue(document.createElement("td"), state, { name: "state", kind: "state" }).firstChild;
+    document.querySelector(".cn-root").append(node);
+    const pen = document.createElement("canvas").getContext("2d"), style = getComputedStyle(node);
+    const light = (...layers) => {
+        for (const layer of layers) { pen.fillStyle = layer; pen.fillRect(0, 0, 1, 1); }
+        const [r, g, b] = [...pen.getImageData(0, 0, 1, 1).data].map((byte) => byte / 255)
+            .map((part) => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+    };
+    const page = getComputedStyle(document.querySelector("[data-testid=stApp]")).backgroundColor;
+    const [word, behind] = [light(style.color), light(page, style.backgroundColor)];
+    return Math.max(word, behind) / Math.min(word, behind);
+})"""
+Scheme = Literal["light", "dark"]
 PAST = urlencode({"from": iso(moment(START_US)), "to": iso(moment(END_US)), "refresh": "0"})
 
 
@@ -101,7 +119,7 @@ def test_every_choice_is_in_the_link_and_the_link_opens_the_same_view(page: Page
 
     page.go_back()
     expect(page.get_by_role("link", name="First page")).to_have_count(0)
-    assert listed(page, 13) == first_page
+    expect(rows(page).locator("td:nth-child(13)")).to_have_text(first_page)
     page.locator(".cn-chosen a", has_text="shop.send").click()
     page.wait_for_function("() => !location.search.includes('name=')")
     assert params(page)["state"] == ["FAILURE"]
@@ -130,6 +148,9 @@ def test_a_failure_is_followed_to_the_one_task_by_clicks_alone(page: Page, shop:
 def test_a_drag_over_the_bars_sets_the_range(page: Page, shop: Shop) -> None:
     page.goto(f"{shop.url}/tasks?{PAST}")
     page.wait_for_selector("#histogram .barlayer .trace", state="attached")
+    for above in (page.locator(".cn-headline h1"), page.locator(".cn-facets a", has_text="FAILURE")):
+        expect(above).to_be_visible()
+    expect(rows(page)).to_have_count(50)
     area = page.locator("#histogram .nsewdrag").first.bounding_box()
     assert area
     y = area["y"] + area["height"] / 2
@@ -157,5 +178,16 @@ def test_a_search_that_cannot_be_meant_is_named_and_stays_in_the_box(page: Page,
     expect(page.locator(".cn-chosen")).to_contain_text(NAMES[2])
     expect(rows(page)).to_have_count(50)
     assert page.evaluate("() => window.__xss") is None
-    assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+    fits(page, 390)
     assert not page.locator(".cn-facets").evaluate("(node) => node.open")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_word_of_any_state_can_be_read_by_day_and_by_night(page: Page, shop: Shop, scheme: Scheme) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{shop.url}/tasks?{PAST}")
+    expect(page.locator("#tasks .cn-verdict").first).to_be_visible()
+
+    contrasts = dict(zip(STATE_OF, in_module(page, "values.js", CONTRAST, list(STATE_OF)), strict=True))
+
+    assert {state: contrast for state, contrast in contrasts.items() if contrast < 4.5} == {}
