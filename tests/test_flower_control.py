@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from control import carrying_out
 from control.facts import Facts
 from data_sources.ask import Desk
 from data_sources.query import Inspect, Workers
@@ -44,7 +45,8 @@ class Steered:
         return answer["plan"]
 
     def asked(self, order: str, *pools: str, **fields: Any) -> tuple[int, Any]:
-        body = {"dry_run": True, "workers": [host(pool) for pool in pools], **fields}
+        workers = {"workers": [host(pool) for pool in pools]} if pools else {}
+        body = {"dry_run": True, **workers, **fields}
         return self.exports.post(order, body, ANN)
 
     def does(self, order: str, *pools: str, **fields: Any) -> dict[str, tuple[str, str]]:
@@ -68,7 +70,13 @@ class Steered:
 @contextmanager
 def steered_on(url: str, folder: Path) -> Iterator[Steered]:
     env = {"CELERY_BROKER_URL": url, "CELERY_NOTEBOOK_LOCAL_OPERATOR": "1", "CELERY_ENABLE_EVENTS": "1"}
-    with crew_on(url, folder) as crew, watching(env) as desk, exports_of(desk) as exports:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        crew_on(url, folder) as crew,
+        watching(env) as desk,
+        exports_of(desk) as exports,
+    ):
+        patch.setattr(carrying_out, "GIVE_SECONDS", 30.0)
         wait_until(lambda: len(exports.rows(Workers())) == len(POOLS), "the workers")
         yield Steered(crew, exports, desk)
 
