@@ -6,7 +6,6 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,6 +26,7 @@ from data_sources import ask
 from data_sources.answer import Answer
 from data_sources.audit_query import Audit
 from data_sources.derived_query import Derived
+from data_sources.microseconds import ms
 from data_sources.query import Query
 from data_sources.scope import Window
 from data_sources.sealed.answers import MISSING, SOURCE
@@ -151,7 +151,7 @@ def row_payload(row: Row, answers: list[Answer], view: View) -> dict[str, Any]:
         "series": sum(answer.series for answer in answers),
         "points": sum(len(answer.frame) for answer in answers if answer.window),
         "took_ms": sum(answer.took.total_seconds() for answer in answers) * 1000,
-        "measured_at": ms(min(measured)) if measured else None,
+        "measured_at": ms(min(measured, default=None)),
         "failures": failures,
         "empty": next(iter(absent), "nothing there in this time") if empty and not failures else "",
     }
@@ -194,8 +194,8 @@ def failure_payload(label: str, answer: Answer) -> dict[str, Any]:
         "what": "is silent" if silent else failure.what,
         "hint": "" if silent else failure.hint.rstrip("."),
         "since": ms(failure.since),
-        "retry_at": ms(failure.retry_at) if failure.retry_at else None,
-        "measured_at": ms(answer.measured_at) if answer.measured_at else None,
+        "retry_at": ms(failure.retry_at),
+        "measured_at": ms(answer.measured_at),
     }
 
 
@@ -231,16 +231,12 @@ def headline_payload(
                 **row,
                 "label": SOURCE_NAMES.get(row["source"], row["source"]),
                 "hint": row["hint"] and row["hint"].rstrip("."),
-                "since": row["since"] and ms(row["since"]),
+                "since": ms(row["since"]),
                 "retry_at": None,
             }
             for row in rows
         ],
     }
-
-
-def ms(moment: datetime) -> float:
-    return moment.timestamp() * 1000
 
 
 def figure_text(cell: Cell, answers: Sequence[Sequence[Answer]], window: Window) -> str:

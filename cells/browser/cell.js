@@ -59,6 +59,10 @@ function arrive(root) {
 
 function drawBody(root, setTriggerValue) {
   const body = root.querySelector(".cn-body"), data = root.cell;
+  if (body.matches(":active")) { // a press is a click only if it ends on the node it began on
+    addEventListener("pointerup", () => setTimeout(drawBody, 0, root, setTriggerValue), { once: true });
+    return;
+  }
   body.classList.toggle("cn-pending", data.pending);
   body.setAttribute("aria-busy", String(data.pending));
   root.hidden = isEmpty(data);
