@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cells.assets import FILES, IMPORT, with_imports
+
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
     "data_sources",
@@ -85,3 +87,9 @@ def test_the_rooms_of_the_sources_are_named_where_folders_are_explained() -> Non
     rooms = {path.parent.name for path in (ROOT / "data_sources").glob("*/__init__.py")}
     [line] = [line for line in (ROOT / "docs/architecture.md").read_text().splitlines() if "| `data_sources/`" in line]
     assert {name.rstrip("/") for name in re.findall(r"`(\w+/)`", line)} - {"data_sources"} == rooms
+
+
+def test_no_module_of_the_browser_imports_itself_by_way_of_others() -> None:
+    modules = {name: map(bytes.decode, IMPORT.findall(code)) for name, code in FILES.items() if name.endswith(".js")}
+
+    assert [name for name, imported in modules.items() if name in with_imports(*imported)] == []
