@@ -30,7 +30,7 @@ export function panel(label, build, { summary, enter, ...attributes } = {}) {
     body.replaceChildren(...[build()].flat().filter(Boolean));
     if (enter) body.querySelector("input, select, button")?.focus();
   }, onkeydown: (event) => {
-    if (event.key !== "Escape" || event.defaultPrevented) return;
+    if (event.key !== "Escape" || event.defaultPrevented || !node.open) return;
     event.preventDefault();
     node.open = false;
     head.focus();
