@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from urllib.parse import urlencode
 
 import pandas as pd
@@ -50,17 +51,17 @@ def failing(names: pd.DataFrame, failures: pd.DataFrame) -> Headline | None:
     )
 
 
-def why(failures: pd.DataFrame, name: object, count: int) -> tuple[Words, Words]:
-    """What most of its `count` failures said, and since when: in the shortest stretch that has as many of them."""
-    own = [(row, one) for row in failures.to_dict("records") for one in row["by_name"] if one["name"] == name]
+def why(failures: pd.DataFrame, task: object, times: int) -> tuple[Words, Words]:
+    """What most of the `times` it failed said, and since when: in the shortest stretch that has as many of them."""
+    own = [(row, one) for row in failures.to_dict("records") for one in row["by_name"] or () if one["name"] == task]
     spans = [f"last_{span}" for span in SPANS if all(one[f"last_{span}"] is not None for _, one in own)]
     if not own or not spans:
         return (), ()
-    span = next((span for span in spans if sum(one[span] for _, one in own) >= count), spans[-1])
+    span = next((span for span in spans if sum(one[span] for _, one in own) >= times), spans[-1])
     row, most = max(own, key=lambda found: found[1][span])
     if not row["exception"]:
         return (), ()
-    ago = (row["until"] - most["first"]).total_seconds()
+    ago = (row["until"] - datetime.fromisoformat(most["first"])).total_seconds()
     since: Words = ("In the last 7 days first seen ", Part(seconds=ago, href="#failures"), " ago. ")
     return (": ", Part(class_of(row["exception"]), code=True, href="#failures")), since
 

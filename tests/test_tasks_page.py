@@ -25,6 +25,7 @@ from data_sources.history.rows import TASK_COLUMNS, task_frame
 from data_sources.note import Note
 from data_sources.query import Query
 from data_sources.schema import STATES
+from data_sources.sealed.arrow_frame import from_bytes, to_bytes
 from data_sources.task_query import Cursor, Facets, Failures, TaskFilter, TaskNames, Tasks
 from headlines.headline import Headline
 from headlines.tasks import tasks as headline
@@ -55,7 +56,7 @@ def failed(*by_name: dict[str, Any], **known: Any) -> dict[str, Any]:
 def own(name: str, *counts: int | None, hours: float = 1) -> dict[str, Any]:
     """What is told of a name that failed so: in the last hour, 3 hours, day and week, and how long ago first."""
     spans = zip(("last_1h", "last_3h", "last_24h", "last_7d"), counts, strict=True)
-    return {"name": name, **dict(spans), "first": NOW - timedelta(hours=hours), "last": NOW}
+    return {"name": name, **dict(spans), "first": (NOW - timedelta(hours=hours)).isoformat(), "last": NOW.isoformat()}
 
 
 def shown(table: Table) -> list[dict[str, Any]]:
@@ -210,6 +211,14 @@ def test_the_sentence_names_what_the_worst_fails_with_most_and_not_what_others_d
     exception, first = sentence.split(", ")
     assert said(one.sentence) == f"shop.send fails 12% of the time: {exception}"
     assert said(one.context) == f"In the last 7 days first seen {first} ago. "
+
+
+def test_the_sentence_of_a_snapshot_is_that_of_the_page() -> None:
+    bad = frame(NAME_COLUMNS, of_name("shop.send", count=50, ended=50, failures=6, failure_ratio=0.12, rate=0.1))
+    failures = frame(FAILURE_COLUMNS, failed(own("shop.send", 6, 6, 6, 6)))
+    assert told(bad, from_bytes(to_bytes(failures))) == told(bad, failures)
+    of_an_older_file = failures.assign(by_name=None)
+    assert said(told(bad, of_an_older_file).sentence) == "shop.send fails 12% of the time"
 
 
 def test_no_exception_is_named_while_failures_are_too_many_to_count() -> None:

@@ -53,7 +53,7 @@ class FailureRows:
 
 
 @dataclass
-class Seen:
+class Times:
     """When failures were and how many, `counts` by the hours back that the stretch they lie in begins."""
 
     first: int
@@ -78,8 +78,8 @@ class Kind:
     """Failures that read alike, in all and by the id of their name."""
 
     exception: str
-    all: Seen
-    names: dict[int, Seen] = field(default_factory=dict)
+    all: Times
+    names: dict[int, Times] = field(default_factory=dict)
 
 
 def read_failures(connection: Connection, filter: TaskFilter, until: int) -> FailureRows:
@@ -94,9 +94,9 @@ def read_failures(connection: Connection, filter: TaskFilter, until: int) -> Fai
         for name, text, count, first, last in alike(connection, part, MOST - counted):
             read += count
             if filter.failure in ("", failure_id(text or "")):
-                kind = kinds.setdefault(failure_id(text or ""), Kind(masked(text or ""), Seen(first, last)))
-                for seen in (kind.all, kind.names.setdefault(name or 0, Seen(first, last))):
-                    seen.add(hours, count, first, last)
+                kind = kinds.setdefault(failure_id(text or ""), Kind(masked(text or ""), Times(first, last)))
+                for times in (kind.all, kind.names.setdefault(name or 0, Times(first, last))):
+                    times.add(hours, count, first, last)
         counted += read
         if counted >= MOST:
             break
@@ -141,13 +141,13 @@ def failure_frame(connection: Connection, kinds: dict[str, Kind], back: int, unt
     rows = []
     for failure, kind in order[:KINDS]:
         names = sorted(kind.names.items(), key=lambda item: -item[1].counts.total())
-        own = {named[name]: seen for name, seen in names if name in named}
+        own = {named[name]: times for name, times in names if name in named}
         rows.append(
             {
                 "failure": failure,
                 "exception": kind.exception,
                 "names": [*own],
-                "by_name": [told(name, seen, back) for name, seen in own.items()],
+                "by_name": [told(name, times, back) for name, times in own.items()],
                 **kind.all.within(back),
                 "first": kind.all.first,
                 "last": kind.all.last,
@@ -157,9 +157,15 @@ def failure_frame(connection: Connection, kinds: dict[str, Kind], back: int, unt
     return pd.DataFrame({name: column([row.get(name) for row in rows], kind) for name, kind in FAILURE_COLUMNS.items()})
 
 
-def told(name: str, seen: Seen, back: int) -> dict[str, Any]:
-    unknown = dict.fromkeys(f"last_{span}" for span in SPANS)
-    return {"name": name, **unknown, **seen.within(back), "first": moment(seen.first), "last": moment(seen.last)}
+def told(name: str, times: Times, back: int) -> dict[str, Any]:
+    """As JSON has it: times are ISO 8601."""
+    return {
+        "name": name,
+        **dict.fromkeys(f"last_{span}" for span in SPANS),
+        **times.within(back),
+        "first": moment(times.first).isoformat(),
+        "last": moment(times.last).isoformat(),
+    }
 
 
 def column(values: list[Any], kind: str) -> Any:
