@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.servers import Process, Prometheus, Redis, celery_worker
+from demo.servers import Process, Prometheus, Redis, celery_worker, wait_until
+from tests.asking import records
 from tests.blocks import prometheus_with
 from tests.faults.site import ROOT, Site, known_samples
 
@@ -56,6 +57,7 @@ def worker_of(redis: Redis, folder: Path) -> Process:
 def site(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A dashboard on the shop, with nothing wrong."""
     with Site(tmp_path_factory.mktemp("site"), shop.env) as site:
+        wait_until(lambda: records(site.dashboard.url), "the recorder")
         yield site
 
 

@@ -93,10 +93,10 @@ class Watched:
         return [self._row("cockpit", "memory")]
 
     def failing(self) -> bool:
-        return bool(self.row().get("failures"))
+        return bool(of_the_fault(self.row(), self.wire.name))
 
     def well(self) -> bool:
-        return bool(self.row().get("measured_at")) and not self.failing()
+        return bool(self.row().get("measured_at")) and not self.row().get("failures")
 
     def seconds_until(self, condition: Callable[[], object]) -> float:
         """How long it took; infinite when it did not come."""
@@ -108,6 +108,11 @@ class Watched:
     def _row(self, cell: str, label: str = "") -> Row:
         rows: list[Row] = self.viewer.cell(cell).get("rows", [])
         return next((row for row in rows if row["label"] == label), {})
+
+
+def of_the_fault(row: Row, fault: str) -> list[dict[str, Any]]:
+    """The failures that say so: where the machine is busy, a source may first have failed of that."""
+    return [failure for failure in row.get("failures", ()) if FAULTS[fault].says in failure["what"]]
 
 
 def is_filled(row: Row) -> bool:
@@ -125,11 +130,18 @@ def stories(shop: Shop, rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPathFac
         file = folder / "clusters.toml"
         file.write_text("\n".join(wire.cluster() for wire in wires))
         site = running.enter_context(Site(folder, {"CELERY_NOTEBOOK_CONFIG": str(file)}))
+        seconds_to_run(site, "nowhere")  # the first page of a dashboard takes what the others have then
         run_seconds = {name: seconds_to_run(site, name) for name in FAULTS}
+        busy = load()
         with ThreadPoolExecutor(len(wires)) as pool:
             told = pool.map(lambda wire: live_through(wire, site), wires)
             by_fault = dict(zip(FAULTS, told, strict=True))
-        yield Stories(run_seconds, by_fault, site, busy=max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
+        yield Stories(run_seconds, by_fault, site, busy=max(1.0, busy, load()))
+
+
+def load() -> float:
+    """How many want each processor."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1)
 
 
 def seconds_to_run(site: Site, cluster: str) -> float:
@@ -155,9 +167,8 @@ def test_the_page_does_not_wait_for_a_source_that_fails(stories: Stories, fault:
 
 
 def test_the_cell_says_what_happened_what_to_do_since_when_and_when_it_is_tried_next(story: Story, fault: str) -> None:
-    failure = story.first["failures"][0]
+    failure = of_the_fault(story.first, fault)[0]
 
-    assert FAULTS[fault].says in failure["what"]
     assert failure["hint"]
     assert failure["since"] < failure["retry_at"]
     assert story.first["measured_at"] is None
@@ -180,8 +191,7 @@ def test_it_heals_by_itself_when_the_source_is_back(stories: Stories, story: Sto
 
 def test_the_last_good_answer_stays_and_is_marked(stories: Stories, story: Story, fault: str) -> None:
     assert story.notice_seconds < stories.allowed(NOTICE_SECONDS)
-    failure = story.stale["failures"][0]
-    assert FAULTS[fault].says in failure["what"]
+    failure = of_the_fault(story.stale, fault)[0]
     assert story.stale["measured_at"] < failure["since"]
     assert story.stale["series"] > 0 or FAULTS[fault].server == "rabbitmq"  # whose queues nobody has declared
 

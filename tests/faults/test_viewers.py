@@ -72,7 +72,7 @@ def test_fifty_viewers_ask_prometheus_and_the_broker_no_more_than_one(shop: Shop
     site = open_site(shop.env)
     first = site.open("range=1h&refresh=5s")
     wait_until(lambda: first.cell("queues").get("pending") is False, "the first answers")
-    wait_until(lambda: costs_no_more(shop, site), "a stretch of many viewers that costs no more than one of one")
+    wait_until(lambda: costs_no_more(shop, site), "a stretch of many viewers that costs no more than one of one", 600)
 
     site.dashboard.stop()  # in the middle of all their ticks
     assert "Traceback" not in site.dashboard.log.read_text()
