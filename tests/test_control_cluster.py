@@ -120,6 +120,8 @@ def steering(url: str, folder: Path) -> Iterator[Desk]:
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(recorder.sampler, "EVERY_SECONDS", 1.0)
+        patch.setattr(carrying_out, "GIVE_SECONDS", 30.0)
+        patch.setattr(carrying_out, "READ_BACK_SECONDS", 60.0)
         env = {"CELERY_BROKER_URL": url, "CELERY_NOTEBOOK_LOCAL_OPERATOR": "1"}
         watched = stack.enter_context(watching(env))
         kept = stack.enter_context(closing(Workspace(SqliteHome(folder / "workspace.db"))))
@@ -260,6 +262,8 @@ def test_a_reply_that_is_lost_after_the_effect_is_not_confirmed_and_the_audit_ha
         steering(f"redis://127.0.0.1:{proxy.port}/0", tmp_path) as desk,
     ):
         wait_until(lambda: MAIL in replace(site, desk=desk).known(), MAIL)
+        monkeypatch.setattr(carrying_out, "GIVE_SECONDS", 5.0)
+        monkeypatch.setattr(carrying_out, "READ_BACK_SECONDS", 0.0)
         outcome = desk.act(ANN, desk.plan(ANN, limit, "default", (MAIL,)).nonce)
         written = entries(desk.workspace)[::-1]
 
@@ -278,7 +282,7 @@ def test_while_the_broker_is_gone_nothing_is_planned_or_done(tmp_path: Path, red
         site = Site(redis_server, tmp_path, app, desk)
         wait_until(lambda: MAIL in site.known(), MAIL)
         limit = site.plan(RateLimit("shop.add", "1"), MAIL)
-        redis_server.signal(signal.SIGSTOP)
+        redis_server.suspend()
         try:
             with pytest.raises((SourceUnreachable, Stale)):
                 desk.act(ANN, limit.nonce)

@@ -38,8 +38,14 @@ def call(site: Site, path: str, body: Any = None, **more: str) -> tuple[int, Any
 def plan(site: Site, rate: str) -> Any:
     """Of a rate limit, once the worker is known."""
     body = {"dry_run": True, "workers": [WORKER], "task": "shop.sleep", "rate": rate}
-    wait_until(lambda: call(site, "/api/control/rate_limit", body)[0] == 200, "the worker")
-    return call(site, "/api/control/rate_limit", body)[1]["plan"]
+    answers: list[tuple[int, Any]] = []
+
+    def look() -> bool:
+        answers.append(call(site, "/api/control/rate_limit", body))
+        return answers[-1][0] == 200
+
+    wait_until(look, "the worker")
+    return answers[-1][1]["plan"]
 
 
 def act(site: Site, nonce: str) -> tuple[int, Any]:
