@@ -19,7 +19,9 @@ log = logging.getLogger(__name__)
 
 MINUTE_US = MINUTE * SECOND_US
 CHUNK = 2_000  # rows in one transaction
-ROOM_INSIDE = "room_inside"  # in meta: the bound of a purge, and what the files took after it
+# In meta, each with the bound it was found under:
+DISK_FITS = "disk_fits"  # how much a full disk had room for
+ROOM_INSIDE = "room_inside"  # what the files took after a purge
 ROOM_SECONDS = 5.0  # of deleting after the disk was full; the rest goes as always
 ROOM = 0.95  # of the size is left full, so that the next purge is not due at once
 
@@ -39,7 +41,7 @@ class Retention:
         self._store = store
         self._database = store.database
         self._keep = keep
-        self._fits = keep.size_bytes  # less once the disk was full
+        self._fits = self._remembered(DISK_FITS, keep.size_bytes) or keep.size_bytes  # less once the disk was full
         self._purging_at_bytes: int | None = None  # what the history took when a purge for its size began
 
     def step(self, now_us: int) -> bool:
@@ -51,8 +53,9 @@ class Retention:
         if horizon_us > self._store.kept_from_us:
             self._store.keep_from(horizon_us)
             return self._delete_chunk()
-        if self._database.fill_reserve():  # there is room again
+        if self._database.fill_reserve() and self._fits < self._keep.size_bytes:  # there is room again
             self._fits = self._keep.size_bytes
+            self._remember(DISK_FITS, self._keep.size_bytes, self._fits)
         return self._database.shrink()
 
     def make_room(self, now_us: int) -> None:
@@ -69,6 +72,7 @@ class Retention:
             ends = time.monotonic() + ROOM_SECONDS
             while self.step(now_us) and time.monotonic() < ends:
                 pass
+            self._remember(DISK_FITS, self._keep.size_bytes, self._fits)
 
     def _delete_chunk(self) -> bool:
         """Some of the rows that are older than what is kept; whether there were any."""
@@ -87,9 +91,9 @@ class Retention:
         size, fits = self._database.size_bytes(), self._fits
         if self._purging_at_bytes is not None:
             if self._purging_at_bytes - size < (self._purging_at_bytes - ROOM * fits) / 2:
-                self._remember_room(size)
+                self._remember(ROOM_INSIDE, fits, size)
             self._purging_at_bytes = None
-        if size <= max(fits, self._room_bytes()):
+        if size <= max(fits, self._remembered(ROOM_INSIDE, fits)):
             return 0
         self._purging_at_bytes = size
         first, last = self._database.query("SELECT (SELECT min(seq) FROM tasks), (SELECT max(seq) FROM tasks)")[0]
@@ -97,15 +101,15 @@ class Retention:
         rows = self._database.query("SELECT last_us FROM tasks ORDER BY last_us LIMIT 1 OFFSET ?", (too_many,))
         return floor_minute(rows[0][0]) + MINUTE_US if rows else 0
 
-    def _remember_room(self, size: int) -> None:
-        """For the next recorder too: each would purge once more."""
+    def _remember(self, key: str, bound: int, size: int) -> None:
+        """For the next recorder too: each would find it out at the cost of old tasks."""
         with self._database.transaction():
-            write_meta(self._database, {ROOM_INSIDE: f"{self._fits} {size}"})
+            write_meta(self._database, {key: f"{bound} {size}"})
 
-    def _room_bytes(self) -> int:
-        """Up to which size the files hold room that a purge to the same bound has made."""
-        bound, _, size = read_meta(self._database).get(ROOM_INSIDE, "").partition(" ")
-        return int(size) if bound == str(self._fits) else 0
+    def _remembered(self, key: str, bound: int) -> int:
+        """0: nothing was found under this bound."""
+        found_under, _, size = read_meta(self._database).get(key, "").partition(" ")
+        return int(size) if found_under == str(bound) else 0
 
     def _rolled_up_to_us(self, now_us: int) -> int:
         """Minutes before this are over, and their roll-ups are current."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -118,6 +119,31 @@ def test_the_oldest_rows_go_when_all_together_is_too_big(store: Store) -> None:
     left = count(store)
     purge(store, keep, now_us)
     assert count(store) == left
+
+
+def test_what_a_full_disk_had_room_for_is_known_after_a_restart_until_there_is_room_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_us, keep, hours = START_US + 24 * HOUR_US, Keep(timedelta(days=7), BIG), itertools.count()
+
+    def purged() -> bool:
+        """Whether a recorder that begins now deletes something, after some more hours."""
+        for hour in itertools.islice(hours, 5):
+            store.write(Batch([record(START_US + hour * HOUR_US + n, text="x" * 500) for n in range(1_000)]))
+        roll_up(store, now_us)
+        return purge(store, keep, now_us) > 0
+
+    reserve = [False]
+    monkeypatch.setattr(store.database, "shrink", lambda: False)
+    monkeypatch.setattr(store.database, "fill_reserve", lambda: reserve.pop() if reserve else False)
+    monkeypatch.setattr(store.database, "free_reserve", lambda: True)
+    assert not purged()
+    Retention(store, keep).make_room(now_us)
+
+    assert purged()
+    reserve.append(True)
+    purge(store, keep, now_us)
+    assert not purged()
 
 
 def test_a_file_gives_its_space_back(tmp_path_factory: pytest.TempPathFactory) -> None:
