@@ -64,12 +64,14 @@ class Interned:
         """Deletes all but `used` and what was asked for since `watch`, a piece a step. The last number stays: none is
         given twice.
         """
-        unused = sorted(set(self.ids().values()) - used - {self._next - 1})
+        ids = self.ids()
+        unused = [(key, number) for key, number in ids.items() if number not in used and number != self._next - 1]
         for start in range(0, len(unused), PIECE):
-            piece = set(unused[start : start + PIECE]) - (self._used or set())
+            piece = {number: key for key, number in unused[start : start + PIECE] if number not in (self._used or ())}
             numbers = ", ".join(map(str, piece))
             with self._database.transaction():
                 self._database.execute(f"DELETE FROM {self._table.name} WHERE id IN ({numbers or 'NULL'})")
-            self.forget()
+            for key in piece.values():
+                self.ids().pop(key, None)
             yield
         self._used = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import psycopg
@@ -159,7 +159,7 @@ class PostgresDatabase:
             raise ValueRefused(f"{self._place.address}: {type(exc).__name__}") from exc
 
 
-@cache
+@lru_cache(200)
 def in_its_words(statement: str) -> bytes:
     return statement.replace("?", "%s").encode()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,9 @@ from data_sources.config import Cluster, Secret
 from data_sources.history.place import place
 from data_sources.history.task_record import TaskRecord
 from data_sources.schema import STATES
-from recorder import forgetting, names
+from recorder import forgetting, interned, names
 from recorder.batch import Batch, Sample
+from recorder.database import Row
 from recorder.forgetting import Forgetting
 from recorder.names import OTHER, WORKER
 from recorder.retention import Keep, Retention
@@ -85,6 +87,30 @@ def test_a_worker_of_which_nothing_is_kept_gives_its_name_back(store: Store, mon
     store.write(Batch([finished("d", later + DAY, "w1@pod-4")]))
     assert workers(store) == {"w1@pod-3", "w1@pod-4"}
     assert OTHER not in workers(store)
+
+
+def test_what_goes_is_struck_off_and_the_table_not_read_again_for_each_piece(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interned, "PIECE", 2)
+    store.write(Batch(samples=[slots(f"w{number}", START) for number in range(9)]))
+    read, query = list[str](), store.database.query
+
+    def noted(statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        read.append(statement)
+        return query(statement, parameters)
+
+    monkeypatch.setattr(store.database, "query", noted)
+    store.series.watch()
+    (kept,) = (number for (_, _, text), number in store.series.ids().items() if text == "w3")
+    deleting = store.series.drop_unused({kept})
+    next(deleting)
+    store.write(Batch(samples=[slots("w7", START + 10)]))
+    assert len(list(deleting)) == 3
+
+    assert {text for (text,) in query("SELECT text FROM series")} == {"w3", "w7", "w8"}
+    assert {text for _, _, text in store.series.ids()} == {"w3", "w7", "w8"}
+    assert "SELECT * FROM series" not in read
 
 
 @pytest.mark.parametrize("steps", range(1, 9))
