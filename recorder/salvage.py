@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import struct
 import time
@@ -23,6 +24,8 @@ from data_sources.history.sample_rows import packed, unpacked
 from recorder.database import Row, StoreFailed, ValueRefused, quoted
 from recorder.migrations import read_meta, write_meta
 from recorder.sqlite_database import SqliteDatabase
+
+log = logging.getLogger(__name__)
 
 BESIDE = ("", "-wal", "-shm")
 SECONDS = 10.0  # for all tables: events are missed meanwhile
@@ -65,6 +68,7 @@ def forget_others(aside: Path, place: SqlitePlace) -> None:
         for old in place.path.parent.glob(f"{escape(place.path.name)}.corrupt-*"):
             if not old.name.startswith(aside.name):
                 old.unlink()
+                log.warning("%s is deleted: of damaged files the last alone is kept, %s", old, aside.name)
 
 
 def move(path: Path, target: Path) -> None:

@@ -88,7 +88,7 @@ class Store:
                 gap = Gap("recorder", begun_us, begun_us, "the file was removed, and what was in it is unknown")
                 if aside.exists():
                     saved = salvage(aside, cast(SqliteDatabase, fresh.database))
-                    reason = f"the file was damaged: {saved.tasks:,} tasks were saved, the rest is in {aside.name}"
+                    reason = f"the file was damaged: {saved.tasks:,} tasks were saved; it was set aside as {aside.name}"
                     gap = Gap("recorder", min(saved.until_us, begun_us), begun_us, reason)
                 fresh.write(Batch(gaps=[gap]))
             if aside.exists():

@@ -353,7 +353,9 @@ def test_a_damaged_file_is_set_aside_and_a_fresh_one_says_so(
         assert saved > 0
 
 
-def test_of_damaged_files_the_last_alone_is_kept(file: SqlitePlace) -> None:
+def test_of_damaged_files_the_last_alone_is_kept_and_the_log_says_so(
+    file: SqlitePlace, caplog: pytest.LogCaptureFixture
+) -> None:
     for damage in (half_a_file, bad_header):
         with closing(Store.open(file)) as store:
             store.write(Batch([succeeded(f"{number:030d}") for number in range(500)]))
@@ -362,6 +364,11 @@ def test_of_damaged_files_the_last_alone_is_kept(file: SqlitePlace) -> None:
 
     (aside,) = file.path.parent.glob("*.corrupt-*Z")
     assert aside.stat().st_size > 0
+    with closing(Store.open(file)) as store:
+        ((reason,),) = store.database.query("SELECT reason FROM gaps ORDER BY start_us LIMIT 1")
+    gone = reason.rpartition(" ")[2]
+    assert "was set aside as" in reason
+    assert any(gone in told and "of damaged files" in told for told in caplog.messages)
 
 
 def test_a_file_without_a_byte_is_begun(file: SqlitePlace) -> None:
