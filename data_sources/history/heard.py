@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection, exists, func, select
 
 from data_sources.history.sampled import read_samples
@@ -31,20 +33,19 @@ def events_recorded(connection: Connection, window: Window) -> bool:
     return bool(ever) and not was_accepted(connection, window)
 
 
-def was_accepted(connection: Connection, window: Window, before_us: int | None = None) -> bool:
+def was_accepted(connection: Connection, window: Window) -> bool:
     """Whether workers took on tasks in it, by their totals."""
     accepted, _ = read_samples(connection, COUNTED, "", window)
-    if before_us is not None:
-        accepted = accepted[accepted["time"] < moment(before_us)]
     return bool((accepted["value"] > 0).any())
 
 
 def mute_until(connection: Connection, window: Window) -> int | None:
     """When workers began to send events, where they worked in the part of `window` before that; microseconds."""
     first = first_heard(connection)
-    if first is None or first <= microseconds(window.start) or not was_accepted(connection, window, first):
+    if first is None or first <= microseconds(window.start):
         return None
-    return first
+    last = window.start + (moment(first) - window.start) // window.step * window.step
+    return first if was_accepted(connection, replace(window, end=min(window.end, last))) else None
 
 
 def first_heard(connection: Connection) -> int | None:

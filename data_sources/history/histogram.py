@@ -1,4 +1,6 @@
-"""How many tasks of a filter there were over time, by state: as many as the list lists."""
+"""How many tasks of a filter there were over time, by state: as many as the list lists, but for one beyond the range,
+which its whole id finds.
+"""
 
 from __future__ import annotations
 

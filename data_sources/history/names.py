@@ -144,7 +144,7 @@ def read_names(connection: Connection, filter: TaskFilter, start: int, end: int)
             )
             notes += (Note(what, "cut"),)
     edges = np.array([begin, max(begin, min(asked.end, now_us()))], np.int64)
-    heard = float(covered(connection, edges, UNHEARD)[0])
+    heard = float(covered(connection, edges, UNHEARD)[0]) if asked.seq is None else 0.0  # one task has no rate
     by_outcome = bool(filter.states or filter.search or filter.failure)
     return NameRows(name_frame(connection, sums, measured, heard, by_outcome), notes)
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from data_sources.history.samples import RATE_WINDOW, Floats, last_values, rates
 from data_sources.note import Note
-from data_sources.range_frame import tidy_frame
+from data_sources.range_frame import empty_frame, tidy_frame
 from data_sources.schema import COUNTED, SAMPLE_LEVELS, samples, series
 from data_sources.scope import EPOCH, Window
 
@@ -55,6 +55,8 @@ def read_samples(
     grid = start + step * np.arange(window.points, dtype=np.float64)
     named = select(series.c.id, series.c.text).where(series.c.measure == measure, series.c.label == by)
     texts = dict(connection.execute(named.where(series.c.text.in_(of)) if of else named).all())
+    if not texts:
+        return empty_frame((by,) if by else ()), ()
     held = list(read_rows(connection, measure, by, start - behind, end, None if measure == COUNTED else grid))
     ids = sorted(texts) if len(texts) <= SERIES else largest(held, texts)
     level, at, which, value, span = columns_of(held, ids)
