@@ -240,7 +240,7 @@ gaps = Table(
 latest = Table(
     "latest",
     metadata,
-    Column("kind", Text, primary_key=True),  # workers, queues, events, recorder
+    Column("kind", Text, primary_key=True),  # workers, queues, recorder, counters
     Column("measured_us", BigInteger),  # of the body; NULL: there was none yet
     Column("took_us", BigInteger, nullable=False),
     Column("failure", Text),

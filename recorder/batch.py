@@ -35,7 +35,7 @@ class Gap:
 class Latest:
     """An answer of the moment. A failed attempt has no body, and keeps the last good one with its time."""
 
-    kind: str  # workers, queues, events, recorder, counters
+    kind: str  # workers, queues, recorder, counters
     measured_us: int | None
     took_us: int
     failure: str | None = None  # JSON
