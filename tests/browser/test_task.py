@@ -15,7 +15,7 @@ from celery import Celery
 from playwright.sync_api import Browser, Page, expect
 
 from demo.servers import wait_until
-from tests.browser.conftest import Site, Visit, opened
+from tests.browser.conftest import Site, Visit, fits, opened
 
 BERLIN = ZoneInfo("Europe/Berlin")  # of the browser
 
@@ -82,14 +82,14 @@ def test_a_link_shows_what_was_recorded_in_the_viewers_zone(visit: Visit, site: 
 
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_selector("#comparison .cn-comparison")
-    assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+    fits(page, 390)
 
 
 def test_from_the_overview_to_the_one_task_by_clicks_alone_and_its_link_opens_for_a_stranger(
     visit: Visit, site: Site, browser: Browser, sent: list[str]
 ) -> None:
     page = visit.page
-    page.goto(f"{site.url}/?range=6h")
+    page.goto(f"{site.url}/?range=6h&refresh=0")
     page.locator(".cn-headline a", has_text="failed").click()
     page.wait_for_url(lambda url: "/tasks?" in url)
     params = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(page.url).query))
