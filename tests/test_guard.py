@@ -322,7 +322,14 @@ def test_a_visitor_cannot_clear_everybodys_cache(streamlit: Streamlit, knock: Kn
         session.send(BackMsg(rerun_script={}))  # type: ignore[arg-type]
         wait_until(lambda: streamlit.seen("runs") > runs, "a run of the script")
 
-    session = knock()
+    sessions: list[Session] = []
+
+    def is_in() -> bool:
+        sessions.append(knock())  # refused while one that has just ended still counts
+        return sessions[-1].status == 101
+
+    wait_until(is_in, "a free session")
+    session = sessions[-1]
     run_script()
     session.send(BackMsg(clear_cache=True))
     run_script()

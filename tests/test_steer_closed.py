@@ -167,6 +167,7 @@ def test_an_operators_triggers_sent_by_others_change_nothing(
                 assert traces_in(other) == set()
 
         assert worker.alive
+        wait_until(lambda: bool(audited(folder)), "the denial")
         denied = [(entry.who, entry.action, entry.outcome, entry.from_address) for entry in audited(folder)]
         assert denied == [("eve", "act", "denied", "127.0.0.1")]  # where nobody may steer, no audit is kept
 
