@@ -49,7 +49,7 @@ def shared(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
 
 @pytest.fixture(scope="module")
 def brief(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    with start(tmp_path_factory.mktemp("brief"), redis, "15s") as dashboard:
+    with start(tmp_path_factory.mktemp("brief"), redis, "40s") as dashboard:
         yield dashboard
 
 
@@ -114,6 +114,7 @@ def test_a_wrong_password_is_said_and_the_name_and_the_way_stay(page: Page, shar
 
 def test_signing_out_leads_every_tab_to_the_door_and_back_leads_nowhere(page: Page, shared: Dashboard) -> None:
     sign_in(page, shared.url + LINK)
+    page.wait_for_url(shared.url + LINK)  # else the other tab may come before the session
     other = page.context.new_page()
     other.goto(shared.url + "/tasks")
     expect(other.get_by_role("button", name="Sign out")).to_be_visible()
@@ -130,7 +131,7 @@ def test_signing_out_leads_every_tab_to_the_door_and_back_leads_nowhere(page: Pa
 def test_when_the_session_is_over_the_page_asks_again_and_comes_back(page: Page, brief: Dashboard) -> None:
     sign_in(page, brief.url + LINK)
     page.wait_for_url(brief.url + LINK, wait_until="commit")
-    page.wait_for_url(re.compile(r"/login\?next="))
+    page.wait_for_url(re.compile(r"/login\?next="), timeout=180_000)
     sign_in(page, page.url)
 
     page.wait_for_url(brief.url + LINK, wait_until="commit")
