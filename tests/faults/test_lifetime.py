@@ -29,7 +29,7 @@ from tests.faults.site import QUIET, ROOT
 from tests.impostor import hang
 from tests.viewer import Viewer
 
-END_SECONDS = 5.0
+END_SECONDS = 10.0
 
 
 def test_a_deep_link_is_the_first_thing_a_new_server_is_asked(shop: Shop, open_site: OpenSite) -> None:
