@@ -189,7 +189,7 @@ def test_before_the_sign_in_there_is_the_way_in_and_nothing_else(site: Site, pat
 def test_an_anonymous_session_is_never_opened_so_no_frame_is_sent(site: Site) -> None:
     assert refused_at(site, {}) == 401
     assert refused_at(site, {"Cookie": "_streamlit_user=x; _streamlit_xsrf=x"}) == 401
-    assert httpx.get(f"{site.url}/export.csv?source=queues").status_code == 401
+    assert httpx.get(f"{site.url}/export.csv?source=queues", timeout=60).status_code == 401
 
 
 def test_the_link_that_was_followed_survives_the_sign_in(site: Site) -> None:
@@ -278,7 +278,7 @@ def test_a_cookie_that_says_nothing_is_nobodys(site: Site, text: str) -> None:
 
 
 def test_an_open_page_ends_when_the_id_token_does(site: Site) -> None:
-    brief = signed(claims(site, exp=int(time.time()) + 4))
+    brief = signed(claims(site, exp=int(time.time()) + 15))
     with Viewer(site.url, headers=brief) as viewer:
         viewer.wait_for(lambda: not viewer.open, "the end of the session")
 

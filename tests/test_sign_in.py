@@ -77,7 +77,7 @@ def site(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Das
 @pytest.fixture(scope="module")
 def brief(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     """Whoever sits at this machine is its operator; others sign in, for some seconds."""
-    text = f'[access]\nsession_life = "4s"\n[access.users]\nann = "{HASH}"\n' + SETTINGS[SETTINGS.index("[clusters") :]
+    text = f'[access]\nsession_life = "15s"\n[access.users]\nann = "{HASH}"\n' + SETTINGS[SETTINGS.index("[clusters") :]
     folder = tmp_path_factory.mktemp("brief") / "dashboard"
     with start(folder, text, redis, CELERY_NOTEBOOK_LOCAL_OPERATOR="1") as dashboard:
         yield dashboard
