@@ -16,6 +16,7 @@ import pytest
 from celery import Celery, uuid
 
 import recorder.sampler
+from data_sources import fetches
 from data_sources.ask import Desk
 from data_sources.brokers import redis_unacked
 from data_sources.query import Depths, Inspect, Query, Workers
@@ -78,6 +79,7 @@ def cluster_on(url: str, folder: Path, **env: str) -> Iterator[Cluster]:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(recorder.sampler, "EVERY_SECONDS", 1.0)
         patch.setattr(redis_unacked, "EVERY_SECONDS", 1.0)
+        patch.setattr(fetches, "INSPECT_SECONDS", 9.0)  # less than an export waits
         app = stack.enter_context(Celery(broker=url, set_as_current=False))
         app.conf.task_send_sent_event = True
         for _ in range(FORGOTTEN):

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from cells.views import family, task
+from data_sources import fetches
 from data_sources.answer import Answer
 from data_sources.ask import HIDDEN, Desk
 from data_sources.history.task_run import TaskRun
@@ -112,9 +113,11 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         history = {"HISTORY_URL": f"sqlite://{folder / 'history'}", "CELERY_BROKER_URL": broker}
         options = ["--pool", "threads", "-c", "6", "-E"]
         with (
+            pytest.MonkeyPatch.context() as patch,
             watching(history) as desk,
             celery_worker("tests.family_app", "w1@shop", folder, options, env, ROOT) as worker,
         ):
+            patch.setattr(fetches, "INSPECT_SECONDS", 9.0)
             worker.wait_until(lambda: "w1@shop ready" in worker.log.read_text())
             yield Site(desk, folder, env, knows_chords=request.param == "rabbitmq")
 

@@ -18,6 +18,7 @@ from cells.facts import Facts
 from cells.table import Table
 from cells.views import worker as views
 from cells.views.workers import HIDE_AFTER, all_workers, differences, memory_of
+from data_sources import fetches
 from data_sources.answer import Answer
 from data_sources.ask import Desk
 from data_sources.failure import Failure
@@ -286,6 +287,7 @@ def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         worker = celery_worker("tests.celery_app", "one@test", folder, arguments, {"CELERY_BROKER_URL": url}, ROOT)
         stack.enter_context(worker)
         stack.callback(worker.signal, signal.SIGKILL)
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr(fetches, "INSPECT_SECONDS", 9.0)
         desk = unwatched({"CELERY_BROKER_URL": url})
         stack.callback(desk.stop)
         with Celery(broker=url, set_as_current=False) as app:
