@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -107,6 +107,11 @@ def take(name: str, title: str) -> None:
 def asked() -> list[tuple[Query, Scope]]:
     """All that this run's page has asked, be it for a cell or not."""
     return [(query, part.scope) for part in parts() for query in part.queries.values()]
+
+
+def ask_too(questions: Iterable[tuple[Query, Scope]]) -> None:
+    """Has this run's page ask what no cell of its own shows."""
+    parts().extend(Part({"": query}, scope) for query, scope in questions)
 
 
 def parts() -> list[Part]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import math
 import os
 import socket
 import ssl
@@ -90,7 +91,8 @@ class HttpClient:
             status, headers, raw = answer.result(deadline_seconds)
         except TimeoutError as exc:
             connection.cut()
-            what = f"gave no complete answer within {deadline_seconds:.3g} s"
+            # In whole seconds: of questions that waited for their turn a little, all say the same.
+            what = f"gave no complete answer within {math.ceil(deadline_seconds)} s"
             hint = f"It is overloaded, unreachable from here, or not what {self.settings}_URL says."
             raise self._unreachable(what, hint) from exc
         except (OSError, HTTPException) as exc:

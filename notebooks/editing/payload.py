@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cells.page_view import View, frozen, link_params
-from cells.payload import ms
 from charts.rows import KINDS
 from data_sources.answer import Answer
+from data_sources.microseconds import ms
 from data_sources.query import METHODS, SIGNALS
 from exports.plain_values import special_name
 from notebooks.editing.editor import Editor

@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from cells import component, controls
-from cells.payload import ms
 from data_sources.errors import SourceError
+from data_sources.microseconds import ms
 from identity import of_headers
 from notebooks.editing.editor import MOST_MESSAGES, Editor, is_identified, told
 from notebooks.editing.edits import Edited

@@ -13,8 +13,7 @@ from cells.asking import answers_to
 from cells.cell_payload import cell_payload
 from cells.page_view import View
 from cells.share import notebook_of
-from cells.show import asked as asked_here
-from cells.show import live, show
+from cells.show import ask_too, live, show
 from data_sources import ask
 from data_sources.answer import Answer
 from data_sources.errors import BadParameter, SourceError
@@ -110,7 +109,7 @@ def show_notebook(editor: Editor) -> None:
             if not editor.is_closed(cell):
                 shows()
             elif isinstance(cell, Ask):
-                asked_here().extend(questions_of(cell, values, view))
+                ask_too(questions_of(cell, values, view))
     if not editor.sealed:
         component.notebook("bar", key="cn_bar", data=end_payload(editor.now))
 
@@ -241,7 +240,7 @@ def shown_derived(notebook: Notebook, cell: Sql | Threshold, of: str, values: Va
             component.notebook("threshold", key=f"cn_{cell.name}", data=data)
 
     def shows() -> None:
-        asked_here().extend(pinned.values())
+        ask_too(pinned.values())
         live(live_queries, draw, view, derive)
 
     return shows
