@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 import data_sources.ask
 from cells.cell import Cell, Layer, Row, over, row
-from charts.once import Once
 from cells.page_view import View, frozen, link_params, read
 from cells.payload import (
     facts_payload,
@@ -31,6 +30,7 @@ from cells.payload import (
 from cells.views import queues, workers
 from cells.views.queue import facts as facts_of_queue
 from cells.views.schedule import load as load_picture
+from charts.once import Once
 from data_sources.answer import Answer
 from data_sources.ask import Desk
 from data_sources.blank import blank_frame

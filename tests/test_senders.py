@@ -287,7 +287,9 @@ def test_what_one_worker_does_is_recorded_while_another_sends_no_events(
         wait_until(lambda: all(sends_events(past, name) is not None for name in names), "both workers")
         # What -E switched on, `disable_events` leaves on.
         broker = Broker.from_url(redis_server.url)
-        wait_until(lambda: all(reply.outcome == "done" for reply in give(broker, EnableEvents(), names, 10)), "their yes")
+        wait_until(
+            lambda: all(reply.outcome == "done" for reply in give(broker, EnableEvents(), names, 10)), "their yes"
+        )
         wait_until(lambda: all(sends_events(past, name) for name in names), "events of both")
         app.control.disable_events(destination=["w2@shop"])
         wait_until(lambda: open_gaps() == [("senders", "w2@shop")], "the gap in part")
