@@ -63,7 +63,7 @@ def since(row: pd.Series) -> Words:
     """How long the first message has waited, as far as that is known."""
     if pd.notna(row["oldest"]):
         return (", the first for ", Part(seconds=float(row["oldest"])))
-    if pd.notna(row["oldest_at_least"]):
+    if pd.notna(row["oldest_at_least"]) and row["oldest_at_least"] >= 1:
         return (", the first for at least ", Part(seconds=float(row["oldest_at_least"])))
     return ()
 

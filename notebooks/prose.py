@@ -49,6 +49,11 @@ def tree(markdown: str) -> list[Node]:
     return nodes(SyntaxTreeNode(tokens).children)
 
 
+def words(nodes: Sequence[Node]) -> str:
+    """What is read there, however it is drawn."""
+    return "".join(node if isinstance(node, str) else words(node["children"]) for node in nodes)
+
+
 def depth(tokens: Sequence[Token]) -> int:
     deepest = level = 0
     for token in tokens:

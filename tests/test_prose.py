@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notebooks.prose import HEADINGS, TAGS, Node, is_safe, tree
+from notebooks.prose import HEADINGS, TAGS, Node, is_safe, tree, words
 
 KNOWN = {*TAGS, *HEADINGS.values(), "a", "span"}
 
@@ -18,10 +18,6 @@ def every(nodes: list[Node]) -> Iterator[dict[str, object]]:
         if isinstance(node, dict):
             yield node
             yield from every(node["children"])
-
-
-def words(nodes: list[Node]) -> str:
-    return "".join(node if isinstance(node, str) else words(node["children"]) for node in nodes)
 
 
 def test_prose_is_read_as_markdown() -> None:

@@ -84,6 +84,7 @@ SLOW = {"queue": "reports", "ready": 600, "consumers": 1, "growth": -1.0, "grows
             "old & <b> is consumed by nobody | 5 messages wait there, the first for at least 90 s.",
             "bad",
         ),
+        ([{**ALONE, "oldest_at_least": 0.2}], "old & <b> is consumed by nobody | 5 messages wait there.", "bad"),
         (
             [ALONE, {**ALONE, "queue": "other", "ready": 7, "oldest": 40.0}],
             "other and 1 other queue are consumed by nobody | 12 messages wait there, the first for 40 s.",

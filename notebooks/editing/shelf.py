@@ -17,6 +17,7 @@ from notebooks.editing.edits import Edited
 from notebooks.error import NotebookError
 from notebooks.examples import examples
 from notebooks.notebook import Notebook, Prose
+from notebooks.prose import tree, words
 from notebooks.text import file
 from workspace import drafts, notebooks
 from workspace.notebooks import Saved
@@ -117,7 +118,7 @@ def saved_payload(one: Saved) -> dict[str, Any]:
 
 
 def example_payload(name: str, notebook: Notebook) -> dict[str, Any]:
-    texts = [cell.text for cell in notebook.cells if isinstance(cell, Prose)]
-    paragraphs = [" ".join(part.split()) for text in texts for part in text.split("\n\n") if not part.startswith("#")]
-    line = paragraphs[0].partition(". ")[0] if paragraphs else ""
+    prose = (node for cell in notebook.cells if isinstance(cell, Prose) for node in tree(cell.text))
+    paragraphs = (words([node]) for node in prose if isinstance(node, dict) and node["tag"] == "p")
+    line = " ".join(next(paragraphs, "").split()).partition(". ")[0]
     return {"name": name, "title": notebook.title, "line": line.rstrip(".:"), "cells": len(notebook.cells)}
