@@ -16,7 +16,7 @@ app.conf.update(
     beat_schedule={
         "often": {
             "task": "shop.tick",
-            "schedule": 3.0,
+            "schedule": 8.0,
             "kwargs": {"api_key": "s3cret"},
             "options": {"queue": "celery"},
         },

@@ -20,7 +20,7 @@ from exports.csv_text import csv_chunks
 from headlines.schedule import schedule
 from tests.watching import LIVE, ROOT, watching
 
-EVERY_SECONDS = 3
+EVERY_SECONDS = 8  # a run may be half as late, as on a busy machine it is
 SECONDLY = replace(LIVE, step=timedelta(seconds=1), max_age=timedelta(seconds=1))  # each second a new answer
 
 
@@ -45,23 +45,28 @@ def entries(desk: Desk) -> dict[str, dict[str, Any]]:
 
 def wait_for(desk: Desk, ready: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
     """The entry "often", as soon as it is so."""
+    often: dict[str, Any] = {}
 
-    def often() -> dict[str, Any]:
-        return entries(desk).get("often", {"on_time": 0, "missed": 0, "doubled": 0, "verdict": ""})
+    def look() -> bool:
+        often.update(entries(desk).get("often", {"on_time": 0, "missed": 0, "doubled": 0, "verdict": ""}))
+        return ready(often)
 
-    wait_until(lambda: ready(often()), what)
-    return often()
+    wait_until(look, what)
+    return often
 
 
 def test_a_beat_that_pauses_misses_runs_and_two_double_them(desk: Desk, redis_server: Redis, tmp_path: Path) -> None:
     with beat("first", redis_server, tmp_path):
-        often = wait_for(desk, lambda row: bool(row["on_time"] and row["on_time"] >= 2), "the schedule is kept")
-        assert (often["words"], often["task"], often["queue"]) == ("every 3 seconds", "shop.tick", "celery")
+        often = wait_for(
+            desk,
+            lambda row: bool(row["verdict"] == "on_time" and row["on_time"] and row["on_time"] >= 2),
+            "the schedule is kept",
+        )
+        assert (often["words"], often["task"], often["queue"]) == ("every 8 seconds", "shop.tick", "celery")
         assert (often["kwargs"], often["told_by"]) == ('{"api_key": "********"}', "sent")
         assert (often["missed"], often["doubled"], often["verdict"]) == (0, 0, "on_time")
         assert 0 < (often["next_run"] - often["last_run"]).total_seconds() == pytest.approx(EVERY_SECONDS, abs=0.01)
-        answer = desk.ask(Schedule(), SECONDLY)
-        assert answer.totals["beats"] == 1
+        wait_until(lambda: desk.ask(Schedule(), SECONDLY, wait_seconds=60).totals.get("beats") == 1, "the beat")
         weekdays = entries(desk)["weekdays"]
         assert (weekdays["words"], weekdays["verdict"]) == (
             "Mondays to Fridays at 18:30 Europe/Berlin",
@@ -71,13 +76,14 @@ def test_a_beat_that_pauses_misses_runs_and_two_double_them(desk: Desk, redis_se
         load = desk.ask(ScheduledLoad(), SECONDLY, wait_seconds=60).frame
         assert load[load["queue"] == "celery"]["runs"].max() == 3_600 / EVERY_SECONDS
 
-    overdue = wait_for(desk, lambda row: row["verdict"] == "overdue", "that nothing comes is seen")
-    assert overdue["missed"] >= 1
+    # Of one missed run a beat that starts soon would make one that is late.
+    overdue = wait_for(desk, lambda row: bool(row["missed"] and row["missed"] >= 2), "that nothing comes is seen")
+    assert overdue["verdict"] == "overdue"
     assert schedule({"entries": desk.ask(Schedule(), SECONDLY)}).to_dict()["tone"] == "bad"
 
     with beat("again", redis_server, tmp_path):
         resumed = wait_for(desk, lambda row: row["verdict"] == "missed", "it is sent again")
-        assert resumed["missed"] >= overdue["missed"]
+        assert resumed["missed"] >= 1
         assert resumed["doubled"] == 0
         with beat("second", redis_server, tmp_path / "second"):
             doubled = wait_for(desk, lambda row: bool(row["doubled"]), "a second beat is seen")
