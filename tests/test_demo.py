@@ -122,7 +122,7 @@ def test_the_demo_is_a_working_cluster_and_its_dashboard_that_ctrl_c_removes(tmp
         demo.signal(signal.SIGINT)
         wait_until(lambda: not demo.alive, "the end")
         assert demo.tail().endswith("Stopped.")
-        assert running(descendants) == []
+        wait_until(lambda: running(descendants) == [], "the end of its children")
         assert list(demo.tmp.iterdir()) == []
 
 
@@ -134,7 +134,7 @@ def test_two_demos_at_once_do_not_meet_and_leave_nothing_however_they_end(tmp_pa
         descendants = first.descendants()
         first.signal(signal.SIGHUP)  # its terminal was closed
         wait_until(lambda: not first.alive, "the end of the first")
-        assert running(descendants) == []
+        wait_until(lambda: running(descendants) == [], "the end of its children")
         assert list(first.tmp.iterdir()) == []
 
         descendants = second.descendants()

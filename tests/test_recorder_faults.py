@@ -143,9 +143,9 @@ def test_killed_on_postgresql_another_takes_over_and_each_task_is_there_once_in_
         command = [sys.executable, "-m", "recorder"]
         second = running.enter_context(Process("second", command, tmp_path / "second", past.env, ROOT))
         second.wait_until(lambda: f"standing by: process {first.pid}" in second.log.read_text())
-        until = (int(time.time()) + 30) // 60 * 60  # the minute before has tasks: they are dated up to 50 s back
         with Publisher(tmp_path / "load", broker.url, "--rate", "300", "--upset"):
             wait_until(lambda: len(past.succeeded()) > 100, "tasks")
+            until = (int(time.time()) + 30) // 60 * 60  # the minute before has tasks: they are dated up to 50 s back
             acknowledged = past.succeeded()
             first.signal(signal.SIGKILL)
             wait_until(lambda: (state := past.state()) is not None and state.pid == second.pid, "take-over")

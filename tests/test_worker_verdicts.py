@@ -157,7 +157,7 @@ def ill(url: str, port: int, mark: bytes, folder: Path, stack: ExitStack) -> Clu
     workers["killed"].signal(signal.SIGKILL)
     rounds = rounds_until(desk, lambda rows: verdicts(rows)["killed"] == ["gone"])
     freezer.freeze()
-    workers["stopped"].signal(signal.SIGSTOP)
+    workers["stopped"].suspend()
     with Celery(broker=url, set_as_current=False) as app:
         app.control.cancel_consumer("cancelled", destination=["cancelled@test"], reply=True, timeout=30, limit=1)
         app.send_task("shop.sleep", [3600], queue="busy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +13,9 @@ from celery import Celery
 
 from data_sources import settings
 from data_sources.ask import Desk
+from data_sources.query import Sources
 from data_sources.scope import Range, Scope
-from demo.servers import Process, Redis, celery_worker
+from demo.servers import Process, Redis, celery_worker, wait_until
 from recorder.run import Recorder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,10 +33,16 @@ def watching(env: Mapping[str, str]) -> Iterator[Desk]:
         recorder.start()
         desk.start()
         try:
+            wait_until(lambda: all(records(desk, cluster.name) for cluster in given.clusters), "the recorder")
             yield desk
         finally:
             desk.stop()
             recorder.stop()
+
+
+def records(desk: Desk, cluster: str) -> bool:
+    sources = desk.ask(Sources(), replace(LIVE, cluster=cluster)).frame
+    return ("recorder", "ok") in set(zip(sources["source"], sources["state"], strict=True))
 
 
 def unwatched(env: Mapping[str, str]) -> Desk:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -83,13 +82,16 @@ def test_a_message_held_for_two_hours_stays_held_while_every_page_and_export_is_
     viewers = [
         site.open(f"range=15m&refresh=1s&{own}", "" if page == "overview" else page) for page, own in PAGES.items()
     ]
+    for viewer in viewers:
+        viewer.wait_for(lambda: viewer.runs, "the page")  # noqa: B023
 
     for source in KINDS:
         for params in EXPORTS.get(source, [{}]):
             for kind in ("csv", "json"):
-                reply = site.get(f"/export.{kind}?{urlencode({'source': source, **params})}")
-                assert reply.status == REFUSED.get(source, 200), reply.body
-    worker.signal(signal.SIGSTOP)  # it is waited for in vain from now on
+                path = f"/export.{kind}?{urlencode({'source': source, **params})}"
+                wanted = REFUSED.get(source, 200)
+                wait_until(lambda: site.get(path).status == wanted, path)  # noqa: B023
+    worker.suspend()  # it is waited for in vain from now on
     wait_until(lambda: "silent" in site.get("/export.csv?source=workers").body, "a silent worker")
     time.sleep(max(0.0, ends - time.monotonic()))  # for how long it is watched is what is asked
 
