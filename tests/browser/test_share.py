@@ -17,7 +17,7 @@ from playwright.sync_api import APIRequestContext, Browser, Page, expect
 from demo.servers import Dashboard
 from notebooks.notebook import Ask, Layer, Notebook, Prose, Row, Sql, Threshold
 from notebooks.text import link
-from tests.browser.conftest import ROOT, Site, Visit, opened
+from tests.browser.conftest import ROOT, Site, Visit, copied, fits, opened
 from tests.browser.test_notebook import FASTEST, RATES, STILL, seen
 
 NOWHERE = dict.fromkeys(("ALERTMANAGER_URL", "PUBLIC_URL"), "") | {
@@ -41,7 +41,7 @@ FOUR_CELLS = Notebook(
 @contextmanager
 def without_prometheus(site: Site) -> Iterator[None]:
     """It does not answer; once it does again, the dashboard knows."""
-    site.prometheus.signal(signal.SIGSTOP)
+    site.prometheus.suspend()
     try:
         yield
     finally:
@@ -65,12 +65,6 @@ def share(page: Page) -> None:
     expect(page.get_by_role("button", name="Make a snapshot")).to_be_visible()
 
 
-def copied(page: Page, button: str) -> str:
-    page.locator(".cn-share").get_by_role("button", name=button).click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    return str(page.evaluate("navigator.clipboard.readText()"))
-
-
 def opens_what_is_collapsed(page: Page) -> None:
     page.get_by_role("button", name="▸ Evidence").click()
     expect(page.locator("#memory .cn-source")).to_contain_text("1 series")
@@ -88,10 +82,10 @@ def test_a_snapshot_opens_without_its_source_and_a_bundle_without_any(
     mine, rows = seen(page), csv(requests, site.url)
 
     share(page)
-    frozen = copied(page, "Copy frozen link")
+    frozen = copied(page, page.locator(".cn-share").get_by_role("button", name="Copy frozen link"))
     page.get_by_role("button", name="Make a snapshot").click()
     expect(page.locator(".cn-made")).to_contain_text("Made. Kept until")
-    kept = copied(page, "Copy link")
+    kept = copied(page, page.locator(".cn-share").get_by_role("button", name="Copy link"))
     bundle = page.get_by_role("link", name="Download it as a bundle").get_attribute("href")
     file = requests.get(f"{site.url}{bundle}").body()
     assert visit.errors == []
@@ -112,7 +106,7 @@ def test_a_snapshot_opens_without_its_source_and_a_bundle_without_any(
         expect(theirs.locator(".cn-kept")).to_contain_text("Snapshot of Who is fast?, made 20")
         assert csv(requests, site.url, snapshot=id) == rows
         opens_what_is_collapsed(theirs)
-        assert theirs.evaluate("document.documentElement.scrollWidth") <= 390
+        fits(theirs, 390)
     back = theirs.get_by_role("link", name="Back to live").get_attribute("href") or "snapshot"
     assert "snapshot" not in back
 
