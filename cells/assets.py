@@ -78,5 +78,5 @@ def links(page: str) -> tuple[str, ...]:
 
 
 def scripts(page: str) -> tuple[str, ...]:
-    """Modules that run behind Streamlit's own: that picks the moment to start plotly.js."""
-    return () if page in WITHOUT_PLOTS else (url("plotly-start.js"),)
+    """Modules that run behind Streamlit's own, in time that is otherwise lost: until its server has answered."""
+    return (url("draw.js"), *([] if page in WITHOUT_PLOTS else [url("plotly-start.js")]))
