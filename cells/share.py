@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -82,17 +83,25 @@ def with_snapshot(link: str, id: str) -> str:
 
 
 def hear() -> None:
-    """A snapshot of what this page has asked is wanted."""
+    """A snapshot of this page is wanted. What it asks is known when a run has ended, which a click may interrupt."""
     said = st.session_state.get("cn_controls", {}).get("share")
-    if not isinstance(said, dict) or said.get("life") not in LIVES or one(fields(), "snapshot"):
-        return
-    link, title = str(said.get("link", "")), str(said.get("title", ""))[:MOST_TITLE]
+    if isinstance(said, dict) and said.get("life") in LIVES and is_link(str(said.get("link", ""))):
+        st.session_state["cn_wanted"] = said
+
+
+def make(path: str) -> None:
+    """The snapshot that is wanted of the page at `path`, which has asked all it asks."""
+    said = st.session_state.pop("cn_wanted", None)
     under_way: Making | None = st.session_state.get("cn_making")
-    if is_link(link) and not (under_way and under_way.stage == "making"):
+    if said is None or one(fields(), "snapshot") or (under_way and under_way.stage == "making"):
+        return
+    link, title = str(said["link"]), str(said.get("title", ""))[:MOST_TITLE]
+    if urlsplit(link).path.strip("/") == path:  # and not of one that was left meanwhile
         person = of_headers(st.context.headers)
         notebook = st.session_state.get("cn_notebook_text", "")
         wanted = Wanted(tuple(show.asked()), title, link, person.name, LIVES[said["life"]], notebook)
         st.session_state["cn_making"] = Making(wanted)
+        st.rerun()  # the controls say that it is being made
 
 
 def is_link(text: str) -> bool:
@@ -100,8 +109,9 @@ def is_link(text: str) -> bool:
     return len(text) <= MOST_LINK and LINK.fullmatch(text) is not None
 
 
-def follow() -> None:
+def follow(path: str) -> None:
     """While a snapshot is made, its progress is shown: the page is drawn again when there is more than it shows."""
+    make(path)
     making: Making | None = st.session_state.get("cn_making")
     shown = st.session_state.get("cn_making_shown")
     if making is None or shown is None or shown[0] != "making":

@@ -1,8 +1,10 @@
 """Runs around every page: the controls all pages share, then the page that the URL names."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import StopException
 
 from cells import controls, share, show
 from cells.operator import operator
@@ -51,5 +53,6 @@ if target:
     wanted = next((page for page in pages.values() if page.url_path == target.path), page)
     st.switch_page(wanted, query_params=target.params)
 show.begin(here)
-page.run()
-share.follow()
+with suppress(StopException):  # a page may end before its last line
+    page.run()
+share.follow(here)
