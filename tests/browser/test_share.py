@@ -126,6 +126,15 @@ def test_a_snapshot_opens_without_its_source_and_a_bundle_without_any(
     other.close()
 
 
+def test_a_page_that_ends_before_its_last_line_is_kept_too(visit: Visit, site: Site) -> None:
+    page = visit.page
+    page.goto(f"{site.url}/queue?{urlencode(STILL)}")
+    expect(page.locator("#queues")).to_be_visible()
+    share(page)
+    page.get_by_role("button", name="Make a snapshot").click()
+    expect(page.locator(".cn-made")).to_contain_text("Made. Kept until")
+
+
 def test_a_page_keeps_its_answers_and_what_is_deleted_comes_back(visit: Visit, site: Site) -> None:
     page = visit.page
     page.goto(f"{site.url}/workers?{urlencode(STILL)}")
