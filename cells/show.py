@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
 
@@ -90,6 +90,14 @@ def begin(path: str) -> None:
     st.session_state["cn_shown"], st.session_state["cn_parts"] = {}, parts
     params = [(name, value) for name, values in controls.fields().items() for value in values]
     AHEAD.remember(path, params, parts)
+
+
+class End(Exception):
+    """Of a page, before its last line. `st.stop` would end what comes after the page too."""
+
+
+def end() -> NoReturn:
+    raise End
 
 
 def shown() -> dict[str, Cell]:

@@ -1,17 +1,15 @@
 """Audit: who did what, when, and what came of it? For operators."""
 
-import streamlit as st
-
 from cells import controls
 from cells.operator import operator
-from cells.show import headline, table
+from cells.show import end, headline, table
 from cells.views.audit import entries
 from data_sources.audit_query import Audit
 from headlines.control import audit, closed
 
 if operator() is None:
     headline(closed)
-    st.stop()
+    end()
 
 asked = controls.asked(Audit)
 

@@ -1,12 +1,10 @@
 """Explore: any question to Prometheus, answered as a plot or a table."""
 
-import streamlit as st
-
 from cells import controls
 from cells.cell import Layer, Row
 from cells.exploration import Exploration
 from cells.explore import explore
-from cells.show import headline, plot, table
+from cells.show import end, headline, plot, table
 from cells.views import promql
 from data_sources import ask
 from data_sources.promql_query import Explained, Library, Metrics
@@ -17,7 +15,7 @@ asked = controls.asked(Exploration)
 headline(has, metrics=Metrics(), library=Library())
 
 if ask.desk().cluster(controls.current().scope.cluster).prometheus is None:
-    st.stop()
+    end()
 
 explore(asked)
 

@@ -1,8 +1,7 @@
 """One notebook: its cells, live, in order, and what changes them."""
 
-import streamlit as st
-
 from cells import controls
+from cells.show import end
 from data_sources.errors import BadParameter, SourceError
 from notebooks.editing.show import editor_here, show_notebook
 from notebooks.error import NotebookError
@@ -11,6 +10,6 @@ try:
     editor = editor_here()
 except (NotebookError, BadParameter, SourceError) as error:
     controls.notice(f"This notebook cannot be opened. {error}")
-    st.stop()
+    end()
 
 show_notebook(editor)

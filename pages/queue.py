@@ -2,11 +2,9 @@
 
 from functools import partial
 
-import streamlit as st
-
 from cells import controls
 from cells.cell import over, row
-from cells.show import facts, headline, plot, table
+from cells.show import end, facts, headline, plot, table
 from cells.steer import steer
 from cells.views import queue, queues, steering, tasks
 from data_sources.query import Depths, History, Workers
@@ -17,7 +15,7 @@ from headlines import queues as headlines
 name = controls.text("name")
 if not name:
     table("queues", "Which queue?", "", Depths(), queues.all_queues, depth=History("depth", "queue"))
-    st.stop()
+    end()
 
 one = (name,)
 ran = TaskFilter(queues=one)

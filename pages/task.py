@@ -2,11 +2,9 @@
 
 from functools import partial
 
-import streamlit as st
-
 from cells import controls
 from cells.lookup import lookup
-from cells.show import facts, headline, picture, table
+from cells.show import end, facts, headline, picture, table
 from cells.steer import steer
 from cells.views import comparison, family, steering_tasks, task
 from data_sources.query import Depths, Workers
@@ -17,7 +15,7 @@ from headlines.task import task as happened
 id = controls.text("id")
 if not id:
     lookup("find", "Which task?", "Give its id, as it stands in your app's log.", "/task", "id")
-    st.stop()
+    end()
 
 headline(happened, task=Task(id), workers=Workers(), runs=Runs(id))
 

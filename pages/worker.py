@@ -2,11 +2,9 @@
 
 from functools import partial
 
-import streamlit as st
-
 from cells import controls
 from cells.cell import over, row
-from cells.show import facts, headline, plot, table
+from cells.show import end, facts, headline, plot, table
 from cells.steer import changes, steer
 from cells.views import steering, worker, workers
 from data_sources.query import Depths, History, Inspect, Signal, Workers
@@ -15,7 +13,7 @@ from headlines import workers as headlines
 name = controls.text("name")
 if not name:
     table("workers", "Which worker?", "", Workers(), workers.workers, throughput=History("throughput", "worker"))
-    st.stop()
+    end()
 
 one = (name,)
 stats, registered, consumed = (Inspect(method, one) for method in ("stats", "registered", "active_queues"))

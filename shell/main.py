@@ -4,7 +4,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import StopException
 
 from cells import controls, share, show
 from cells.operator import operator
@@ -53,6 +52,6 @@ if target:
     wanted = next((page for page in pages.values() if page.url_path == target.path), page)
     st.switch_page(wanted, query_params=target.params)
 show.begin(here)
-with suppress(StopException):  # a page may end before its last line
+with suppress(show.End):
     page.run()
 share.follow(here)
