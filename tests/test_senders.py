@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -221,6 +221,12 @@ def sends_events(past: Past, worker: str = "w1@shop") -> bool | None:
     return state.workers[worker].sends_events if state and worker in state.workers else None
 
 
+def have_sent(redis_server: Redis, names: Sequence[str]) -> None:
+    """Tells these workers to send events until they say yes: one whose heart beats may not listen to commands yet."""
+    broker = Broker.from_url(redis_server.url)
+    wait_until(lambda: all(reply.outcome == "done" for reply in give(broker, EnableEvents(), names, 10)), "their yes")
+
+
 def test_while_a_worker_sends_no_events_throughput_is_what_it_accepted(
     redis_server: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,8 +241,7 @@ def test_while_a_worker_sends_no_events_throughput_is_what_it_accepted(
         sending(app),
     ):
         wait_until(lambda: sends_events(past) is not None, "the worker")
-        broker = Broker.from_url(redis_server.url)  # a worker whose heart beats may not listen to commands yet
-        wait_until(lambda: give(broker, EnableEvents(), ["w1@shop"], 10)[0].outcome == "done", "its yes")
+        have_sent(redis_server, ["w1@shop"])
         wait_until(lambda: bool(past.succeeded()), "tasks")
         assert past.gaps("events") == []
 
@@ -286,11 +291,7 @@ def test_what_one_worker_does_is_recorded_while_another_sends_no_events(
         sending(app),
     ):
         wait_until(lambda: all(sends_events(past, name) is not None for name in names), "both workers")
-        # What -E switched on, `disable_events` leaves on.
-        broker = Broker.from_url(redis_server.url)
-        wait_until(
-            lambda: all(reply.outcome == "done" for reply in give(broker, EnableEvents(), names, 10)), "their yes"
-        )
+        have_sent(redis_server, names)  # what -E switched on, `disable_events` leaves on
         wait_until(lambda: all(sends_events(past, name) for name in names), "events of both")
         app.control.disable_events(destination=["w2@shop"])
         wait_until(lambda: open_gaps() == [("senders", "w2@shop")], "the gap in part")
