@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import streamlit as st
-import uvicorn.config
 from starlette.middleware import Middleware
 
 from cells import assets as browser
@@ -23,7 +22,7 @@ from data_sources.errors import ConfigError
 from data_sources.sealed import bundle
 from identity.who import Identity
 from recorder.start import Keeper
-from routes import assets, control, export, health, metrics, oidc
+from routes import assets, control, export, health, metrics, oidc, server
 from routes import bundle as bundle_file
 from routes.front_page import FrontPage
 from routes.guard import Guard
@@ -47,8 +46,8 @@ except ConfigError as error:
     raise SystemExit(f"Celery Notebook does not start: {error}") from None
 
 IDENTITY = Identity(SETTINGS.access, SETTINGS.public_url, oidc.claims)
-# It would take what X-Forwarded-For says for the address of whoever asks; the guard has to see who really does.
-uvicorn.config.ProxyHeadersMiddleware = lambda app, trusted_hosts: app  # type: ignore[attr-defined, assignment, misc]
+server.see_the_real_peer()
+server.send_at_once()
 
 
 @contextlib.asynccontextmanager

@@ -16,8 +16,11 @@ TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 FOR_EVER = {"cache-control": "public, max-age=31536000, immutable", "vary": "Accept-Encoding"}
 
 
-def asset(request: Request) -> Response:
-    """A file of the table, by its exact name; its version is in the path, so it may be kept for ever."""
+async def asset(request: Request) -> Response:
+    """A file of the table, by its exact name; its version is in the path, so it may be kept for ever.
+
+    A page's twenty come at once: a thread for each would take twice as long.
+    """
     name = request.path_params["name"]
     if name not in FILES or request.path_params["version"] != VERSION:
         return PlainTextResponse("There is no such file. Reload the page: the dashboard was updated.", 404)
