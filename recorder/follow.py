@@ -41,6 +41,9 @@ class Follower:
     """Reads, decodes, and puts what was heard into the inbox.
 
     `earlier`: the heartbeats a recorder before this one knew, at its end; `names`: of the tasks it had heard of.
+
+    `unheard`: workers that run tasks of which no events come; `quiet`: those of them that no gap names. Any thread may
+    read both: they are replaced and never changed.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class Follower:
         self.last_event_us: int | None = None
         self.failure: SourceError | None = None
         self.hears = False  # whether the stream is listened to
+        self.unheard: frozenset[str] = frozenset()
+        self.quiet: tuple[str, ...] = ()
         self._cluster = cluster
         self._inbox = inbox
         self._gaps = gaps
@@ -65,7 +70,11 @@ class Follower:
         self._stream: EventStream | None = None
         self._before: dict[str, Mapping[str, Mark]] = {DOWN: self.heartbeats.marks()}
         self._heard_until = time.monotonic()
-        self._senders = Senders([name for name, beat in earlier.items() if beat.sends_events], names)
+        self._senders = Senders(
+            sends=[name for name, beat in earlier.items() if beat.sends_events],
+            sent=[name for name, beat in earlier.items() if beat.sent_events],
+            names=names,
+        )
         self._judged: Totals | None = None
         self._dropped_at = 0.0
         self._dropped_in_gap = 0
@@ -84,15 +93,6 @@ class Follower:
         if self._stream:
             self._stream.close()
         self._thread.join(timeout_seconds)
-
-    def unheard(self) -> set[str]:
-        """Workers that run tasks of which no events come."""
-        return {*self._senders.silent, *self.heartbeats.quiet()}
-
-    def quiet(self) -> list[str]:
-        """Those of them that no gap names."""
-        gap = self._senders.gap
-        return sorted(self.unheard().difference(gap.workers if gap else ()))
 
     def _run(self) -> None:
         while not self._ending.is_set():
@@ -178,6 +178,7 @@ class Follower:
             self._reason = None
         self._end_drops()
         self._mind_senders()
+        self._tell_unheard()
         for gap, missed in self.heartbeats.due_estimates():
             if missed is not None:
                 self._gaps.estimate(gap, missed)
@@ -190,6 +191,11 @@ class Follower:
             self._senders.judge(self.totals)
             self.heartbeats.cease(self._senders.silent)
             self._tell_silence()
+
+    def _tell_unheard(self) -> None:
+        gap = self._senders.gap
+        self.unheard = frozenset((*self._senders.silent, *self.heartbeats.quiet()))
+        self.quiet = tuple(sorted(self.unheard.difference(gap.workers if gap else ())))
 
     def _tell_silence(self) -> None:
         silence = self._senders.gap

@@ -94,12 +94,16 @@ class Heartbeats:
         for beat in workers:
             processes[beat.worker, beat.pid] = heartbeat(beat, processes.get((beat.worker, beat.pid)))
         for name, beat in beats.items():
-            sends = name in changed and changed[name].sends_events and beat.kind != "online"
-            changed[name] = replace(processes[name, beat.pid], sends_events=sends)
+            known = changed.get(name)
+            changed[name] = replace(
+                processes[name, beat.pid],
+                sends_events=known is not None and known.sends_events and beat.kind != "online",
+                sent_events=known is not None and known.sent_events,
+            )
             if beat.processed is not None:
                 self._mark(name, Mark(beat.processed, self._started[name]))
         for name in speaking & changed.keys():
-            changed[name] = replace(changed[name], sends_events=True)
+            changed[name] = replace(changed[name], sends_events=True, sent_events=True)
         self.workers, self.processes = youngest(changed), youngest(processes)
         if len(self.workers) < len(changed):
             self._forget_strangers()

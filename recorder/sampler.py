@@ -142,7 +142,7 @@ class Sampler:
         reading some may have ended unheard.
         """
         last_read_at, self._read_at = self._read_at, time.monotonic()
-        before, self._unheard = self._unheard, self._queues_of(self._follower.unheard())
+        before, self._unheard = self._unheard, self._queues_of(self._follower.unheard)
         if not self._follower.hears or self._gaps.whole_since("events") > last_read_at or before - self._unheard:
             return None
         return {queue: count for queue, count in self.ended().items() if queue not in self._unheard}

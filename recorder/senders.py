@@ -15,7 +15,7 @@ from data_sources.note import listed
 from data_sources.workers.seen import Key
 from data_sources.workers.worker_rows import Row
 
-UNHEARD = 3  # tasks accepted; of fewer the events may be under way
+UNHEARD = 3  # tasks accepted; of fewer the events may be under way, unless it had ceased to send any
 MOST_NAMES = 10_000
 MOST_SENDERS = 10_000
 AWAY = ("gone", "silent")  # verdicts of workers that take no task
@@ -43,7 +43,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Silent:
-    """Nothing was heard `since` then. `had_sent`: it did send events before."""
+    """Nothing was heard `since` then. `had_sent`: it did send events before, itself or another of its name."""
 
     since: float
     had_sent: bool
@@ -64,26 +64,29 @@ class Silence:
 
 
 class Senders:
-    """Of one cluster, in the follower's thread. Others may read `silent`, by worker: it is replaced and never changed.
+    """Of one cluster, in the follower's thread alone. `silent`: by worker, of those that are there.
 
-    `sends`: workers, and `names`: tasks, of which events came before this process began. A task can be told to send
-    none (`send_events = False`), so those alone count of which events are known.
+    `sends`: workers that sent events until this process began, and `sent`: those that did once. Who has ceased stays
+    known when it is started anew, or the recorder is: else what it does unheard would be taken for nothing.
+    `names`: tasks of which events came. A task can be told to send none (`send_events = False`), so those alone count
+    of which events are known.
     """
 
-    def __init__(self, sends: Collection[str] = (), names: Collection[str] = ()) -> None:
+    def __init__(self, sends: Collection[str] = (), sent: Collection[str] = (), names: Collection[str] = ()) -> None:
         self.silent: Mapping[str, Silent] = {}
         self._sends = set(sends)
+        self._sent = {*sends, *sent}
         self._names = set(names)
         self._present: set[str] = set()  # by the last round, or heard since
         self._accounts: dict[Key, Account] = {}
         self._spoke: set[str] = set()  # since the last round
-        self._heard_at = self._listens_since = time.monotonic()
+        self._heard_at = self._listens_since = self._judged_at = time.monotonic()
         self._sent_since = self._heard_at  # by anybody, without a time when nobody did
 
     def listen(self) -> None:
         """What was accepted before now may not have been heard."""
         self._accounts.clear()
-        self._listens_since = time.monotonic()
+        self._listens_since = self._judged_at = time.monotonic()
 
     def hear(self, events: Sequence[TaskEvent]) -> None:
         workers = {event.worker for event in events if event.worker}
@@ -93,6 +96,7 @@ class Senders:
                 self._sent_since = self._heard_at
             self._spoke |= workers
             self._sends |= workers
+            self._sent |= workers
             self._present |= workers
         if len(self._names) < MOST_NAMES:
             self._names.update(event.name for event in events if event.name and event.kind == "received")
@@ -107,14 +111,17 @@ class Senders:
         silent = dict(self.silent)
         for key, account in accounts.items():
             before, worker = self._accounts.get(key), key[0]
-            if before and before.at == account.at and min(before.unheard, account.unheard) >= UNHEARD:
-                silent.setdefault(worker, Silent(account.at, worker in self._sends))
+            enough = 1 if self._has_ceased(worker) else UNHEARD
+            if before and before.at == account.at and min(before.unheard, account.unheard) >= enough:
+                silent.setdefault(worker, Silent(account.at, worker in self._sent))
                 self._sends.discard(worker)
-        if len(self._sends) > MOST_SENDERS:  # names come from outside, and without end
-            self._sends.intersection_update(told.present)
+        for known in (self._sends, self._sent):
+            if len(known) > MOST_SENDERS:  # names come from outside, and without end
+                known.intersection_update(told.present)
         self.silent = {worker: one for worker, one in silent.items() if worker in told.present}
         self._accounts, self._present = accounts, self._spoke.union(told.present)
         self._spoke.clear()
+        self._judged_at = told.at
 
     @property
     def gap(self) -> Silence | None:
@@ -130,10 +137,15 @@ class Senders:
     def _nobody_sends(self) -> bool:
         return self._sends.isdisjoint(self._present)
 
+    def _has_ceased(self, worker: str) -> bool:
+        return worker in self._sent and worker not in self._sends
+
     def _account(self, key: Key, accepted: Mapping[str, int], at: float) -> Account:
         before = self._accounts.get(key)
-        if before is None or key[0] in self._spoke:
+        if key[0] in self._spoke:
             return Account(accepted, at)
+        if before is None:
+            return Account(accepted, self._judged_at)  # since then it said nothing
         if any(accepted.get(name, 0) < count for name, count in before.accepted.items()):
             return Account(accepted, before.at)  # it began anew, and was heard until the round before
         grown = (accepted[name] - before.accepted.get(name, 0) for name in accepted.keys() & self._names)

@@ -166,7 +166,7 @@ class Writer:
             last_event_us=follower.last_event_us,
             events_failure=follower.failure.what if follower.failure else None,
             workers=follower.heartbeats.workers,
-            quiet=tuple(follower.quiet()[:MOST_QUIET]),
+            quiet=follower.quiet[:MOST_QUIET],
         )
 
     def _failed(self, error: Exception) -> None:

@@ -15,18 +15,23 @@ import pytest
 from celery import Celery
 
 import recorder.sampler
-from data_sources.config import Broker, Secret
-from data_sources.events.celery_events import TaskEvent
+from data_sources.config import Broker, Cluster, Secret
+from data_sources.events.celery_events import TaskEvent, WorkerEvent
 from data_sources.history.answers import series_answer
 from data_sources.history.place import SqlitePlace
 from data_sources.history.reader import HistoryReader
-from data_sources.microseconds import moment
+from data_sources.latest import RecorderState
+from data_sources.microseconds import moment, now_us
 from data_sources.query import History
 from data_sources.scope import Window, floor_time
 from data_sources.workers.celery_control import give
 from data_sources.workers.orders import EnableEvents
 from data_sources.workers.seen import Key
 from demo.servers import Redis, celery_worker, wait_until
+from recorder.follow import Follower
+from recorder.gaps import Gaps
+from recorder.heartbeats import Heartbeats
+from recorder.inbox import Inbox
 from recorder.senders import Senders, Silence, Totals
 from tests.recording import ROOT
 from tests.test_recorder_faults import Past
@@ -37,8 +42,10 @@ MAIL, POLL = "shop.mail", "shop.poll"
 class Rounds:
     """Of workers that run MAIL, five seconds apart; `at` is the last one's time."""
 
-    def __init__(self, sends: Collection[str] = (), names: Collection[str] = (MAIL,)) -> None:
-        self.senders = Senders(sends, names)
+    def __init__(
+        self, sends: Collection[str] = (), sent: Collection[str] = (), names: Collection[str] = (MAIL,)
+    ) -> None:
+        self.senders = Senders(sends, sent, names)
         self.accepted: dict[str, dict[str, int]] = {}
         self.times = itertools.count(self.senders._listens_since + 1, 5)
         self.at = 0.0
@@ -60,6 +67,10 @@ class Rounds:
         """The same after some tasks without events."""
         self.run(worker)
         return self.ask()
+
+
+def beat(worker: str, processed: int = 1, kind: str = "heartbeat") -> WorkerEvent:
+    return WorkerEvent(kind, worker, now_us(), now_us(), processed=processed, active=0, sw_ident="", sw_ver="")
 
 
 @pytest.fixture
@@ -193,6 +204,64 @@ def test_the_gap_ends_when_who_made_it_is_gone(rounds: Rounds) -> None:
     assert [rounds.after("a") is not None for _ in range(4)] == [False, False, True, True]
     del rounds.accepted["a"]
     assert rounds.ask() is None
+
+
+@pytest.mark.parametrize("anew", ["worker", "recorder"])
+def test_who_had_ceased_makes_the_gap_anew_when_it_is_back_and_sends_none_still(anew: str) -> None:
+    """From its first task on of which nothing is heard."""
+    rounds = Rounds() if anew == "worker" else Rounds(sends=["b"], sent=["a"])
+    if anew == "worker":
+        for worker in "ab":
+            rounds.run(worker, events=True)
+        while rounds.ask() is None:
+            rounds.run("a")
+            rounds.run("b", events=True)
+        del rounds.accepted["a"]
+    rounds.run("b", events=True)
+    assert rounds.ask() is None  # who is not there makes none
+    last_at = rounds.at
+    for reason in (None, None, "a sends no events of tasks; workers send them with -E"):
+        rounds.run("a", 0 if "a" not in rounds.accepted else 1)
+        rounds.run("b", events=True)
+        assert rounds.ask() == reason
+    assert rounds.senders.gap == Silence("senders", ["a"], max(last_at, rounds.senders._sent_since))
+
+    rounds.run("a", 1, events=True)
+    assert rounds.ask() is None
+    rounds.run("a", 1)
+    assert [rounds.ask() for _ in range(3)] == [None] * 3  # it sends again, so that its event may be under way
+
+
+def test_a_recorder_that_starts_knows_from_the_one_before_it_who_had_ceased() -> None:
+    before = Heartbeats({})
+    before.absorb([TaskEvent("started", one, 1, one) for one in "abc"], [beat(one) for one in "abc"])
+    before.cease(["a"])
+    before.absorb([], [beat("a", kind="online"), beat("c", kind="online")])  # and no task of theirs since
+    state = RecorderState(1, "h", "1", 1, "", workers=before.workers)
+    told, gaps = RecorderState.from_json(state.to_json()), Gaps("shop")
+    follower = Follower(Cluster(), Inbox(), gaps, told.workers, [MAIL], hide_arguments=False)
+
+    for at, count in enumerate((0, 1, 1), 1):
+        accepted: dict[Key, dict[str, int]] = {("a", 1): {MAIL: count}, ("b", 1): {MAIL: 0}, ("c", 1): {MAIL: count}}
+        follower.totals = Totals(accepted, frozenset("abc"), time.monotonic() + at)
+        follower._review()
+
+    assert [(gap.source, gap.reason.split(" send")[0]) for gap in gaps.take()] == [("senders", "a, c")]
+    assert follower.unheard == {"a", "c"}
+    assert follower.quiet == ()  # the gap names them
+
+
+def test_what_other_threads_read_of_who_is_unheard_changes_once_in_a_while_and_as_a_whole() -> None:
+    follower = Follower(Cluster(), Inbox(), Gaps("shop"), {}, (), hide_arguments=False)
+    follower.heartbeats.absorb([TaskEvent("started", "1", 1, "loud")], [beat("loud"), beat("mute", 0)])
+    follower.heartbeats.absorb([], [beat("mute", 3)])
+    assert not follower.unheard
+    assert not follower.quiet
+
+    follower._review()
+
+    assert follower.unheard == {"mute"}
+    assert follower.quiet == ("mute",)
 
 
 # ---- Real workers

@@ -101,10 +101,9 @@ def test_what_all_accepted_is_of_the_rounds_that_all_answered_and_of_each_of_its
 def test_how_much_a_queue_was_rid_of_is_not_known_while_one_that_consumes_it_sends_no_events(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    inbox, gaps, unheard = Inbox(), Gaps("shop"), set[str]()
+    inbox, gaps = Inbox(), Gaps("shop")
     follower = Follower(Cluster(), inbox, gaps, {}, (), hide_arguments=False)
     follower.hears = True
-    monkeypatch.setattr(follower, "unheard", lambda: set(unheard))
     sampler = Sampler(Cluster(), inbox, gaps, follower)
     sampler.ended = lambda: {"mail": 7, "images": 3}
     clock = Clock()
@@ -113,9 +112,9 @@ def test_how_much_a_queue_was_rid_of_is_not_known_while_one_that_consumes_it_sen
     monkeypatch.setattr(sampler.workers, "read", lambda: reading)
 
     assert sampler._heard_to_end() == {"mail": 7, "images": 3}
-    unheard.add("b@h")
+    follower.unheard = frozenset({"b@h"})
     assert sampler._heard_to_end() == {"mail": 7}
-    unheard.clear()
+    follower.unheard = frozenset()
     assert sampler._heard_to_end() is None  # what ended meanwhile is not counted
     assert sampler._heard_to_end() == {"mail": 7, "images": 3}
     sampler.stop()

@@ -21,6 +21,7 @@ class Heartbeat:
     active: int | None = None
     software: str | None = None  # "py-celery 5.7.0"
     sends_events: bool = False  # of tasks: one was heard from it
+    sent_events: bool = False  # it did once, though it may have ceased since
     pid: int | None = None
     every_seconds: float | None = None  # to the next heartbeat
     clock_offset: float | None = None  # seconds its clock is ahead of ours
