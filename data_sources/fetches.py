@@ -128,7 +128,9 @@ class Fetches:
 
         blank = Answer(blank_frame(query), query, origin="Celery")
         answer = over_time(self._schedules, query, scope, window, fetch, blank, wait_seconds)
-        failure = watch.recorder().failure
+        recorder = watch.recorder()
+        answer = answer.noting(quiet_notes(recorder.value))
+        failure = recorder.failure
         return answer.failed(failure) if failure and answer.measured_at and not answer.failure else answer
 
     def promql(

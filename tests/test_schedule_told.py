@@ -1,12 +1,23 @@
-"""What silent workers have configured is still told, and said to be old."""
+"""What silent workers have configured is still told, and said to be old; whose runs are not recorded is said too."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+import data_sources.fetches
+from data_sources.answer import Answer
+from data_sources.blank import blank_frame
+from data_sources.latest import RecorderState
 from data_sources.note import Note
+from data_sources.poller import Reading
+from data_sources.schedule.timetable import Entries, Timetable
 from data_sources.schedule.told import Told
+from data_sources.schedule_query import Schedule
+from data_sources.watch import Watch
+from tests.watching import LIVE, unwatched
 
 NOW = datetime(2026, 3, 1, 14, 2, tzinfo=UTC)
 BERLIN = "Europe/Berlin"
@@ -71,3 +82,17 @@ def test_who_is_silent_for_long_or_not_on_the_roster_any_more_is_forgotten_while
     told = two_apps()
     after_an_hour(told, answering, shop=None, bank=61)
     assert after_an_hour(told, shop=1, bank=62)[0] == ["mail"]
+
+
+def test_whose_runs_are_not_recorded_is_said_beside_what_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Reading(RecorderState(1, "h", "1", 1, "", quiet=("mute@shop",)), NOW)
+    kept = Answer(blank_frame(Schedule()), Schedule(), measured_at=NOW)
+    monkeypatch.setattr(Watch, "recorder", lambda *_: recorder)
+    monkeypatch.setattr(Timetable, "read", lambda _: Entries((), None, ()))
+    monkeypatch.setattr(data_sources.fetches, "schedule_answer", lambda *_: kept)
+    desk = unwatched({})
+
+    notes = desk.ask(Schedule(), LIVE, wait_seconds=60).notes
+    desk.stop()
+
+    assert [note.text.partition(":")[0] for note in notes] == ["What mute@shop ran is not recorded"]
