@@ -58,7 +58,6 @@ function render(plot) {
   const { layout, data } = structuredClone(plot.spec);
   const { start, end } = plot.data.window;
   plot.shift = offset(end, plot.tz);
-  plot.width = plot.box.clientWidth;
   plot.hidden = new Set(chosen(`${plot.data.name}.hidden`));
   for (const trace of data) {
     if (trace.meta.kind !== "none") moveTime(trace, plot);
@@ -67,6 +66,7 @@ function render(plot) {
   for (const shape of layout.shapes ?? []) [shape.x0, shape.x1] = [shape.x0, shape.x1].map((text) => written(read(text), plot.tz));
   plot.traces = data;
   drawHeads(plot, data);
+  plot.width = plot.box.clientWidth; // after all that stands in it, or the browser lays it out twice
   place(plot, layout);
   layout.xaxis.range = (plot.zoom ?? [start, end]).map((ms) => written(ms, plot.tz));
   layout.xaxis.nticks = Math.max(3, Math.floor(plot.width / 110));

@@ -62,6 +62,20 @@ def test_a_deep_link_opens_the_view_it_names(visit: Visit, site: Site) -> None:
     assert visit.foreign == []
 
 
+def test_a_page_that_grows_beyond_the_window_leaves_its_charts_as_wide_as_they_were_drawn(
+    visit: Visit, site: Site
+) -> None:
+    open_page(visit.page, f"{site.url}/?{PAST}")
+
+    scrolls = """() => {
+        for (let node = document.querySelector('#cockpit'); node; node = node.parentElement) {
+            const { overflowY, scrollbarGutter } = getComputedStyle(node);
+            if (overflowY === 'auto') return scrollbarGutter;
+        }
+    }"""
+    assert visit.page.evaluate(scrolls) == "stable"
+
+
 def test_changing_the_range_changes_the_url_and_the_chart(visit: Visit, site: Site) -> None:
     open_page(visit.page, f"{site.url}/?range=1h")
 
