@@ -13,7 +13,7 @@ import plotly.io
 
 from benchmarks._interleaved import interleaved
 from cells.cell import Cell, Row, over, row
-from cells.payload import figure_text
+from cells.payload import made_figure
 from data_sources.answer import Answer
 from data_sources.query import Query, Signal
 from data_sources.range_frame import tidy_frame
@@ -40,7 +40,7 @@ def run() -> list[dict[str, object]]:
 
     def ours() -> None:
         answers = [[answer(layer.query, window) for layer in part.layers] for part in cell.rows]
-        figure_text(cell, answers, window)  # as for the first viewer: nothing is shared yet
+        made_figure(cell, answers, window)  # as for the first viewer: nothing is shared yet
 
     def peer() -> None:
         for part in cell.rows:

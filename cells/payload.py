@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -36,7 +36,16 @@ from headlines.headline import Headline
 
 Shown = TypeVar("Shown", bound=Table | Facts | Picture)
 
-FIGURES: Once[str] = Once()
+
+@dataclass(frozen=True)
+class Drawn:
+    """`figure` as JSON, and of each row of the cell the notes of what it leaves out."""
+
+    figure: str
+    left_out: list[list[str]]
+
+
+FIGURES: Once[Drawn] = Once()
 HEADLINES: Once[Headline] = Once()
 
 SOURCE_NAMES = {
@@ -52,17 +61,21 @@ SOURCE_NAMES = {
 def plot_payload(cell: Cell, answers: Sequence[Sequence[Answer]], view: View) -> dict[str, Any]:
     window = ask.desk().window(view.scope)
     pending = all(answer.pending for row in answers for answer in row)
-    drawn = [answer for row in answers for answer in row]
-    figure = None if pending else FIGURES.of((cell, window), drawn, lambda: figure_text(cell, answers, window))
+    asked = [answer for row in answers for answer in row]
+    drawn = None if pending else FIGURES.of((cell, window), asked, lambda: made_figure(cell, answers, window))
+    left_out = drawn.left_out if drawn else [[] for _ in cell.rows]
     return {
         **frame_payload(cell.name, cell.title, cell.line, view),
         "pending": pending,
-        "figure": figure,
+        "figure": drawn and drawn.figure,
         "dark": DARK_OF,
         "window": {"start": ms(window.start), "end": ms(window.end), "step": window.step.total_seconds() * 1000},
         "window_key": json.dumps(view.scope.range.to_params()),
         "own_range": view.page is not None,
-        "rows": [row_payload(row, list(parts), view) for row, parts in zip(cell.rows, answers, strict=True)],
+        "rows": [
+            row_payload(row, list(parts), view, notes)
+            for row, parts, notes in zip(cell.rows, answers, left_out, strict=True)
+        ],
     }
 
 
@@ -123,12 +136,12 @@ def frame_payload(name: str, title: str, line: str, view: View) -> dict[str, Any
     return {"name": name, "title": title, "line": line, "links": {"live": live, "frozen": fixed | {"refresh": "0"}}}
 
 
-def row_payload(row: Row, answers: list[Answer], view: View) -> dict[str, Any]:
-    """One row's provenance: where from, how old, how made, what failed, what is absent, and its files."""
+def row_payload(row: Row, answers: list[Answer], view: View, left_out: Sequence[str] = ()) -> dict[str, Any]:
+    """One row's provenance: where from, how old, how made, what failed, what is absent or `left_out`, and its files."""
     measured = [answer.measured_at for answer in answers if answer.measured_at]
     cluster = ask.desk().cluster(view.scope.cluster)
     notes = list(dict.fromkeys(note.text for answer in answers for note in answer.notes if note.kind != "absent"))
-    notes = [sums for answer in answers if (sums := in_all(answer))] + not_drawn(row, answers) + notes
+    notes = [*(sums for answer in answers if (sums := in_all(answer))), *left_out, *notes]
     named = [*zip(layer_names(row), answers, strict=True)]
     files = {answer.query: (name, answer) for name, answer in named if not answer.pending}
     absent, empty = absences(row, answers), bool(measured) and all(answer.frame.empty for answer in answers)
@@ -163,9 +176,9 @@ def in_all(answer: Answer) -> str:
     return f"{' and '.join(known)} in all" if known else ""
 
 
-def not_drawn(row: Row, answers: Sequence[Answer]) -> list[str]:
+def not_drawn(row: PlotRow) -> list[str]:
     """Of how many lines the largest are drawn; what is stacked has the others' sum."""
-    counts = map(not_all_drawn, plot_row(row, answers).layers if row.layers else ())
+    counts = map(not_all_drawn, row.layers)
     return [f"The {MOST_LINES} largest of {count:,} are drawn; the file has all" for count in counts if count]
 
 
@@ -239,10 +252,10 @@ def headline_payload(
     }
 
 
-def figure_text(cell: Cell, answers: Sequence[Sequence[Answer]], window: Window) -> str:
-    """As JSON."""
+def made_figure(cell: Cell, answers: Sequence[Sequence[Answer]], window: Window) -> Drawn:
     rows = [plot_row(row, parts) for row, parts in zip(cell.rows, answers, strict=True)]
-    return orjson.dumps(rows_figure(rows, window), default=typed_array).decode()
+    figure = orjson.dumps(rows_figure(rows, window), default=typed_array).decode()
+    return Drawn(figure, [not_drawn(row) for row in rows])
 
 
 def typed_array(values: npt.NDArray[np.generic]) -> dict[str, str]:

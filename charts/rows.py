@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from charts import theme
-from charts.series import Series, fold, largest, split
+from charts.series import MOST_LINES, Series, count_series, fold, largest, split
 from data_sources.note import Note
 from data_sources.scope import Window
 
@@ -81,8 +81,8 @@ def shown_series(layer: PlotLayer, drawn: Collection[str]) -> Sequence[Series]:
 
 def not_all_drawn(layer: PlotLayer) -> int:
     """How many series a layer has of which the largest alone are drawn; 0 where all are, or their sum."""
-    series = split(layer.frame, layer.window) if layer.kind in BESIDE else ()
-    return len(series) if len(shown_series(layer, ())) < len(series) else 0
+    count = count_series(layer.frame) if layer.kind in BESIDE else 0
+    return count if count > MOST_LINES + 1 else 0  # see `largest`
 
 
 def trace(one: Series, layer: PlotLayer, place: int, axis: str) -> dict[str, Any]:

@@ -27,7 +27,15 @@ class Series:
     y: Values
 
 
-LINES: Once[tuple[Series, ...]] = Once()
+BESIDE_VALUES = 400  # bytes of a series, about: its name and what holds its values
+
+
+def bytes_of(lines: Sequence[Series]) -> int:
+    """However few points a series has, it has a value for each moment."""
+    return sum(one.y.nbytes + BESIDE_VALUES for one in lines)
+
+
+LINES: Once[tuple[Series, ...]] = Once(bytes_of=bytes_of)
 
 
 def split(frame: pd.DataFrame, window: Window) -> tuple[Series, ...]:
@@ -36,13 +44,12 @@ def split(frame: pd.DataFrame, window: Window) -> tuple[Series, ...]:
 
 
 def made_lines(frame: pd.DataFrame, window: Window) -> tuple[Series, ...]:
-    labels = [column for column in frame.columns if column not in ("time", "value")]
-    moments = frame["time"].to_numpy(dtype="datetime64[ms]").view(np.int64)
+    labels, moments = labels_of(frame), moments_of(frame)
     start, end = ((edge - EPOCH).total_seconds() * 1000 for edge in (window.start, window.end))
     inside = (start <= moments) & (moments <= end)
     places = np.rint((moments - start) / (window.step.total_seconds() * 1000)).astype("int64")
     values = frame["value"].to_numpy(dtype="float64", na_value=np.nan)
-    borders = np.flatnonzero(starts_series(frame, labels, moments))
+    borders = np.flatnonzero(starts_series(frame))
     series = []
     for first, last in zip(borders, [*borders[1:], len(frame)], strict=True):
         here = np.flatnonzero(inside[first:last]) + first
@@ -53,14 +60,29 @@ def made_lines(frame: pd.DataFrame, window: Window) -> tuple[Series, ...]:
     return tuple(series)
 
 
-def starts_series(frame: pd.DataFrame, labels: Sequence[str], moments: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+def count_series(frame: pd.DataFrame) -> int:
+    """How many `split` makes of it."""
+    return int(starts_series(frame).sum())
+
+
+def starts_series(frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """True at each row where the labels change, or time does not go on."""
     starts = np.ones(len(frame), dtype=bool)
-    starts[1:] = np.diff(moments) <= 0
-    for label in labels:
+    starts[1:] = np.diff(moments_of(frame)) <= 0
+    for label in labels_of(frame):
         codes = pd.Categorical(frame[label]).codes
         starts[1:] |= codes[1:] != codes[:-1]
     return starts
+
+
+def labels_of(frame: pd.DataFrame) -> list[str]:
+    return [column for column in frame.columns if column not in ("time", "value")]
+
+
+def moments_of(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """In milliseconds since 1970."""
+    moments: npt.NDArray[np.int64] = frame["time"].to_numpy(dtype="datetime64[ms]").view(np.int64)
+    return moments
 
 
 def series_name(labels: dict[str, object]) -> str:

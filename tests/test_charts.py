@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charts import theme
-from charts.rows import PlotLayer, PlotRow, rows_figure
-from charts.series import fold, split
+from charts.rows import KINDS, PlotLayer, PlotRow, not_all_drawn, rows_figure
+from charts.series import count_series, fold, split
 from charts.theme import DARK_OF, SERIES, STATES, Palette
 from data_sources.note import Note
 from data_sources.range_frame import empty_frame, tidy_frame
@@ -124,6 +124,7 @@ def test_folding_loses_nothing(lines: list[list[float | None]]) -> None:
         ]
     )
     series = split(data, WINDOW)
+    assert count_series(data) == len(series)
     folded = fold(series)
     assert len(folded) <= 9
     if series:
@@ -143,6 +144,24 @@ def test_the_largest_stand_alone_in_their_order_and_the_rest_is_one() -> None:
 def test_lines_beside_one_another_are_the_largest_and_no_sum_of_the_others(kind: str) -> None:
     many = by_queue(**{f"q{place:02}": float(place) for place in range(12)})
     assert [one["name"] for one in figure((many, kind))["data"]] == [f"q{place:02}" for place in range(4, 12)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lines_that_are_left_out_are_counted_and_of_other_kinds_none_is(kind: str) -> None:
+    for count in range(1, 13):
+        many = by_queue(**{f"q{place:02}": float(place) for place in range(count)})
+        left_out = kind in ("lines", "points") and len(figure((many, kind))["data"]) < count
+        assert not_all_drawn(PlotLayer(many, WINDOW, kind)) == (count if left_out else 0)
+
+
+def test_of_many_series_with_few_points_their_moments_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    few, many = by_queue(a=1), by_queue(**{f"q{place}": float(place) for place in range(40)})
+    long = Window(START, START + timedelta(seconds=14_990), WINDOW.step)
+    monkeypatch.setattr("charts.once.MOST_BYTES", 40 * long.points * 4)  # as their values alone take
+    assert split(few, long) is split(few, long)
+    assert split(many, long) is not split(many, long)
+    assert split(few, long) is split(few, long)
+    assert split(many, WINDOW) is split(many, WINDOW)
 
 
 def test_the_browser_gets_typed_arrays_and_no_list_of_numbers() -> None:
