@@ -11,6 +11,7 @@ from control.words import NO_ANSWER, many, running_words, unable
 from data_sources.brokers import rabbitmq_declared
 from data_sources.errors import BadParameter
 from data_sources.note import listed
+from data_sources.workers import worker_rows
 from data_sources.workers.orders import AddConsumer, CancelConsumer, DisableEvents, EnableEvents
 
 DECLARED_SECONDS = 4.0
@@ -70,7 +71,7 @@ def plan_cancel(order: CancelConsumer, facts: Facts, workers: Sequence[str], run
     able = tuple(name for name in workers if name not in idle)
     if not able:
         raise BadParameter("queue", f"{listed(idle)}: does not take from “{order.queue[:80]}”")
-    known, active = tuple(name for name in able if name in now), facts.counted("active", able)
+    known, active = tuple(name for name in able if name in now), facts.active(able)
     return Draft(
         order=order,
         summary=f"{many(len(able), 'worker')} will take nothing more from {order.queue}; {running_words(active)}",
@@ -106,8 +107,9 @@ def plan_events(order: EnableEvents | DisableEvents, facts: Facts, workers: Sequ
 
 
 def left_alone(facts: Facts, queues: Collection[str], leaving: Collection[str]) -> tuple[str, ...]:
-    """Warnings of the queues that nobody takes from once `leaving` do not."""
-    others = [row["queues"] for row in facts.processes if row["worker"] not in leaving]
+    """Warnings of the queues that nobody takes from once `leaving` do not: who is silent takes from none."""
+    there = [row for row in facts.processes if row["worker"] not in leaving and worker_rows.is_taking(row)]
+    others = [worker_rows.consumed(row) for row in there]
     unsaid = sum(given is None for given in others)
     doubt = f", as far as is known: {many(unsaid, 'worker')} did not say" if unsaid else ""
     kept = {queue for given in others for queue in given or ()}

@@ -52,7 +52,7 @@ class Facts:
     def processes(self) -> list[Row]:
         """All that are not gone, as recorded last (data_sources/workers/worker_rows.py), several of one name too.
 
-        While nothing is recorded: those that answer now, of whom no more is known than their names.
+        While nothing is recorded: those that answer now, of whom no more is known than that.
         """
         return [row for row in self._roll[0] if row["verdict"] != "gone"]
 
@@ -72,9 +72,9 @@ class Facts:
         rows = [row["worker"] for row in self.processes if row["silent_since"] is None]
         return {name for name in rows if rows.count(name) > 1}
 
-    def counted(self, column: str, workers: Collection[str]) -> int | None:
-        """How many tasks are `active` or `reserved` there, as recorded last; None where one of them did not say."""
-        counts = [row[column] for row in self.processes if row["worker"] in workers]
+    def active(self, workers: Collection[str]) -> int | None:
+        """How many tasks run there, as recorded last; None where one of them did not say."""
+        counts = [row["active"] for row in self.processes if row["worker"] in workers]
         return None if None in counts else sum(counts)
 
     @cached_property
@@ -156,10 +156,11 @@ class Facts:
         try:
             return rows_of(self.ask(Workers(), Scope()).frame), ""
         except SourceUnreachable as error:
-            there = [row["worker"] for row in rows_of(self._now(Inspect("stats")).frame)]
-            if not there:
+            answer = self._now(Inspect("stats"))
+            if answer.frame.empty:
                 raise SourceUnreachable(error.source, f"{error.what}, and no worker answers now", error.hint) from error
-            return [{**UNKNOWN, "worker": name} for name in there], str(error)
+            there = [row["worker"] for row in rows_of(answer.frame)]
+            return [{**UNKNOWN, "worker": name, "last_seen": answer.measured_at} for name in there], str(error)
 
     @cached_property
     def _depths(self) -> Answer:

@@ -54,7 +54,7 @@ def plan_size(order: PoolGrow | PoolShrink, facts: Facts, workers: Sequence[str]
     known = {name: run.slots for name in able if (run := runs.get(name)) and run.slots is not None}
     now = sum(known.values())
     total = f": {now:,} now, {now + change * len(known):,} then" if len(known) == len(able) else ""
-    active = None if grows else facts.counted("active", able)
+    active = None if grows else facts.active(able)
     if not grows:
         total += f"; {running_words(active)}"
         warnings += ("Only processes that are idle are taken away: with all of them busy a worker refuses",)
@@ -108,7 +108,7 @@ def plan_restart(order: PoolRestart, facts: Facts, workers: Sequence[str], runs:
         return "" if run.worker in enabled else "its setting worker_pool_restarts is off"
 
     able, warnings = those_who_can(workers, runs, why, "worker")
-    active, them = facts.counted("active", able), many(len(able), "worker")
+    active, them = facts.active(able), many(len(able), "worker")
     return Draft(
         order=order,
         summary=f"The processes of {them} are replaced, each when its task has ended; {running_words(active)}",

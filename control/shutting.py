@@ -11,6 +11,7 @@ from control.plan import Draft, Line
 from control.runs import Runs
 from control.words import NO_ANSWER, many, running_words
 from data_sources.workers.orders import Shutdown
+from data_sources.workers.worker_rows import consumed
 
 GONE, THERE = "answers no more", "still answers: it ends once what it runs has ended"
 SILENT = "did not answer before either: whether it is gone is not known"
@@ -28,12 +29,12 @@ def doubted(lines: Sequence[Line], runs: Runs) -> tuple[Line, ...]:
 
 
 def plan_shutdown(order: Shutdown, facts: Facts, workers: Sequence[str], runs: Runs) -> Draft:
-    queues = {queue for row in facts.processes if row["worker"] in workers for queue in row["queues"] or ()}
-    active = facts.counted("active", workers)
+    queues = {queue for row in facts.processes if row["worker"] in workers for queue in consumed(row) or ()}
+    active = facts.active(workers)
     return Draft(
         order=order,
         summary=f"{many(len(workers), 'worker')} will end once what runs there has ended; {running_words(active)}",
-        lines=tuple(Line(name, held(facts, name) if name in runs else NO_ANSWER, GONE) for name in workers),
+        lines=tuple(Line(name, runs_words(facts, name) if name in runs else NO_ANSWER, GONE) for name in workers),
         workers=tuple(workers),
         tasks=active,
         phrase=workers[0] if len(workers) == 1 else f"shut down {len(workers)} workers",
@@ -44,7 +45,6 @@ def plan_shutdown(order: Shutdown, facts: Facts, workers: Sequence[str], runs: R
     )
 
 
-def held(facts: Facts, worker: str) -> str:
-    counts = {"runs": facts.counted("active", (worker,)), "holds": facts.counted("reserved", (worker,))}
-    words = [f"{word} {count:,}" for word, count in counts.items() if count is not None]
-    return ", ".join(words) or "what it runs is not known"
+def runs_words(facts: Facts, worker: str) -> str:
+    active = facts.active((worker,))
+    return "what it runs is not known" if active is None else f"runs {active:,}"

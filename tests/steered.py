@@ -74,8 +74,8 @@ class Stage:
     def add(self, name: str, pool: str = "prefork", *queues: str, **stats: Any) -> None:
         """A worker that answers: two processes, started an hour ago, and taking from `queues`."""
         nothing = dict.fromkeys(WORKER_COLUMNS)
-        known = {"worker": name, "verdict": "idle", "pool": pool, "queues": list(queues), "active": 0, "reserved": 0}
-        self.workers.append(nothing | known)
+        known = {"worker": name, "verdict": "idle", "pool": pool, "queues": list(queues), "active": 0}
+        self.workers.append(nothing | known | {"last_seen": NOW})
         module = "thread" if pool == "threads" else pool
         details = {"implementation": f"celery.concurrency.{module}:TaskPool", "max-concurrency": 2}
         if pool == "prefork":

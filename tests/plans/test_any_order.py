@@ -76,6 +76,9 @@ def test_while_nothing_is_recorded_plans_are_made_of_who_answers_now(desk: Desk,
     assert made.lines == (Line(A, "2 processes", "3 processes"), Line(C, "2 processes", "3 processes"))
     assert "Only workers that answer now are known: Recorder: has written nothing since noon" in made.warnings
     assert plan(desk, Shutdown(), A).lines == (Line(A, "what it runs is not known", "answers no more"),)
+    assert (
+        plan(desk, CancelConsumer("mail"), A).warnings[0].startswith("Nobody will take from mail, as far as is known")
+    )
     assert plan(desk, Revoke(("abc",))).workers == (A, C, D)
     with pytest.raises(BadParameter, match=r"celery@b” does not answer, and .* nothing since noon"):
         plan(desk, PoolGrow(1), B)

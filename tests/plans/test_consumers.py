@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from control.desk import Desk
@@ -37,6 +39,21 @@ def test_whether_others_consume_is_not_said_to_be_known_when_it_is_not(desk: Des
     assert made.warnings == (
         "Nobody will take from mail, as far as is known: 3 workers did not say: 120 tasks wait there",
     )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"verdict": "silent"}, {"verdict": "unknown", "last_seen": None}, {"verdict": "silent", "queues": None}],
+    ids=["stopped", "never seen", "stopped before it said"],
+)
+def test_who_takes_nothing_is_no_consumer_that_is_left(other: dict[str, Any], desk: Desk, stage: Stage) -> None:
+    for name in (A, B):
+        stage.add(name, "prefork", "mail")
+    stage.workers[1] |= other
+
+    made = plan(desk, CancelConsumer("mail"), A)
+
+    assert made.warnings == ("Nobody will take from mail: how many tasks wait there is not known",)
 
 
 def test_a_queue_that_is_not_there_yet_is_said_to_be_made(desk: Desk, four: Stage) -> None:

@@ -16,30 +16,46 @@ from tests.steered import ANN, A, B, C, Stage, act, plan
 def test_a_shutdown_tells_what_runs_and_which_queue_loses_its_last_worker(desk: Desk, stage: Stage) -> None:
     stage.add(A, "prefork", "mail")
     stage.add(B, "prefork", "slow")
-    stage.workers[0] |= {"active": 2, "reserved": 8}
+    stage.workers[0] |= {"active": 2}
     stage.add_queue("mail", None)
 
     made = plan(desk, Shutdown(), A)
 
     assert (made.phrase, made.tasks, made.undo) == (A, 2, None)
-    assert made.lines == (Line(A, "runs 2, holds 8", "answers no more"),)
+    assert made.lines == (Line(A, "runs 2", "answers no more"),)
     assert made.warnings[0] == "Nobody will take from mail: how many tasks wait there is not known"
 
 
 def test_of_two_workers_of_one_name_all_that_runs_is_told(desk: Desk, stage: Stage) -> None:
     stage.add(A, "prefork", "mail")
-    stage.workers.append({**stage.workers[0], "queues": ["slow"], "active": 1, "reserved": 2})
-    stage.workers[0] |= {"active": 3, "reserved": 4}
+    stage.workers.append({**stage.workers[0], "queues": ["slow"], "active": 1})
+    stage.workers[0] |= {"active": 3}
 
     made = plan(desk, Shutdown(), A)
 
-    assert (made.tasks, made.lines) == (4, (Line(A, "runs 4, holds 6", "answers no more"),))
+    assert (made.tasks, made.lines) == (4, (Line(A, "runs 4", "answers no more"),))
     assert [warning[:30] for warning in made.warnings[:2]] == [
         "Nobody will take from mail: ho",
         "Nobody will take from slow: ho",
     ]
-    stage.workers[1]["reserved"] = None
-    assert plan(desk, Shutdown(), A).lines == (Line(A, "runs 4", "answers no more"),)
+    stage.workers[1]["active"] = None
+    assert plan(desk, Shutdown(), A).lines == (Line(A, "what it runs is not known", "answers no more"),)
+
+
+def test_workers_of_one_name_of_whom_none_said_which_queue_is_its_own_lose_them_all_together(
+    desk: Desk, stage: Stage
+) -> None:
+    stage.add(A)
+    stage.workers[0] |= {"queues": None, "may_consume": ["mail", "slow"]}
+    stage.workers.append(stage.workers[0])
+    stage.add(B, "prefork", "slow")
+
+    warnings = plan(desk, Shutdown(), A).warnings
+
+    assert [warning for warning in warnings if warning.startswith("Nobody")] == [
+        "Nobody will take from mail: how many tasks wait there is not known"
+    ]
+    assert not any("Nobody" in warning for warning in plan(desk, Shutdown(), B).warnings)
 
 
 def test_whether_a_worker_went_is_read_back(desk: Desk, stage: Stage) -> None:
