@@ -48,7 +48,7 @@ def workers_answer(query: Workers, watch: Watch, wait_seconds: float) -> Answer:
 
 
 def depths_answer(query: Depths, watch: Watch, wait_seconds: float) -> Answer:
-    """The broker's own reading; consumers, where the broker cannot tell, are the answering workers'."""
+    """The broker's own reading; consumers, where the broker cannot tell, are the workers that can take tasks."""
     reading = watch.queues(wait_seconds)
     workers = watch.workers()
     frame = frame_of_depths(reading.value, workers.value if not workers.failure else None)
