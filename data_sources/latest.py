@@ -60,7 +60,8 @@ class RecorderState:
     gaps: int = 0  # begun
     lag_seconds: float = 0.0  # how long the oldest of what is heard and not written has waited
     last_event_us: int | None = None
-    events_failure: str | None = None  # why the event stream cannot be heard
+    hears: bool = False  # whether the event stream is listened to
+    events_failure: str | None = None  # why it cannot be heard, once it was tried
     workers: Mapping[str, Heartbeat] = field(default_factory=dict)
     quiet: tuple[str, ...] = ()  # workers that run tasks and send no events of them, while others do; the first few
 

@@ -164,6 +164,7 @@ class Writer:
             other_events=follower.other,
             dropped=follower.dropped + self._lost,
             last_event_us=follower.last_event_us,
+            hears=follower.hears,
             events_failure=follower.failure.what if follower.failure else None,
             workers=follower.heartbeats.workers,
             quiet=follower.quiet[:MOST_QUIET],

@@ -90,10 +90,12 @@ def test_a_row_is_a_reading_with_its_failure_beside_the_last_good_value() -> Non
 
 def test_a_recorders_state_reads_back_and_what_a_newer_one_adds_is_left_out() -> None:
     beat = Heartbeat(5, processed=3, active=None, software="py-celery 5.7.0", sends_events=True)
-    state = RecorderState(7, "host", "0.1", 1, "/a.db", events=9, workers={"w@a": beat}, quiet=("q@a",))
+    state = RecorderState(7, "host", "0.1", 1, "/a.db", events=9, hears=True, workers={"w@a": beat}, quiet=("q@a",))
     assert RecorderState.from_json(state.to_json()) == state
     newer = orjson.loads(state.to_json()) | {"moods": 3}
     newer["workers"]["w@a"]["mood"] = "fine"
     assert RecorderState.from_json(orjson.dumps(newer).decode()) == state
+    older = {name: value for name, value in orjson.loads(state.to_json()).items() if name not in ("hears", "quiet")}
+    assert RecorderState.from_json(orjson.dumps(older).decode()) == replace(state, hears=False, quiet=())
     with pytest.raises(ValueError, match="unexpected end"):
         RecorderState.from_json("{")
