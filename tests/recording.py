@@ -18,7 +18,15 @@ from data_sources.latest import RecorderState
 from demo.servers import Process
 
 ROOT = Path(__file__).resolve().parents[1]
+# At its end it writes what it heard, however long that takes.
+UNHURRIED = "import recorder.run, recorder.writer\nrecorder.run.END_SECONDS = 120\nrecorder.writer.FLUSH_SECONDS = 60"
 FINAL = tuple(map(schema.STATES.index, schema.FINAL))
+
+
+def program(beforehand: str = "") -> tuple[str, str]:
+    """What Python runs to record. `beforehand`: what it is to do first."""
+    script = f"{beforehand}\nimport runpy\nrunpy.run_module('recorder', run_name='__main__')"
+    return ("-c", script) if beforehand else ("-m", "recorder")
 
 
 class RecorderProcess(Process):
@@ -36,15 +44,14 @@ class RecorderProcess(Process):
         self.place = where
         self.history = Look(where.path)
         settings = {"CELERY_BROKER_URL": broker_url, "HISTORY_URL": url, "PROMETHEUS_URL": "", "ALERTMANAGER_URL": ""}
-        script = f"{beforehand}\nimport runpy\nrunpy.run_module('recorder', run_name='__main__')"
-        program = ("-c", script) if beforehand else ("-m", "recorder")
-        super().__init__("recorder", [sys.executable, *program], folder, {**settings, **(env or {})}, cwd=ROOT)
+        command = [sys.executable, *program(beforehand)]
+        super().__init__("recorder", command, folder, {**settings, **(env or {})}, cwd=ROOT)
         self.wait_until(self.records)
 
     def records(self) -> bool:
         """Whether it, and not one before it, records, and listens."""
         state = self.history.state()
-        return state is not None and state.pid == self.pid and state.events_failure is None
+        return state is not None and state.pid == self.pid and state.hears
 
     def cpu_seconds(self) -> float:
         return cpu_seconds(self.pid)

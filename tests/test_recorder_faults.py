@@ -20,6 +20,7 @@ import redis
 from sqlalchemy import text
 
 import data_sources.microseconds
+import recorder.follow
 import recorder.inbox
 import recorder.sqlite_database
 from data_sources import settings
@@ -63,6 +64,11 @@ class Past:
         rows = self.rows("SELECT body FROM latest WHERE kind = 'recorder'")
         return RecorderState.from_json(rows[0][0]) if rows else None
 
+    def heard_by(self, pid: int) -> bool:
+        """Whether the recorder in that process records, and listens."""
+        state = self.state()
+        return state is not None and state.pid == pid and state.hears
+
     def succeeded(self) -> list[str]:
         return [id for (id,) in self.rows("SELECT id FROM tasks WHERE state = 4")]
 
@@ -79,7 +85,7 @@ class Past:
     def recorded(self, folder: Path) -> Iterator[Process]:
         """By a process of its own, which records by now."""
         with Process("recorder", [sys.executable, "-m", "recorder"], folder, self.env, ROOT) as process:
-            process.wait_until(lambda: (state := self.state()) is not None and state.pid == process.pid)
+            process.wait_until(lambda: self.heard_by(process.pid))
             yield process
 
     @contextmanager
@@ -88,7 +94,7 @@ class Past:
         running = Recorder(settings.load(self.env))
         running.start()
         try:
-            wait_until(lambda: (state := self.state()) is not None and state.pid == os.getpid(), "the recorder")
+            wait_until(lambda: self.heard_by(os.getpid()), "the recorder")
             yield
         finally:
             running.stop()
@@ -195,6 +201,7 @@ def test_on_a_full_disk_events_wait_what_is_dropped_is_a_gap_and_it_goes_on_when
 ) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(recorder.inbox, "MOST_EVENTS", 60)
+    monkeypatch.setattr(recorder.follow, "SLOW_SECONDS", 5.0)  # all that is dropped here makes one gap
     past = Past(shop.url, Secret(f"sqlite://{small_disk}/history"))
     with past.recorded_here():
         before = send(shop.url, 10)
