@@ -52,6 +52,19 @@ def wait_until(ready: Callable[[], bool], what: str, timeout_seconds: float = PA
         time.sleep(0.05)
 
 
+def status(process: psutil.Process) -> str:
+    """psutil's word for what it does; "dead" once it is gone, which it may be at any moment."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if process.is_running():
+            return str(process.status())
+    return str(psutil.STATUS_DEAD)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether its program runs no longer, though its parent may not have asked; of one with threads, its first."""
+    return status(process) in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+
+
 def accepts(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
@@ -122,8 +135,15 @@ class Process:
         """SIGSTOP to the group, and waits until it stands: the threads of a busy machine run on for a while."""
         self.signal(signal.SIGSTOP)
         child = psutil.Process(self.pid)
-        group = [one for one in (child, *child.children(recursive=True)) if os.getpgid(one.pid) == self.pid]
-        wait_until(lambda: all(one.status() == psutil.STATUS_STOPPED for one in group), f"the stop of {self.name}")
+        group = [one for one in (child, *child.children(recursive=True)) if self._leads(one.pid)]
+        stands = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        wait_until(lambda: all(status(one) in stands for one in group), f"the stop of {self.name}")
+
+    def _leads(self, pid: int) -> bool:
+        """Whether a process is of its group."""
+        with contextlib.suppress(ProcessLookupError):  # a helper may have ended just now
+            return os.getpgid(pid) == self.pid
+        return False
 
     def terminate(self) -> None:
         """Asks the child to end, also one that was suspended; does not wait for it."""
@@ -321,6 +341,10 @@ class Dashboard(Process):
         self.port = listening_ports(self.pid)[0]
         self.url = f"http://localhost:{self.port}"
         self.wait_until(lambda: http_ok(self.port, "/healthz"))
+
+    def stop(self, timeout_seconds: float = 60.0) -> None:
+        """It ends its recorder, which writes what it has heard: killed before, it leaves a reply queue."""
+        super().stop(timeout_seconds)
 
 
 def listening_ports(pid: int) -> list[int]:

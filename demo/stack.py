@@ -31,7 +31,7 @@ class Exporter(Process):
         workers = [f"{worker.service}={pid}" for worker, pid in pids.items()]
         command = [sys.executable, "-m", "demo.exporter", "--port", str(self.port), *workers]
         super().__init__("exporter", command, folder, env, ROOT)
-        self.wait_until(lambda: all(f'celery_worker_up{{hostname="{w.container}"}} 1' in self.page() for w in pids), 60)
+        self.wait_until(lambda: all(f'celery_worker_up{{hostname="{w.container}"}} 1' in self.page() for w in pids))
 
     def page(self) -> str:
         """What Prometheus scrapes; empty while it does not answer."""

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -25,7 +26,7 @@ from prometheus_client import CollectorRegistry
 from demo.celery_metrics import TaskMetrics
 from demo.container_metrics import ContainerMetrics
 from demo.install import ROOT
-from demo.servers import Process, program, wait_until
+from demo.servers import Process, has_ended, program, wait_until
 from demo.workers import MB, WORKERS, Worker
 
 COMMAND = (sys.executable, "-m", "demo")
@@ -89,14 +90,15 @@ def column(text: str, name: str) -> set[str]:
 
 
 def running(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    return [process for process in processes if not has_ended(process)]
 
 
 def test_the_demo_is_a_working_cluster_and_its_dashboard_that_ctrl_c_removes(tmp_path: Path) -> None:
     with Demo(tmp_path, OWN, COMMAND) as demo:
         app = Celery("test", broker=demo.setting("CELERY_BROKER_URL"))
-        answers = app.control.ping(destination=[worker.hostname for worker in WORKERS], timeout=60)
-        assert {worker.hostname for worker in WORKERS} == {name for answer in answers for name in answer}
+        hostnames = {worker.hostname for worker in WORKERS}
+        ping = partial(app.control.ping, sorted(hostnames), timeout=5)
+        wait_until(lambda: hostnames == {name for answer in ping() for name in answer}, "their answers")
 
         containers = {worker.container for worker in WORKERS}
         wait_until(
@@ -109,7 +111,6 @@ def test_the_demo_is_a_working_cluster_and_its_dashboard_that_ctrl_c_removes(tmp
 
         consumed = {queue for worker in WORKERS for queue in worker.queues}
         wait_until(lambda: consumed <= column(demo.csv(source="queues"), "queue"), "the queues")
-        hostnames = {worker.hostname for worker in WORKERS}
         wait_until(lambda: hostnames == column(demo.csv(source="workers"), "worker"), "the workers")
         memory = {"source": "signal", "q": "memory", "by": "container", "range": "15m"}
         wait_until(lambda: containers == column(demo.csv(**memory), "container"), "memory on the page")

@@ -17,15 +17,17 @@ import psutil
 import pytest
 from celery import Celery
 
+import recorder.run
 import recorder.writer
 from data_sources import settings
 from data_sources.history.place import SqlitePlace, place
-from demo.servers import Dashboard, Process, RabbitMQ, Redis, celery_worker, free_port, wait_until
+from demo.servers import Dashboard, Process, RabbitMQ, Redis, celery_worker, free_port, has_ended, wait_until
 from recorder.run import Recorder
-from tests.recording import ROOT, Look, RecorderProcess
+from tests.recording import ROOT, UNHURRIED, Look, RecorderProcess, program
 from tests.watching import NOTHING
 
 KILLS = 3
+PATIENT = "import recorder.heartbeats\nrecorder.heartbeats.ESTIMATE_SECONDS = 120"  # with heartbeats that come late
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ def test_killed_at_any_moment_it_comes_back_and_has_each_task_it_heard_once_and_
     """A task that ended while a recorder was running and had time to write it is there."""
     certain: set[str] = set()
     with ExitStack() as running:
-        recorder = running.enter_context(RecorderProcess(folder, working.url))
+        recorder = running.enter_context(RecorderProcess(folder, working.url, beforehand=PATIENT))
         wait_until(lambda: "w1@shop" in processed(recorder.history), "a heartbeat, which estimates begin from")
         for _ in range(KILLS):
             before = working.done
@@ -98,7 +100,7 @@ def test_killed_at_any_moment_it_comes_back_and_has_each_task_it_heard_once_and_
             recorder.signal(signal.SIGKILL)
             send(working.url, 5)  # that nobody hears
             wait_until(lambda: working.done >= before + 65, "the work")  # noqa: B023
-            recorder = running.enter_context(RecorderProcess(folder, working.url))
+            recorder = running.enter_context(RecorderProcess(folder, working.url, beforehand=PATIENT))
         wait_until(lambda: gaps(recorder.history, "recorder")[-1][3] is not None, "an estimate")
 
         names = succeeded(recorder.history)
@@ -123,7 +125,7 @@ def test_of_two_one_records_and_the_other_names_it_and_takes_over_when_it_is_kil
 
 
 def test_told_to_end_it_ends_and_what_it_heard_is_there(working: Working, folder: Path) -> None:
-    with RecorderProcess(folder, working.url) as recorder:
+    with RecorderProcess(folder, working.url, beforehand=UNHURRIED) as recorder:
         sent = send(working.url, 50)
         wait_until(lambda: heard(recorder.history) >= 3 * len(sent), "their events")
         recorder.terminate()
@@ -142,6 +144,8 @@ def test_what_it_has_not_written_by_then_it_writes_at_its_end(
     working: Working, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recorder.writer, "TASKS_SECONDS", float("inf"))
+    monkeypatch.setattr(recorder.writer, "FLUSH_SECONDS", 60.0)
+    monkeypatch.setattr(recorder.run, "END_SECONDS", 120.0)
     given = settings.load(
         {**NOTHING, "CELERY_BROKER_URL": working.url, "HISTORY_URL": f"sqlite:///{folder / 'history'}"}
     )
@@ -150,7 +154,7 @@ def test_what_it_has_not_written_by_then_it_writes_at_its_end(
     history, running = Look(where.path), Recorder(given)
     running.start()
     try:
-        wait_until(lambda: (state := history.state()) is not None and state.events_failure is None, "the recorder")
+        wait_until(lambda: (state := history.state()) is not None and state.hears, "the recorder")
         sent = send(working.url, 50)
         wait_until(lambda: heard(history) >= 3 * len(sent), "their events")
         assert succeeded(history) == []
@@ -214,12 +218,12 @@ def test_it_ends_when_its_parent_is_killed(redis_server: Redis, folder: Path) ->
     """The dashboard holds the other end of its standard input."""
     env = {**NOTHING, "CELERY_BROKER_URL": redis_server.url, "HISTORY_URL": f"sqlite:///{folder / 'history'}"}
     holder = "import subprocess, sys; subprocess.Popen([sys.executable, *sys.argv[1:]], stdin=subprocess.PIPE).wait()"
-    command = [sys.executable, "-c", holder, "-m", "recorder", "--with-parent"]
+    command = [sys.executable, "-c", holder, *program(UNHURRIED), "--with-parent"]
     with Process("parent", command, folder, env, ROOT) as parent:
         parent.wait_until(lambda: "lease taken" in parent.log.read_text())
         [child] = psutil.Process(parent.pid).children()
         os.kill(parent.pid, signal.SIGKILL)
-        wait_until(lambda: not psutil.pid_exists(child.pid) or child.status() == psutil.STATUS_ZOMBIE, "its end")
+        wait_until(lambda: has_ended(child), "its end")
         assert "default: stopped" in parent.log.read_text()
 
 
@@ -233,7 +237,7 @@ def test_a_dashboard_brings_its_recorder_and_leaves_one_alone_that_is_there(redi
         dashboard.wait_until(lambda: [one.pid for one in recorders(dashboard)] not in ([], [child.pid]))
         [child] = recorders(dashboard)
         os.kill(dashboard.pid, signal.SIGKILL)
-        wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "its end")
+        wait_until(lambda: has_ended(child), "its end")
     with RecorderProcess(folder, redis_server.url) as alone:
         with Dashboard(folder / "other", env) as dashboard:
             time.sleep(2.5)  # two looks at the lease
