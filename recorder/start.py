@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOOK_SECONDS = 1.0
 FIRST_REST, LAST_REST = 1.0, 30.0  # before a recorder that ended is started again; longer each time
 STEADY_SECONDS = 60.0  # it ran that long: then it may be started again at once
-STOP_SECONDS = 7.0  # more than a recorder takes to end, so that it leaves nothing behind
+STOP_SECONDS = 20.0  # far more than a recorder takes to end: killed before, it would leave its reply queue behind
 
 
 class Keeper:
