@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -201,14 +202,35 @@ def test_a_reader_too_slow_is_dropped_and_told_why(tmp_path: Path) -> None:
     assert "client-output-buffer-limit" in error.hint
 
 
-def test_a_redis_that_vanished_is_noticed_by_its_silence(redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_events, "SILENCE_SECONDS", 2.0)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The stream's; `ahead`: seconds that have gone by without it."""
+    clock = SimpleNamespace(ahead=0.0, sleep=time.sleep)
+    clock.monotonic = lambda: time.monotonic() + clock.ahead
+    monkeypatch.setattr(redis_events, "time", clock)
+    return clock
+
+
+def test_a_redis_that_vanished_is_noticed_by_its_silence(redis_server: Redis, clock: SimpleNamespace) -> None:
     with FaultProxy(forward(redis_server.port)) as proxy, listening(f"redis://127.0.0.1:{proxy.port}/0") as stream:
-        quiet_until = time.monotonic() + 5
-        while time.monotonic() < quiet_until:
-            assert stream.read(0.1) == []  # silent, and there: it answers
+        for _ in range(3):
+            clock.ahead += redis_events.SILENCE_SECONDS
+            assert stream.read(0.1) == []  # it is asked
+            assert stream.read(60) == []  # silent, and there: it answers
         redis_server.suspend()
+        clock.ahead += redis_events.SILENCE_SECONDS
+        assert stream.read(0.1) == []
+        clock.ahead += redis_events.SILENCE_SECONDS
         assert "did not answer in time" in lost(stream).what
+
+
+def test_who_stood_still_for_long_takes_no_redis_for_lost(redis_server: Redis, clock: SimpleNamespace) -> None:
+    with listening(redis_server.url) as stream:
+        clock.ahead += 60  # before it was asked
+        assert stream.read(0.1) == []
+        clock.ahead += 60  # and since
+        publish(redis_server.url, "worker-online")
+        assert hear_until(stream, lambda heard: bool(heard.workers)).poisoned == 0
 
 
 def test_closing_ends_a_read_in_another_thread(redis_server: Redis) -> None:

@@ -46,7 +46,7 @@ class RedisEvents:
         self._socket: Any = None
         self._parser = PushParser()
         self._heard_at = 0.0
-        self._asked = False
+        self._asked_at: float | None = None  # whether it is there, unless it said something since
         self._twice = False  # whether each message is published on two channels
         self._tags: dict[str, None] = {}  # of the last messages, in order
 
@@ -62,7 +62,7 @@ class RedisEvents:
             patterns = topics(channel, self._broker.event_exchange)
             self._twice = len(patterns) > 1
             self._connection.send_command("PSUBSCRIBE", *patterns)
-            self._heard_at, self._asked = time.monotonic(), False
+            self._heard_at, self._asked_at = time.monotonic(), None
             ends = time.monotonic() + deadline_seconds
             while self._parser.confirmed < len(patterns):
                 left = ends - time.monotonic()
@@ -117,7 +117,7 @@ class RedisEvents:
             return 0
         if not data:
             raise self._ended()
-        self._heard_at, self._asked = time.monotonic(), False
+        self._heard_at, self._asked_at = time.monotonic(), None
         self._parser.feed(data)
         return len(data)
 
@@ -131,14 +131,16 @@ class RedisEvents:
         )
 
     def _mind_silence(self) -> None:
-        silence = time.monotonic() - self._heard_at
-        if silence > 2 * SILENCE_SECONDS:
-            self.read_until = self._heard_at
-            raise RedisTimeoutError("silent")
-        if silence > SILENCE_SECONDS and not self._asked:
+        """Asks, and says that it is lost when nothing was there to be read so long after that: not when that alone is
+        long ago, as this process may have stood still.
+        """
+        if self._asked_at is None and time.monotonic() - self._heard_at > SILENCE_SECONDS:
             self._socket.settimeout(SILENCE_SECONDS)
             self._socket.sendall(b"*1\r\n$4\r\nPING\r\n")
-            self._asked = True
+            self._asked_at = time.monotonic()
+        elif self._asked_at is not None and self.read_until - self._asked_at > SILENCE_SECONDS:
+            self.read_until = self._heard_at
+            raise RedisTimeoutError("silent")
 
 
 def topics(channel: Any, exchange: str) -> list[bytes]:
