@@ -76,17 +76,17 @@ class Bindings:
             yield Note(f"Over {MAX_EXCHANGES:,} exchanges or {MAX_MEMBERS:,} bindings of one: not all are read", "cut")
 
     def _search(self, client: redis.Redis) -> bool:
-        """Searches for up to SLICE_SECONDS; true when it is through."""
+        """Searches for up to SLICE_SECONDS, but at least a step; true when it is through."""
         ends = time.monotonic() + SLICE_SECONDS
         pattern = glob.escape(self._prefix.replace(b"\\", b"\\\\")) + b"*"
         keys: Any
-        while time.monotonic() < ends and len(self._found) < MAX_EXCHANGES:
+        while True:
             self._cursor, keys = client.scan(self._cursor, match=pattern, count=SCAN_KEYS)
             self._looked_at += SCAN_KEYS
             self._found.update(keys)
-            if not self._cursor:
+            through = not self._cursor or len(self._found) >= MAX_EXCHANGES
+            if through or time.monotonic() >= ends:
                 break
-        through = not self._cursor or len(self._found) >= MAX_EXCHANGES
         if through:
             self._tables = {key: self._tables.get(key, set()) for key in self._found}
             self._cursor, self._found, self._looked_at = 0, set(), 0

@@ -55,6 +55,7 @@ class UnackedCount:
         self._keys = keys
         self._read_at = float("-inf")  # when the messages were last read
         self._known_at = float("-inf")  # when the count was true: also, unread, when there were none
+        self._age_seconds = 0.0  # of the count, when the rest was read
         self._by_queue: defaultdict[bytes, list[Held]] | None = None
         self._unclear: set[bytes] = set()  # queues that share an exchange's messages: any of them may hold them
         self._homeless = 0  # messages whose queue is not known
@@ -75,6 +76,7 @@ class UnackedCount:
                 self._forget(addressed)
             else:
                 self._assign(addressed, bindings)
+        self._age_seconds = now - self._known_at
 
     def of(self, queue: bytes) -> Sequence[Held] | None:
         """Unacked messages of one queue; None: not known."""
@@ -83,11 +85,10 @@ class UnackedCount:
         return self._by_queue.get(queue, ())
 
     def notes(self) -> Iterator[Note]:
-        age = time.monotonic() - self._known_at
         if self._by_queue is None:
             yield Note(f"Unacked by queue is not known: {self._reason}")
-        elif age >= 1:
-            yield Note(f"Unacked by queue was counted {age:.0f} s ago; the total is of now")
+        elif self._age_seconds >= 1:
+            yield Note(f"Unacked by queue was counted {self._age_seconds:.0f} s ago; the total is of now")
         if self._unclear:
             yield Note("Unacked is not known for queues that receive the same messages of a topic exchange")
         if self._homeless:
