@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from celery.beat import BeatPidbox, Service
 
 from data_sources.config import Broker
 from data_sources.errors import QueryRejected, SourceUnreachable
-from data_sources.workers import roster
-from data_sources.workers.celery_inspect import CeleryInspector
+from data_sources.workers import celery_inspect, roster
+from data_sources.workers.celery_inspect import CeleryInspector, Conversation
 from data_sources.workers.mailbox import Mailbox
 from data_sources.workers.snapshot import Reply, Snapshot
 from data_sources.workers.worker_facts import workers_facts
@@ -39,7 +40,7 @@ SAMPLED = ("ping", "stats", "active", "active_queues")
 POOLS = {"prefork": ["-P", "prefork", "-c", "2"], "solo": ["-P", "solo"], "threads": ["-P", "threads", "-c", "3"]}
 EVERYONE = {f"{pool}@test" for pool in POOLS}
 BUSY = (EVERYONE - {"solo@test"}, {"solo@test"})  # as `told` while the solo worker runs something
-WAITED_SECONDS = 15.0  # less than that, and it ended before its deadline of 30 s
+WAITED_SECONDS = 45.0  # less than that, and it ended before its deadline of 90 s
 REPLIES = "reply.celery.pidbox"
 
 
@@ -47,7 +48,7 @@ class Patient(CeleryInspector):
     """Waits for who is sure to answer, unless told for how long."""
 
     def snapshot(self, methods: Sequence[str], **question: Any) -> Snapshot:
-        return super().snapshot(methods, **{"deadline_seconds": 30.0, **question})
+        return super().snapshot(methods, **{"deadline_seconds": 90.0, **question})
 
 
 @contextmanager
@@ -307,7 +308,7 @@ def test_what_a_killed_monitor_left_is_swept_and_nothing_else(redis_server: Redi
         "import os, signal\n"
         "from data_sources.workers.celery_inspect import CeleryInspector\n"
         "from data_sources.config import Broker\n"
-        f"CeleryInspector(Broker.from_url({redis_server.url!r})).snapshot(['ping'])\n"
+        f"CeleryInspector(Broker.from_url({redis_server.url!r})).snapshot(['ping'], deadline_seconds=60)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == -signal.SIGKILL
@@ -380,13 +381,13 @@ def test_a_worker_that_starts_is_found_and_one_that_is_silent_does_not_slow_the_
 def test_a_worker_that_owes_an_answer_is_asked_again_after_a_while(
     redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(roster, "ASK_AGAIN_SECONDS", 2.0)
+    monkeypatch.setattr(roster, "ASK_AGAIN_SECONDS", 4.0)
     with Puppet(redis_server.url, "a@h"), inspecting(redis_server) as inspector:
         inspector.snapshot(["ping"])
         with Puppet(redis_server.url, "mute@h", stay_silent) as mute:
             began = time.monotonic()
-            ask_until(lambda: inspector.snapshot(["ping"], deadline_seconds=0.6), lambda taken: len(mute.requests) == 2)
-            assert time.monotonic() - began >= 2
+            ask_until(lambda: inspector.snapshot(["ping"], deadline_seconds=3.0), lambda taken: len(mute.requests) == 2)
+            assert time.monotonic() - began >= 4
 
 
 def test_a_worker_that_left_rabbitmq_is_neither_waited_for_nor_overlooked_when_it_returns(rabbitmq: RabbitMQ) -> None:
@@ -402,6 +403,22 @@ def test_a_worker_that_left_rabbitmq_is_neither_waited_for_nor_overlooked_when_i
         assert gone.took.total_seconds() < WAITED_SECONDS
         with Puppet(rabbitmq.url, "leaves@h"):
             ask_until(lambda: inspector.snapshot(["ping"]), lambda taken: "leaves@h" in taken.answered)
+
+
+def test_an_answer_that_is_about_to_come_at_the_deadline_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is when this process stood still."""
+    nobody = Snapshot((), (), *[frozenset[str]()] * 3, (), 0, datetime.now(UTC), timedelta())
+    ends = time.monotonic() + 0.3
+
+    def exchange(talk: Conversation, question: object, until: float) -> Snapshot:
+        time.sleep(max(0.0, ends - time.monotonic()))
+        return nobody
+
+    monkeypatch.setattr(Conversation, "exchange", exchange)
+    monkeypatch.setattr(celery_inspect, "SPARE_SECONDS", 60.0)
+    inspector = CeleryInspector(Broker.from_url("redis://127.0.0.1:1/0"))
+
+    assert inspector.snapshot(["ping"], deadline_seconds=0.1) is nobody
 
 
 def test_slow_answers_end_at_the_deadline(redis_server: Redis) -> None:
