@@ -19,7 +19,7 @@ from data_sources.events import amqp_events
 from data_sources.events.celery_events import decode
 from data_sources.events.event_stream import EventStream, Message
 from data_sources.events.event_streams import open_events
-from demo.servers import PATIENCE_SECONDS, RabbitMQ
+from demo.servers import PATIENCE_SECONDS, RabbitMQ, wait_until
 from tests.fault_proxy import FaultProxy, forward
 from tests.impostor import Behaviour, close, hang, impostor, say
 from tests.listening import assert_closing_ends_a_read, hear_until, listening
@@ -87,7 +87,7 @@ def test_our_queue_is_ours_alone_and_goes_with_us(rabbitmq: RabbitMQ, exchange: 
         rows = rabbitmq.ctl("list_queues", "name", "exclusive", "auto_delete", "durable").splitlines()
         ours = [row.split()[1:] for row in rows if row.startswith(exchange)]
         assert ours == [["true", "true", "false"]]
-    assert exchange not in rabbitmq.ctl("list_queues", "name")
+    wait_until(lambda: exchange not in rabbitmq.ctl("list_queues", "name"), "the end of our queue")
 
 
 def test_a_connection_that_is_cut_is_told_and_made_anew(rabbitmq: RabbitMQ, exchange: str) -> None:

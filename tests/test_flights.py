@@ -157,6 +157,7 @@ def test_a_failure_stands_beside_the_last_good_answer_until_it_heals(flights: Fl
 def test_what_failed_is_tried_again_by_itself_while_somebody_asks(
     flights: Flights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "WANTED_SECONDS", 3600.0)
     source = Source()
     source.error = SourceUnreachable("Prometheus", "refuses connections")
     flights.ask("q", 1, source, BLANK, 60)
