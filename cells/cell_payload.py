@@ -18,6 +18,7 @@ from data_sources.answer import Answer
 
 log = logging.getLogger(__name__)
 
+MADE_ONCE = ("plot", "table")  # kinds that are kept for whoever comes, and so can be made ahead
 TABLES: Once[Table | Facts | Picture] = Once()
 
 
@@ -43,7 +44,7 @@ def laid_out(cell: Cell, answers: Mapping[str, Answer]) -> Table | Facts | Pictu
     lays_out, rows = VIEWS[cell.kind][cell.view], answers["rows"]
     what = (lays_out, *map(of_when, answers.values()))
     try:
-        if cell.kind == "table":
+        if cell.kind in MADE_ONCE:
             return TABLES.of(what, [*answers.values()], lambda: lays_out(rows.frame, answers))
         return lays_out(rows.frame, answers)
     except Exception:

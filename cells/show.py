@@ -12,7 +12,7 @@ from cells import component, controls
 from cells.ahead import AHEAD, Make, Part
 from cells.asking import answers_to, current
 from cells.cell import Cell, Row, laid_out
-from cells.cell_payload import cell_payload
+from cells.cell_payload import MADE_ONCE, cell_payload
 from cells.facts import FactsView
 from cells.page_view import View
 from cells.payload import headline_payload
@@ -81,15 +81,22 @@ def show(cell: Cell, view: View | None = None) -> None:
             controls.set_params({"from": str(zoomed[0])[:40], "to": str(zoomed[1])[:40]})
             st.rerun(scope="app")
 
-    live(cell.queries, draw, view, make=payload)
+    live(cell.queries, draw, view, make=payload if cell.kind in MADE_ONCE else None)
 
 
 def begin(path: str) -> None:
     """A new run of the page at `path`, of which nothing is shown yet."""
     parts: list[Part] = []
-    st.session_state["cn_shown"], st.session_state["cn_parts"] = {}, parts
+    state = st.session_state
+    state["cn_before"] = {**before(), **shown()} if state.get("cn_path") == path else {}
+    state["cn_path"], state["cn_shown"], state["cn_parts"] = path, {}, parts
     params = [(name, value) for name, values in controls.fields().items() for value in values]
     AHEAD.remember(path, params, parts)
+
+
+def ended() -> None:
+    """The run has shown all that the page has: what the run before it had shown counts no more."""
+    st.session_state["cn_before"] = {}
 
 
 class End(Exception):
@@ -106,9 +113,16 @@ def shown() -> dict[str, Cell]:
     return cells
 
 
+def before() -> dict[str, Cell]:
+    """The cells that the page showed before a run that a click has broken off, by name."""
+    cells: dict[str, Cell] = st.session_state.get("cn_before", {})
+    return cells
+
+
 def take(name: str, title: str) -> None:
     """Hands a cell of the page with this title, or all of them, to the notebook that is opened next."""
-    taken = [cell for cell in shown().values() if name in (cell.name, controls.TAKE_ALL) and not cell.is_secret]
+    seen = {**before(), **shown()}.values()
+    taken = [cell for cell in seen if name in (cell.name, controls.TAKE_ALL) and not cell.is_secret]
     st.session_state["cn_taken"] = (title, taken)
 
 

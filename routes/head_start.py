@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from html import escape
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from identity.who import SIGN_IN
@@ -22,7 +22,7 @@ class HeadStart:
     """ASGI middleware for Streamlit's page, and no other answer.
 
     By the page's path, without slashes around it: `links`, values of the header `Link`, preloads; `scripts`, addresses
-    of modules that run behind Streamlit's own. `begin` is told of each path and query string that is asked for, and
+    of modules that run behind Streamlit's own. `begin` is told of each path and query string that a browser opens, and
     returns at once.
     """
 
@@ -36,7 +36,8 @@ class HeadStart:
         if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] == SIGN_IN:
             await self.app(scope, receive, send)
             return
-        self.begin(scope["path"], scope["query_string"])
+        if opens_page(Headers(scope=scope)):
+            self.begin(scope["path"], scope["query_string"])
         start: Message | None = None
         body = b""
 
@@ -63,6 +64,14 @@ class HeadStart:
         del headers["etag"]  # of the page as it was
         await send({**start, "headers": headers.raw})
         await send({"type": "http.response.body", "body": page})
+
+
+def opens_page(headers: Headers) -> bool:
+    """Whether somebody is about to look: a check whether the server is there asks for anything, and every few seconds.
+
+    A browser that opens a page says that it wants HTML; `Sec-Fetch-Dest` it leaves out over plain HTTP.
+    """
+    return "text/html" in headers.get("accept", "")
 
 
 def is_page(start: Message) -> bool:

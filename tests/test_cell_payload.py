@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import data_sources.ask
+from cells import show
 from cells.cell import Cell, laid_out, row
 from cells.cell_payload import cell_payload
 from cells.page_view import View
@@ -74,3 +75,15 @@ def test_every_cell_can_be_taken_into_a_notebook_but_the_audit() -> None:
     for query, takes in ((Depths(), True), (Audit(), False)):
         answer = answers(query)[0]
         assert cell_payload(laid_out("table", "c", "t", "l", query, "", {}), [[answer]], LIVE)["takes"] is takes
+
+
+def test_of_a_cell_is_made_ahead_what_is_kept_and_nothing_that_would_be_thrown_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ahead: list[bool] = []
+    monkeypatch.setattr(show, "shown", dict)
+    monkeypatch.setattr(show, "live", lambda queries, draw, view, make: ahead.append(make is not None))
+    cells = [laid_out(kind, "c", "t", "l", Depths(), "", {}) for kind in ("table", "facts", "picture")]
+    for cell in (Cell("c", "t", "l", (row("x", Signal("depth"), "lines"),)), *cells):
+        show.show(cell, LIVE)
+    assert ahead == [True, True, False, False]

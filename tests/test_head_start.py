@@ -61,10 +61,12 @@ class Reply:
     content: bytes
 
 
-def get(path: str) -> Reply:
+def get(path: str, accept: str = "") -> Reply:
     """One request, given to the application by hand."""
     sent: list[Message] = []
-    scope: Scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b"", "root_path": ""}
+    headers = [(b"accept", accept.encode())] if accept else []
+    scope: Scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "query_string": b""}
+    scope["root_path"] = ""
 
     async def receive() -> Message:
         await asyncio.Event().wait()  # no body follows, and nobody hangs up
@@ -87,9 +89,12 @@ def test_the_page_names_what_to_load_and_runs_scripts_after_its_own_but_none_tha
     assert "etag" not in answer.headers
 
 
-def test_what_is_asked_for_is_told_before_it_is_answered() -> None:
+def test_a_page_that_a_browser_opens_is_told_and_none_that_is_only_checked() -> None:
     asked_for.clear()
-    get("/numbers")
+    for accept in ("", "*/*", "application/json"):  # load balancers, curl, scripts
+        get("/", accept)
+    assert asked_for == []
+    get("/numbers", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")  # Firefox and Chromium alike
     assert asked_for == [("/numbers", b"")]
 
 

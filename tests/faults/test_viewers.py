@@ -87,7 +87,9 @@ def test_a_page_that_was_seen_has_its_questions_asked_when_it_is_asked_for(shop:
 
     def asked_ahead() -> bool:
         """By nobody's session. Within a slot of time all who ask share one answer, so that it may take a while."""
-        with urllib.request.urlopen(f"{site.dashboard.url}/?refresh=0&range=5m", timeout=60) as response:
+        page = f"{site.dashboard.url}/?refresh=0&range=5m"
+        asked = urllib.request.Request(page, headers={"Accept": "text/html"})  # as a browser that opens it
+        with urllib.request.urlopen(asked, timeout=60) as response:
             assert response.status == 200
         return prometheus_requests(shop, "query_range") > before
 
