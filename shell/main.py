@@ -54,4 +54,5 @@ if target:
 show.begin(here)
 with suppress(show.End):
     page.run()
+show.ended()
 share.follow(here)

@@ -10,9 +10,13 @@ export function drawVariables(root) {
   const { variables, trouble } = root.cell;
   root.classList.add("cn-variables");
   if (root.contains(document.activeElement) && document.activeElement.matches("input[type=text]")) return;
-  if (root.querySelector("details[open]")) return;
+  const open = root.querySelector("details[open]");
+  if (open) {
+    if (!open.querySelector("input")) open.dispatchEvent(new Event("toggle")); // what it asked may be there by now
+    return;
+  }
   redraw(root, JSON.stringify([variables, trouble]), () => [
-    ...variables.map((one) => (one.kind === "text" ? textChoice(one) : one.kind === "cluster" ? null : manyChoice(one))),
+    ...variables.map((one) => (one.kind === "text" ? textChoice(one) : one.kind === "cluster" ? null : manyChoice(root, one))),
     trouble ? element("p", { class: "cn-failure", role: "status" }, trouble) : null,
   ]);
 }
@@ -26,9 +30,9 @@ function textChoice({ name, title, values }) {
 }
 
 // One is chosen at once; several by their boxes, and then all together.
-function manyChoice(one) {
-  const { name, title, values } = one, apply = (next) => { opened.open = false; go(name, next.length ? next : [""]); };
-  const opened = panel([element("span", {}, title || name), element("b", {}, values.length ? values.join(", ") : "all")], () => toChoose(one, apply),
+function manyChoice(root, { name, title, values }) {
+  const apply = (next) => { opened.open = false; go(name, next.length ? next : [""]); };
+  const opened = panel([element("span", {}, title || name), element("b", {}, values.length ? values.join(", ") : "all")], () => toChoose(root.cell.variables.find((one) => one.name === name), apply),
     { class: "cn-variable", summary: { "data-focus": `var-${name}` } });
   return opened;
 }

@@ -35,7 +35,10 @@ function create(body, setTriggerValue) {
   plot.box.addEventListener("pointerdown", (event) => point(plot, event.clientX));
   plot.box.addEventListener("pointerleave", () => hide(plot));
   plot.box.addEventListener("keydown", (event) => keys(plot, event));
-  new ResizeObserver(() => { if (plot.layout && plot.width !== plot.box.clientWidth) render(plot); }).observe(plot.box);
+  new ResizeObserver(() => {
+    const width = plot.box.clientWidth; // none while its cell moves
+    if (plot.layout && width && width !== plot.width) render(plot);
+  }).observe(plot.box);
   return plot;
 }
 

@@ -5,7 +5,7 @@ import { AGGREGATIONS, FUNCTIONS } from "./promql-words.js";
 
 const HOLDS = 60_000; // ms
 const MOST = 60; // that are offered at once
-const WAIT = 8000; // ms
+const WAIT = 30_000; // ms
 
 const kept = new Map();
 

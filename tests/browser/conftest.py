@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from demo.servers import Dashboard, Prometheus, Redis, celery_worker, wait_until
@@ -78,6 +79,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         worker = celery_worker("tests.celery_app", "w1@shop", folder, ["--pool", "solo"], env, ROOT)
         with worker, Dashboard(folder, settings_for(redis, prometheus)) as dashboard:
             wait_until(lambda: records(dashboard.url), "the recorder")  # of what ended before, it never heard
+            with Celery(broker=redis.url, set_as_current=False) as app:
+                wait_until(lambda: bool(app.control.ping(timeout=1)), "the worker")
             yield Site(dashboard, prometheus, redis)
 
 

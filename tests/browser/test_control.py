@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import urllib.parse
 import urllib.request
@@ -16,6 +15,7 @@ from celery import Celery
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from demo.servers import Dashboard, Process, Redis, celery_worker, wait_until
+from tests.asking import exported, records
 from tests.browser.conftest import fits, opened
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,9 +43,8 @@ class Shop:
 
     def rows(self, source: str, column: str, worker: str, **params: str) -> list[Any]:
         """A column of the dashboard's own answer about a worker."""
-        asked = urllib.parse.urlencode({"source": source, "worker": worker, **params})
-        with urllib.request.urlopen(f"{self.dashboard.url}/export.json?{asked}", timeout=60) as answer:
-            return [row[column] for row in json.load(answer)["rows"] if row["worker"] == worker]
+        rows = exported(self.dashboard.url, source=source, worker=worker, **params)
+        return [row[column] for row in rows if row["worker"] == worker]
 
     def says(self, method: str, worker: str) -> Any:
         """What a worker answers to an inspect method, in celery's shape."""
@@ -77,6 +76,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             ):
                 app.conf.task_send_sent_event = True
                 wait_until(lambda: len(app.control.inspect(timeout=1).ping() or {}) == len(workers), "the workers")
+                wait_until(lambda: records(dashboard.url), "the recorder")
                 yield Shop(dashboard, app, workers, start)
         finally:
             for worker in workers.values():
@@ -171,7 +171,7 @@ def test_a_queue_is_no_longer_consumed_and_then_again(desk: Desk, shop: Shop) ->
     desk.open("/worker", name=TWO)
     expect(desk.page.locator("#queues")).to_contain_text("celery")
     desk.press("Cancel consumer")
-    desk.dialog.get_by_label("Queue", exact=True).select_option("celery")
+    desk.dialog.locator("select[name=queue]").select_option("celery")  # a field until they are known
     desk.look()
     desk.act(f"Stop {TWO} consuming celery")
     expect(desk.told()).to_contain_text("done")

@@ -64,9 +64,15 @@ def test_where_there_is_no_cell_none_is_taken_into_a_notebook(visit: Visit, site
     page.goto(f"{site.url}/task")
     expect(page.locator(".cn-lookup")).to_be_visible()
     button = page.locator(".cn-open-as")
+    button.evaluate(
+        """(node) => {
+            window.said = [];
+            new MutationObserver(() => said.push(node.textContent)).observe(node, { childList: true });
+        }"""
+    )
     button.click()
 
-    expect(button).to_have_text("No cell here to open")
+    page.wait_for_function("() => said[0] === 'No cell here to open'")  # for a moment alone
     assert page.url == f"{site.url}/task"
     expect(button).to_have_text("Open as notebook")
 

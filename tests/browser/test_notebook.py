@@ -69,6 +69,7 @@ def test_a_notebook_of_four_cells_is_written_and_somebody_else_sees_the_same_num
     page.get_by_label("Title of the notebook").press("Enter")
     expect(page.locator(".cn-keeping")).to_contain_text("Draft, not saved yet · kept")
     page.wait_for_url(re.compile("draft="))
+    expect(page.locator("[data-title='Who is fast?']")).to_have_count(1)  # the server has it, too
     mine = seen(page)
     page.locator(".cn-notebook-buttons").get_by_text("Link", exact=True).click()
     link = copied(page, page.get_by_role("button", name="Copy frozen link"))
@@ -155,6 +156,8 @@ def test_a_file_is_opened_its_variables_chosen_in_the_url_and_a_bad_one_is_refus
         {"name": "n.md", "mimeType": "text/markdown", "buffer": text.encode()}
     )
     expect(page.locator("#rates .cn-source")).to_contain_text("2 series")
+    asked = "() => !document.querySelector('.cn-variables').cell.variables.some(({ pending }) => pending)"
+    page.wait_for_function(asked)
     page.locator(".cn-variable > summary").click()
     page.locator(".cn-variable-value").get_by_role("button", name="app.__main__.send").click()
     page.wait_for_url(re.compile("var-task=app.__main__.send"))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +14,7 @@ from playwright.sync_api import expect
 from redbeat import RedBeatSchedulerEntry
 
 from demo.servers import wait_until
+from tests.asking import exported
 from tests.browser.conftest import Site, Visit, fits
 
 HOSTILE = "<img src=x onerror=window.__xss=1>"
@@ -38,8 +37,8 @@ def ran(site: Site) -> Iterator[str]:
         id = app.send_task("shop.refresh_token").id
 
         def seen() -> bool:
-            with urllib.request.urlopen(f"{site.url}/export.json?source=schedule&name=each%20minute") as reply:
-                return any(block["id"] == id for row in json.load(reply)["rows"] for block in row["runs"])
+            rows = exported(site.url, source="schedule", name="each minute")
+            return any(block["id"] == id for row in rows for block in row["runs"])
 
         wait_until(seen, "the run in the schedule")
         yield id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from celery import Celery
 from playwright.sync_api import Browser, Page, expect
 
 from demo.servers import wait_until
+from tests.asking import exported
 from tests.browser.conftest import Site, Visit, fits, opened
 
 BERLIN = ZoneInfo("Europe/Berlin")  # of the browser
@@ -22,10 +23,7 @@ BERLIN = ZoneInfo("Europe/Berlin")  # of the browser
 
 def recorded(site: Site, id: str, source: str = "task") -> list[dict[str, Any]]:
     """What the export says of it."""
-    params = urllib.parse.urlencode({"source": source, "id": id})
-    with urllib.request.urlopen(f"{site.url}/export.json?{params}") as reply:
-        rows: list[dict[str, Any]] = json.load(reply)["rows"]
-        return rows
+    return exported(site.url, source=source, id=id)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +59,7 @@ def shown(moment: str) -> str:
 def spoken(seconds: float) -> str:
     """As the page says it, of less than a minute."""
     if seconds < 1:
-        return f"{round(seconds * 1000)} ms"
+        return f"{math.floor(seconds * 1000 + 0.5)} ms"  # as JavaScript rounds
     return f"{seconds:.1f} s" if seconds < 10 else f"{round(seconds)} s"
 
 
