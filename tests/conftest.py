@@ -75,6 +75,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path, len(LONG)))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patient_readers() -> Iterator[None]:
+    """No read of a history in this process is refused because the machine stood still for two seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("place", "reader"):
+            patch.setattr(f"data_sources.history.{module}.READ_SECONDS", demo.servers.PATIENCE_SECONDS)
+        yield
+
+
 @pytest.fixture
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
     """A Redis of one's own: it starts in a tenth of a second."""

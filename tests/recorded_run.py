@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from data_sources import watch
 from data_sources.answer import Answer
 from data_sources.ask import Desk
 from data_sources.config import Broker, Cluster, Secret
-from data_sources.history import failures, reader, search
+from data_sources.history import failures, search
 from data_sources.history.place import place
 from data_sources.microseconds import now_us
 from data_sources.query import History, Query
@@ -24,6 +25,7 @@ from data_sources.settings import load
 from demo.servers import Redis, wait_until
 from recorder.migrations import bring_up_to_date, write_meta
 from recorder.open_database import open_database
+from routes import export
 from tests.exports import Exports, Row, exports_of
 from tests.recording import RecorderProcess
 from tests.scripted_run import SPAN_SECONDS, Script, Told
@@ -31,7 +33,8 @@ from tests.watching import NOTHING
 
 MINUTE = 60
 STEP_SECONDS = 10  # of the finest chart
-PATIENCE_SECONDS = 9.0  # less than an export waits
+PATIENCE_SECONDS, EXPORT_SECONDS = 50.0, 55.0  # less than an export waits, and that less than who asks for it
+ALIVE_SECONDS = 120.0
 BACK_SECONDS = 50
 # Else it would believe no timestamp that is 60 s off, and a busy machine may take ten to tell it all.
 BELIEVING = "from data_sources.events import event_fields\nevent_fields.MAX_SKEW_US = 3600e6"
@@ -78,8 +81,7 @@ def recorded_run(folder: Path) -> Iterator[Run]:
         redis = stack.enter_context(Redis(folder / "redis"))
         begin_an_hour_ago(folder, redis.url)
         recorder = stack.enter_context(RecorderProcess(folder, redis.url, beforehand=BELIEVING))
-        wait_until(lambda: 6 <= time.time() % MINUTE <= 45, "a moment after which a part is rolled up")
-        now = time.time()
+        now = good_moment()
         minute = int(now) // MINUTE * MINUTE
         latest = int(now) - SPAN_SECONDS - STEP_SECONDS - 1
         script = Script(max(math.ceil(now) - BACK_SECONDS, min(minute - SPAN_SECONDS // 3, latest)))
@@ -97,6 +99,13 @@ def recorded_run(folder: Path) -> Iterator[Run]:
         yield Run(script, desk, stack.enter_context(exports_of(desk)))
 
 
+def good_moment() -> float:
+    """Waits for a moment after which a part is rolled up."""
+    while not 6 <= (now := time.time()) % MINUTE <= 45:
+        time.sleep(0.1)
+    return now
+
+
 def begin_an_hour_ago(folder: Path, broker_url: str) -> None:
     """A history as of a recorder that ran all the time: of what was before it charts know nothing."""
     where = place(Secret(f"sqlite:///{folder / 'history'}"), Cluster(broker=Broker.from_url(broker_url)))
@@ -109,9 +118,10 @@ def begin_an_hour_ago(folder: Path, broker_url: str) -> None:
 
 def take_time(patch: pytest.MonkeyPatch) -> None:
     """What is asked here is whether an answer is true, not how soon it comes on a busy machine."""
-    patch.setattr(reader, "READ_SECONDS", PATIENCE_SECONDS)
     for module in (search, failures):
         patch.setattr(module, "SECONDS", PATIENCE_SECONDS)
+    patch.setattr(export, "WAIT_SECONDS", EXPORT_SECONDS)
+    patch.setattr(watch, "ALIVE_SECONDS", ALIVE_SECONDS)
 
 
 def moment(at: float) -> datetime:

@@ -39,6 +39,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory, tasks: list[Decided]) -> I
     tasks += write(place(desk.settings.history_url, desk.settings.clusters[0]))
     with exports_of(desk) as exports, pytest.MonkeyPatch.context() as patch:
         patch.setattr(export_request, "MAX_ROWS", PAGE)
+        patch.setattr(export_pages, "COUNT_SECONDS", 60.0)
         yield exports
 
 

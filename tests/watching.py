@@ -27,7 +27,7 @@ NOTHING = {"PROMETHEUS_URL": "", "ALERTMANAGER_URL": "", "RABBITMQ_MANAGEMENT_UR
 @contextmanager
 def watching(env: Mapping[str, str]) -> Iterator[Desk]:
     """A desk beside a recorder in this process; in a folder that goes with them, unless `env` names a history."""
-    with TemporaryDirectory(prefix="history-") as folder:
+    with TemporaryDirectory(prefix="history-", ignore_cleanup_errors=True) as folder:
         given = settings.load({**NOTHING, "HISTORY_URL": f"sqlite://{folder}", **env})
         recorder, desk = Recorder(given), Desk(given)
         recorder.start()
