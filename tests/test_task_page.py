@@ -163,7 +163,7 @@ def test_a_chord_that_waits_names_the_part_that_is_missing_until_it_has_ended(si
     gate.touch()
     wait_until(lambda: any(run.name == "shop.total" for run in site.runs(Family(fan))), "the body")
     site.await_state(missing.id, "SUCCESS")
-    assert site.says(fan) == []
+    wait_until(lambda: site.says(fan) == [], "the chord's end")
     assert site.ask(Held(missing.id)).query == Held(missing.id)  # nobody is asked for what has ended
 
 
