@@ -112,7 +112,7 @@ def page(change: dict[str, str], before: Params) -> Params:
 
         set_params(change)
 
-    app = AppTest.from_function(script, args=(change,))
+    app = AppTest.from_function(script, args=(change,), default_timeout=60)
     for name, value in before.items():
         app.query_params[name] = value
     app.run()

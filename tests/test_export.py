@@ -360,7 +360,7 @@ def test_a_file_that_cannot_be_finished_is_cut_off_and_never_ends_as_if_it_were_
 def test_many_slow_exports_leave_the_server_free_for_others(
     port: int, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(export, "WAIT_SECONDS", 5.0)
     release = threading.Event()
 
     def slow(query: Query) -> Answer:

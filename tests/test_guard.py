@@ -9,7 +9,6 @@ import os
 import socket
 import struct
 import sys
-import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -74,9 +73,6 @@ sys.audit("socket.connect", None, ("127.0.0.1", 0))  # so that a log without it 
 """
 
 
-LOOKED_UP_SECONDS = 15.0  # less: Streamlit by itself looks up this machine's external address, which takes 20
-
-
 class Streamlit(Process):
     def __init__(self, folder: Path) -> None:
         (folder / "shell").mkdir()
@@ -116,7 +112,6 @@ class Session:
     """A WebSocket handshake written by hand, and what came of it. `origin` None sends none."""
 
     def __init__(self, port: int, host: str, origin: str | None, more: str = "") -> None:
-        began = time.monotonic()
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [
@@ -133,7 +128,6 @@ class Session:
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
         self.head = self.socket.recv(65536).decode(errors="replace")
         self.status = int(self.head.split()[1])
-        self.took = time.monotonic() - began
 
     def send(self, message: BackMsg) -> None:
         """One masked binary frame (RFC 6455, 5.2); the mask is zero."""
@@ -231,12 +225,11 @@ def test_our_own_pages_may_open_a_session(knock: Knock, host: str, origin: str) 
         ("rebind.evil:PORT", PUBLIC),
     ],
 )
-def test_a_foreign_page_is_refused_a_session_at_once(knock: Knock, host: str, origin: str | None) -> None:
+def test_a_foreign_page_is_refused_a_session(knock: Knock, host: str, origin: str | None) -> None:
     session = knock(host, origin)
 
     assert session.status == 403
     assert "x-frame-options: deny" in session.head.lower()
-    assert session.took < LOOKED_UP_SECONDS
 
 
 def test_two_origins_are_none(knock: Knock) -> None:

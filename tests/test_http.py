@@ -64,7 +64,7 @@ def test_an_answer_comes_back_whole_with_status_headers_and_time(peer: Callable[
     server = peer(says(b"HTTP/1.1 418 Teapot\r\nRetry-After: 7\r\nContent-Length: 5\r\n\r\nshort"))
     reply = ask(server.url)
     assert (reply.status, reply.headers["retry-after"], reply.body) == (418, "7", b"short")
-    assert 0 < reply.took.total_seconds() < 5
+    assert 0 < reply.took.total_seconds() < 60
 
 
 def test_the_request_says_what_it_was_told_and_asks_for_no_compression(peer: Callable[..., Peer]) -> None:

@@ -153,13 +153,13 @@ def test_label_values_are_those_of_the_matching_series(history: PrometheusClient
 
 
 def test_what_stopped_being_scraped_long_ago_is_not_there_now(history: PrometheusClient) -> None:
-    facts = history.facts()
+    facts = history.facts(deadline_seconds=60)
     assert facts.family == "none"
     assert facts.scrape_interval is None  # no targets
 
 
 def test_a_live_server_tells_its_facts(live: PrometheusClient) -> None:
-    facts = live.facts()
+    facts = live.facts(deadline_seconds=60)
     assert re.fullmatch(r"Prometheus \d+\.\d+\.\d+", facts.version)
     assert facts.family == "flower"
     assert facts.scrape_interval == timedelta(seconds=1)

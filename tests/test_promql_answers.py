@@ -147,8 +147,11 @@ def test_numbers_are_not_counted_and_many_parts_are_cut(client: PrometheusClient
     assert (len(answer.frame), [note.kind for note in answer.notes]) == (MOST_PARTS, ["cut"])
 
 
-def test_a_part_for_which_no_time_is_left_is_not_known(client: PrometheusClient) -> None:
-    answer = about_answer(client, Explained("celery_queue_length + 1"), WINDOW, 0.19)
+def test_a_part_for_which_no_time_is_left_is_not_known(
+    client: PrometheusClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data_sources.prometheus.explained.LEAST_SECONDS", 60.0)
+    answer = about_answer(client, Explained("celery_queue_length + 1"), WINDOW, 59.0)
     assert answer.frame["series"].isna().all()
     assert set(answer.frame["says"]) == {"not asked: no time was left"}
 

@@ -212,7 +212,7 @@ def test_a_cluster_that_takes_no_json_is_sent_nothing(url: str, settings: dict[s
 def test_a_confirmation_that_is_lost_leaves_it_open_whether_it_was_sent(url: str) -> None:
     word = b"LPUSH" if url.startswith("redis") else b"shop.add"
     with wiretap(url, deaf_after=word) as (way, _), pytest.raises(NotConfirmed) as error:
-        publish(cluster(way), order(args="[7]"), 4)
+        publish(cluster(way), order(args="[7]"), 10)
     assert "may have been done" in error.value.hint
     assert loads(taken(url).body)[0] == [7]
 
@@ -221,7 +221,7 @@ def test_a_cluster_whose_workers_try_again_is_sent_no_task_twice(redis_server: R
     send(redis_server.url, "mail")
     taken(redis_server.url)
     with wiretap(redis_server.url, deaf_after=b"LPUSH") as (way, seen), pytest.raises(NotConfirmed):
-        publish(cluster(way, transport_options={"retry_on_timeout": True}), order(args="[7]"), 4)
+        publish(cluster(way, transport_options={"retry_on_timeout": True}), order(args="[7]"), 10)
     assert b"".join(seen).count(b"LPUSH") == 1
     assert loads(taken(redis_server.url).body)[0] == [7]
 

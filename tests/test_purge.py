@@ -73,7 +73,7 @@ def test_an_answer_that_is_lost_leaves_it_open_what_was_done(url: str) -> None:
     send(url, "mail", [0, 3])
     word = b"EXEC" if url.startswith("redis") else b"mail"
     with wiretap(url, deaf_after=word) as (way, _), pytest.raises(NotConfirmed) as error:
-        purge(cluster(way), "mail", 4)
+        purge(cluster(way), "mail", 10)
     assert error.value.hint == "It was sent, and may have been done: look before you repeat it."
     assert waiting(url, "mail") == 0
 

@@ -287,9 +287,10 @@ def coming(past: Past, *known: Entry) -> Answer:
 
 def test_the_load_is_runs_times_the_median_runtime_by_hour_and_queue(past: Past) -> None:
     past.add(minutely("t.a"))
-    this_hour = floor_time(datetime.now(UTC), timedelta(hours=1))  # in its last minute nothing is due any more
     answer = coming(past, entry("a"), entry("b", queue="other"), entry("off", enabled=False))
     frame = answer.frame
+    assert answer.measured_at
+    this_hour = floor_time(answer.measured_at, timedelta(hours=1))  # in its last minute nothing is due any more
     assert {name: str(kind) for name, kind in frame.dtypes.items()} == dtypes(LOAD_COLUMNS)
     whole = frame[frame["time"] > this_hour]
     assert sorted(whole["queue"].unique()) == ["other", "q"]

@@ -33,7 +33,7 @@ def raw(redis_server: Redis) -> Iterator[Any]:
 
 
 def look(server: Redis, queue: str, **settings: Any) -> Sample:
-    return read_sample(Broker.from_url(server.url, **settings), queue, 3)
+    return read_sample(Broker.from_url(server.url, **settings), queue, 60)
 
 
 def dump(raw: Any) -> dict[bytes, bytes]:

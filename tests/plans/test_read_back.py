@@ -27,7 +27,7 @@ from tests.steered import A, Stage, act
 def test_what_celery_can_tell_is_read_back(
     order: Order, method: str, then: object, told: str, desk: Desk, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carrying_out, "READ_BACK_SECONDS", 5.0)
+    monkeypatch.setattr(carrying_out, "READ_BACK_SECONDS", 60.0)
     stage.add(A, "prefork", "mail")
     stage.replies = {A: Reply(A, "done", "ok")}
     looks: list[str] = []
