@@ -143,6 +143,7 @@ def test_a_snapshot_is_the_bytes_that_were_kept(opened: Workspace) -> None:
     one = snapped(opened)
 
     assert snapshots.body(opened, one.id) == b"\0answers"
+    assert [snapshots.piece(opened, one.id, start, 3) for start in (0, 3, 6, 9)] == [b"\0an", b"swe", b"rs", b""]
     assert snapshots.listed(opened) == [one]
     assert one.expires_at - one.made_at == timedelta(days=7)
     assert (one.made_by, one.link, one.answers, one.bytes) == ("ann", "/queues?range=6h", 3, 8)
@@ -154,6 +155,8 @@ def test_a_snapshot_that_expired_is_not_to_be_had_and_makes_room(opened: Workspa
 
     with pytest.raises(QueryRejected, match="no such snapshot"):
         snapshots.body(opened, one.id)
+    with pytest.raises(QueryRejected, match="no such snapshot"):
+        snapshots.piece(opened, one.id, 0, 3)
     assert snapshots.listed(opened) == []
     kept = snapped(opened)
     with opened.read() as connection:

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from starlette.types import Message
 
 from cells.page_view import frozen, link_params, read
 from cells.share import is_link, with_snapshot
@@ -235,6 +236,45 @@ def test_a_snapshot_is_downloaded_as_the_bundle_it_is(kept: Workspace, monkeypat
     missing = get(app, "/bundle.zip?snapshot=../../etc/passwd")
     assert missing.status_code == 404
     assert json.loads(missing.content)["error"]["what"] == "there is no such snapshot"
+
+
+def test_of_a_bundle_a_slow_reader_holds_a_piece_and_keeps_nobody_from_theirs(
+    kept: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workspace_opened, "_opened", kept)
+    monkeypatch.setattr(bundle_route, "PIECE_BYTES", 100)
+    id = keep(kept, sealed_page())
+    whole, app = snapshots.body(kept, id), Starlette(routes=bundle_route.routes)
+    monkeypatch.setattr(snapshots, "body", None)  # nobody reads it whole
+    assert len(whole) > 300
+    fields = {"path": "/bundle.zip", "query_string": f"snapshot={id}".encode(), "headers": [], "root_path": ""}
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()  # nobody hangs up
+        raise AssertionError
+
+    async def read(taken: list[bytes], begun: asyncio.Event, goes_on: asyncio.Event) -> None:
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                taken.append(message["body"])
+                begun.set()
+                await goes_on.wait()
+
+        await app({"type": "http", "method": "GET", **fields}, receive, send)
+
+    async def readers() -> list[list[bytes]]:
+        taken: list[list[bytes]] = [[] for _ in range(5)]
+        begun, goes_on = [asyncio.Event() for _ in taken], asyncio.Event()
+        slow = [asyncio.create_task(read(*one, goes_on)) for one in zip(taken, begun, strict=True)]
+        for one in begun:
+            await asyncio.wait_for(one.wait(), 120)
+        assert taken == [[whole[:100]]] * 5
+        goes_on.set()
+        await asyncio.gather(*slow)
+        return taken
+
+    for parts in asyncio.run(readers()):
+        assert b"".join(parts) == whole
 
 
 def test_the_front_page_of_a_bundle_is_the_page_it_was_made_of() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from data_sources.errors import QueryRejected
 from data_sources.microseconds import MICROSECOND, moment, now_us
@@ -85,6 +85,14 @@ def body(workspace: Workspace, id: str) -> bytes:
     with workspace.read() as connection:
         sealed = connection.scalar(select(snapshots.c.body).where(snapshots.c.id == id))
     return bytes(sealed or b"")
+
+
+def piece(workspace: Workspace, id: str, start: int, length: int) -> bytes:
+    """Of its answers, sealed, `length` bytes from `start` on, or what there is. Raises as `snapshot` does."""
+    snapshot(workspace, id)
+    with workspace.read() as connection:
+        part = func.substr(snapshots.c.body, start + 1, length)
+        return bytes(connection.scalar(select(part).where(snapshots.c.id == id)) or b"")
 
 
 def listed(workspace: Workspace, *, deleted: bool = False, id: str | None = None) -> list[Snapshot]:
