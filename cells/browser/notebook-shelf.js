@@ -6,7 +6,7 @@ import { follow, pageLink } from "./links.js";
 import { listens, say } from "./notebook-say.js";
 import { forget, recentDrafts } from "./recent.js";
 
-const MOST_KIB = 256; // of a notebook's file, see notebooks/text/file.py
+const MOST_KIB = 256; // of a notebook's file, see workspace/notebooks.py
 let opened = 0; // the number of the message whose file was opened last
 
 export function drawShelf(root, send) {

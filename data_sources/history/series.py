@@ -83,11 +83,12 @@ def counted(connection: Connection, query: History, window: Window) -> Series:
     series = split(connection, lines, grid, query.by, "1/s", gaps_in(connection, window, PARTLY_HEARD))
     if query.name != "throughput" or query.by == "queue":
         return replace(series, notes=mute_note(mute) + series.notes)
-    whole = seconds_of(connection, grid, PARTLY_HEARD, since=mute or 0) >= grid.width / 2
-    if whole.all():
+    # Of all workers, and for half of the time at least: there may be a gap in the rest.
+    all_heard = seconds_of(connection, grid, PARTLY_HEARD, since=mute or 0) >= grid.width / 2
+    if all_heard.all():
         return series
     sampled = seconds_of(connection, grid, ("workers", "recorder")) >= grid.width / 2
-    unheard, in_part = grid.moments[sampled & ~known], grid.moments[sampled & known & ~whole]
+    unheard, in_part = grid.moments[sampled & ~known], grid.moments[sampled & known & ~all_heard]
     return filled(connection, series, query, window, unheard, in_part)
 
 
