@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from control.journal import DONE, fields_of
+from control.journal import ALREADY, DONE, fields_of
 from control.planning import KINDS, Again
 from control.runs import Runs
 from data_sources.errors import BadParameter
@@ -48,8 +49,15 @@ class Change:
 
 
 def changes(entries: Sequence[Entry], runs: Runs) -> tuple[Change, ...]:
-    """By worker of those that answer: what holds since each started, and what it lost then and nobody ordered anew."""
-    found = sorted(made(entries), key=attrgetter("worker", "at"))
+    """By worker of those that answer: what holds since each started, and what it lost then and nobody ordered anew.
+
+    Who said of what it lost that it is so already has not lost it: it was started with it.
+    """
+    found: list[Change] = []
+    already: defaultdict[str, list[Change]] = defaultdict(list)
+    for outcome, change in said(entries):
+        (found if outcome == DONE else already[change.worker]).append(change)
+    found.sort(key=attrgetter("worker", "at"))
     told: list[Change] = []
     for worker, group in groupby(found, key=attrgetter("worker")):
         began = runs[worker].began if worker in runs else None
@@ -59,27 +67,35 @@ def changes(entries: Sequence[Entry], runs: Runs) -> tuple[Change, ...]:
         kept = netted([change for change in every if change.at >= began])
         lost = netted([change for change in every if change.at < began])
         told += kept.values()
-        told += [replace(change, lost=True) for about, change in lost.items() if about not in kept]
+        has = [change.order for change in already[worker] if change.at >= began]
+        told += [
+            replace(change, lost=True)
+            for about, change in lost.items()
+            if about not in kept and change.order not in has
+        ]
     return tuple(told)
 
 
-def made(entries: Sequence[Entry]) -> Iterator[Change]:
-    """One for each worker that said that it has done what lasts."""
+def said(entries: Sequence[Entry]) -> Iterator[tuple[str, Change]]:
+    """One for each worker that said that it has done what lasts, under DONE, or under ALREADY that it was so before."""
     for entry in entries:
-        said = entry.arguments
+        told = entry.arguments
         try:
-            order = (Again if entry.action == Again.kind else KINDS[entry.action]).from_fields(said["order"])
+            order = (Again if entry.action == Again.kind else KINDS[entry.action]).from_fields(told["order"])
         except (BadParameter, KeyError):  # of a newer version, or with what was masked or cut
             continue
-        for part in parts_done(order, said) if isinstance(order, Again) else (order,):
+        for outcome, part in parts(order, told):
             if isinstance(part, LASTING):
-                for worker in set(said.get(DONE, ())):
-                    yield Change(worker, part, entry.at, entry.who, subject(part), said.get("undo", {}))
+                for worker in set(told.get(outcome, ())):
+                    yield outcome, Change(worker, part, entry.at, entry.who, subject(part), told.get("undo", {}))
 
 
-def parts_done(order: Again, said: Mapping[str, Any]) -> list[Order]:
-    """Those that its worker said it has done: it may have done one, and not the next."""
-    return [part for part, outcome in zip(order.orders, said.get("parts", ()), strict=False) if outcome == DONE]
+def parts(order: Order, told: Mapping[str, Any]) -> list[tuple[str, Order]]:
+    """Each order beside what may have been said of it; of several what was: a worker may do one, and not the next."""
+    if not isinstance(order, Again):
+        return [(DONE, order), (ALREADY, order)]
+    heard = zip(told.get("parts", ()), order.orders, strict=False)
+    return [(outcome, part) for outcome, part in heard if outcome in (DONE, ALREADY)]
 
 
 def subject(order: Order) -> tuple[str, str]:

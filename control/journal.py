@@ -41,7 +41,7 @@ def record_outcome(
     """Raises SourceError."""
     told: dict[str, list[str]] = {}
     for reply in replies:
-        told.setdefault(ALREADY if reply.already else reply.outcome, []).append(reply.worker)
+        told.setdefault(word_of(reply), []).append(reply.worker)
     # What was there before is that of all who did it, or of none.
     undo = plan.undo if set(told.get(DONE, ())) <= {*plan.undo_for} else None
     arguments = {
@@ -50,10 +50,15 @@ def record_outcome(
         "order": fields_of(plan.order),
         "undo": fields_of(undo) if undo else {},
         **told,
-        **({"parts": [reply.outcome for reply in replies]} if isinstance(plan.order, Again) else {}),
+        **({"parts": [word_of(reply) for reply in replies]} if isinstance(plan.order, Again) else {}),
     }
     outcome, detail = verdict(replies, failure)
     record(workspace, act(person, plan.cluster, plan.order.kind, target(plan), arguments, outcome, detail))
+
+
+def word_of(reply: Reply) -> str:
+    """Under which its worker stands in an entry's arguments."""
+    return ALREADY if reply.already else reply.outcome
 
 
 def act(

@@ -409,7 +409,7 @@ def test_where_events_were_so_already_nothing_was_changed_and_nothing_is_taken_b
     word = "enabled" if order == EnableEvents() else "disabled"
     stage.replies = {
         MAIL: Reply(MAIL, "done", f"task events {word}"),
-        SLOW: Reply(SLOW, "done", f"task events already {word}"),
+        SLOW: Reply(SLOW, "done", f"task events already {word}", already=True),
     }
 
     outcome = desk.act(ANN, desk.plan(ANN, order, "default", (MAIL, SLOW)).nonce)

@@ -26,16 +26,15 @@ SHUTDOWN_SECONDS = 0.5  # for those that do not know the order; the others never
 
 @dataclass(frozen=True)
 class Reply:
-    """What one worker said. `no reply`: the order was sent, and whether it was carried out is not known."""
+    """What one worker said. `no reply`: the order was sent, and whether it was carried out is not known.
+
+    `already`: it says that it was so before, as workers do of events alone (celery/worker/control.py).
+    """
 
     worker: str
     outcome: Outcome
     text: str
-
-    @property
-    def already(self) -> bool:
-        """Whether it says that it was so before, as workers do of events alone (celery/worker/control.py)."""
-        return self.text.startswith("task events already")
+    already: bool = False
 
 
 def give(broker: Broker, order: WorkerOrder, workers: Sequence[str], deadline_seconds: float) -> tuple[Reply, ...]:
@@ -52,9 +51,14 @@ def give(broker: Broker, order: WorkerOrder, workers: Sequence[str], deadline_se
     except NotConfirmed as error:
         silence = f"sent, not confirmed: {error.what}"
     return tuple(
-        Reply(worker, *understood(heard[worker])) if worker in heard else Reply(worker, "no reply", silence)
+        reply_of(worker, heard[worker]) if worker in heard else Reply(worker, "no reply", silence)
         for worker in dict.fromkeys(workers)
     )
+
+
+def reply_of(worker: str, value: Any) -> Reply:
+    outcome, text = understood(value)
+    return Reply(worker, outcome, text, already=text.startswith("task events already"))
 
 
 def check(workers: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from data_sources.errors import BadParameter, SourceUnreachable
 from data_sources.workers.celery_control import Reply
 from data_sources.workers.orders import AddConsumer, DisableEvents, EnableEvents, Order, PoolGrow, PoolShrink, RateLimit
 from tests.steered import ANN, A, B, C, Stage, act, at
+from workspace.audit import entries
 
 
 def test_what_was_changed_is_told_until_the_worker_restarts_and_can_be_ordered_again(desk: Desk, four: Stage) -> None:
@@ -118,6 +119,38 @@ def test_what_was_changed_long_ago_is_told_while_the_worker_runs(desk: Desk, fou
     assert [(one.order, one.lost) for one in desk.changes("default")] == [(PoolGrow(3), False)]
     four.says[A]["stats"] |= {"uptime": 14 * day}
     assert [(one.order, one.lost) for one in desk.changes("default")] == [(PoolGrow(3), True)]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["pressed", "applied again"])
+def test_events_that_a_worker_was_started_with_are_not_lost_and_nobody_switched_them_on(
+    again: bool, desk: Desk, four: Stage
+) -> None:
+    with at(seconds_ago=600):
+        act(desk, EnableEvents(), A)
+        act(desk, AddConsumer("slow"), A)
+    four.says[A]["stats"] |= {"pid": 8, "uptime": 60}
+    four.replies = {A: Reply(A, "done", "task events already disabled", already=True)}
+    act(desk, DisableEvents(), A)
+    assert {(one.order, one.lost) for one in desk.changes("default")} == {
+        (EnableEvents(), True),
+        (AddConsumer("slow"), True),
+    }
+
+    def give(broker: object, order: Order, workers: Sequence[str], seconds: float) -> tuple[Reply, ...]:
+        so = order == EnableEvents()
+        return (Reply(A, "done", "task events already enabled" if so else "add consumer slow", already=so),)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("data_sources.workers.celery_control.give", give)
+        if again:
+            desk.act(ANN, desk.plan_again(ANN, "default", A).nonce)
+        else:
+            act(desk, EnableEvents(), A)
+
+    told = entries(desk.workspace)[0]
+    assert (told.outcome, told.arguments["already"]) == ("done", [A])
+    assert told.arguments.get("parts", ["already", "done"]) == ["already", "done"]
+    assert [(one.order, one.lost) for one in desk.changes("default")] == [(AddConsumer("slow"), not again)]
 
 
 def test_what_cannot_be_ordered_again_is_left_out(desk: Desk, four: Stage) -> None:
