@@ -122,6 +122,21 @@ def test_who_tries_again_and_again_does_not_fill_the_audit(desk: Desk, monkeypat
     assert (entry.target, entry.arguments["workers"]) == ("100 workers", ["x" * 200] * 5)
 
 
+def test_who_is_not_signed_in_is_told_by_the_address(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(denials, "AGAIN_SECONDS", float("inf"))
+    monkeypatch.setattr(denials, "MOST", 3)
+    for address in ("10.0.0.1", "10.0.0.2", "10.0.0.1", "10.0.0.3", "10.0.0.4"):
+        desk.deny(replace(NOBODY, address=address))
+    desk.deny(VIEWER)
+
+    assert [(one.who, one.from_address) for one in written(desk)] == [
+        ("", "10.0.0.1"),
+        ("", "10.0.0.2"),
+        ("", "10.0.0.3"),
+        ("eve", "10.0.0.9"),
+    ]
+
+
 def test_where_no_access_is_set_up_not_even_an_operator_may(stage: Stage, tmp_path: Path) -> None:
     stage.settings = Settings(access=Access(operators=("ann",)))  # named, but nothing says who is ann
     with steering(stage, tmp_path) as desk:
