@@ -127,13 +127,13 @@ def test_what_one_process_records_another_reads(shop: Redis, history_url: Secret
             assert set(tasks.frame["state"]) == {"SUCCESS"}
             assert desk.ask(Task(sent[0]), LIVE, wait_seconds=60).frame["worker"].tolist() == ["w1@shop"]
             assert desk.ask(Workers(), LIVE).frame["worker"].tolist() == ["w1@shop"]
-            throughput = History("throughput", "name")  # up to a moment that is over
-            wait_until(lambda: set(desk.ask(throughput, LIVE).frame["name"]) == {"shop.refresh_token"}, "the chart")
         with past.recorded(tmp_path):  # goes on with the same history
             past.wait_for(send(shop.url, 1))
             ((start_us, end_us, reason, _),) = past.gaps("recorder")
             assert end_us >= start_us
             assert reason == "the recorder was not running"
+            throughput = History("throughput", "name")  # up to a moment that is over
+            wait_until(lambda: set(desk.ask(throughput, LIVE).frame["name"]) == {"shop.refresh_token"}, "the chart")
     finally:
         desk.stop()
 
