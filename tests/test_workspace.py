@@ -18,7 +18,6 @@ from sqlalchemy import event, inspect, text
 from data_sources.audit_query import AUDIT_COLUMNS, Audit
 from data_sources.config import Secret
 from data_sources.errors import QueryRejected, SourceUnreachable
-from data_sources.microseconds import now_us
 from demo.servers import PostgreSQL
 from workspace import audit, notebooks, store
 from workspace.audit import Act, entries, record
@@ -104,13 +103,60 @@ def test_the_audit_is_an_answer_with_its_promised_columns(opened: Workspace) -> 
     assert "hunter2" not in first.origin
 
 
-def test_entries_go_once_they_are_400_days_old(opened: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = now_us()
-    for days in (401, 399, 0):
-        monkeypatch.setattr(audit, "now_us", lambda days=days: now - days * 86_400_000_000)
-        record(opened, act(target=f"{days} days old"))
+class Days:
+    """`on` that day by the system's clock, after so many days that were lived through, something is recorded."""
 
-    assert [one.target for one in entries(opened)] == ["0 days old", "399 days old"]
+    def __init__(self, url: Secret, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.url, self.opened = url, workspace(url)
+        self.clock = self.lived = 0.0
+        monkeypatch.setattr(audit, "now_us", lambda: 1_800_000_000_000_000 + int(self.clock * 86_400e6))
+        monkeypatch.setattr(audit, "monotonic", lambda: self.lived * 86_400)
+
+    def on(self, clock: float, lived: float) -> list[str]:
+        """What is there then, oldest first."""
+        self.clock, self.lived = clock, lived
+        record(self.opened, act(target=f"day {clock:g}"))
+        return [one.target for one in entries(self.opened)][::-1]
+
+    def restart(self) -> None:
+        self.opened.close()
+        self.opened = workspace(self.url)
+
+
+@pytest.fixture
+def days(url: Secret, monkeypatch: pytest.MonkeyPatch) -> Iterator[Days]:
+    one = Days(url, monkeypatch)
+    yield one
+    one.opened.close()
+
+
+def test_entries_go_once_they_are_400_days_old(days: Days) -> None:
+    days.on(0, 0)
+    assert days.on(2, 2) == ["day 0", "day 2"]
+    assert days.on(400, 400) == ["day 0", "day 2", "day 400"]
+    assert days.on(401, 401) == ["day 2", "day 400", "day 401"]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_clock_that_is_set_forward_empties_no_audit(restarts: bool, days: Days) -> None:
+    days.on(0, 0)
+    told = days.on(300, 300)
+    if restarts:
+        days.restart()
+    for minute in (1, 2):
+        told = [*told, f"day {5_000 + minute}"]
+        assert days.on(5_000 + minute, 300 + minute / 1_440) == told
+
+    days.restart()
+    assert days.on(301, 301) == [*told, "day 301"]
+    assert days.on(401, 401) == [*told[1:], "day 301", "day 401"]
+
+
+def test_what_grew_too_old_while_nothing_ran_goes_within_days(days: Days) -> None:
+    days.on(0, 0)
+    days.restart()
+    assert days.on(500, 0) == ["day 0", "day 500"]
+    assert days.on(520, 20) == ["day 500", "day 520"]
 
 
 def test_the_last_days_and_what_is_too_old_are_found_by_an_index(tmp_path: Path) -> None:

@@ -6,18 +6,22 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from data_sources.mask import mask, mask_text
 from data_sources.microseconds import MICROSECOND, microseconds, moment, now_us
+from recorder.careful_clock import CarefulClock
 from workspace.schema import audit
 from workspace.store import Workspace
 
 KEPT = timedelta(days=400)
 MOST_TEXT = 2_000  # characters of a text
 MOST_ARGUMENTS = 200_000  # characters of all arguments as JSON: the names of a thousand tasks and workers, and more
+_clocks: WeakKeyDictionary[Workspace, CarefulClock] = WeakKeyDictionary()  # of those that this process writes
 CUTS = ((MOST_TEXT, 1_000), (500, 100), (500, 10))  # characters of a text, entries of a list, until that fits
 
 
@@ -48,9 +52,8 @@ def record(workspace: Workspace, act: Act) -> int:
 
     Raises SourceUnreachable or QueryRejected when it is not.
     """
-    at_us = now_us()
     values = {
-        "at_us": at_us,
+        "at_us": now_us(),
         "who": safe(act.who),
         "from_address": safe(act.from_address),
         "cluster": safe(act.cluster),
@@ -61,8 +64,23 @@ def record(workspace: Workspace, act: Act) -> int:
         "detail": safe(act.detail),
     }
     with workspace.write() as connection:
-        connection.execute(delete(audit).where(audit.c.at_us < at_us - KEPT // MICROSECOND))
+        old_us = clock_of(workspace, connection).now_us() - KEPT // MICROSECOND
+        connection.execute(delete(audit).where(audit.c.at_us < old_us))
         return int(connection.execute(insert(audit).values(values).returning(audit.c.id)).scalar_one())
+
+
+def clock_of(workspace: Workspace, connection: Connection) -> CarefulClock:
+    """What entries are too old by: a system clock that is set forward deletes none, whenever that is done.
+
+    Beside what a careful clock sees to, days may pass from one look at this one to the next.
+    """
+    if workspace not in _clocks:
+        began_us, began = now_us(), monotonic()
+        newest_us = connection.scalar(select(func.max(audit.c.at_us)))
+        _clocks[workspace] = CarefulClock(
+            newest_us or began_us, lambda: min(now_us(), began_us + int((monotonic() - began) * 1e6)), monotonic
+        )
+    return _clocks[workspace]
 
 
 def entries(
