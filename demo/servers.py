@@ -284,7 +284,13 @@ class PostgreSQL(Process):
             as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=INT"]
         initdb = [program("initdb"), "-D", str(self._data), "-U", "notebook", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run([*as_user, *initdb, "--no-locale"], check=True, capture_output=True, cwd=self._data)
-        settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", "fsync": "off"}
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "autovacuum": "off",  # a table's size is what was done to it, and not when it was tidied up
+        }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._command = [*as_user, program("postgres"), "-D", str(self._data), *options]
         self._folder = folder

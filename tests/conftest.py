@@ -6,6 +6,7 @@ import itertools
 import os
 import random
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,6 +97,7 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     """One RabbitMQ for the session, with the management plugin: it starts in ten seconds. Take a vhost of your own."""
     with RabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as server:
         yield server
+        server.signal(signal.SIGKILL)  # it would take leave for seconds
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +105,7 @@ def plain_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitM
     """One RabbitMQ without the management plugin."""
     with RabbitMQ(tmp_path_factory.mktemp("plain-rabbitmq"), management=False) as server:
         yield server
+        server.signal(signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
