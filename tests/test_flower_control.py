@@ -13,11 +13,14 @@ from typing import Any
 
 import pytest
 
-from control import carrying_out
+import recorder.sampler
+from control import carrying_out, facts
 from control.facts import Facts
+from data_sources import fetches
 from data_sources.ask import Desk
 from data_sources.query import Inspect, Workers
 from data_sources.task_query import Task
+from data_sources.workers import celery_inspect
 from demo.servers import Redis, wait_until
 from tests.brokers import new_vhost
 from tests.crew import POOLS, Crew, crew_on, host, worker
@@ -70,15 +73,15 @@ class Steered:
 @contextmanager
 def steered_on(url: str, folder: Path) -> Iterator[Steered]:
     env = {"CELERY_BROKER_URL": url, "CELERY_NOTEBOOK_LOCAL_OPERATOR": "1", "CELERY_ENABLE_EVENTS": "1"}
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        crew_on(url, folder) as crew,
-        watching(env) as desk,
-        exports_of(desk) as exports,
-    ):
+    with pytest.MonkeyPatch.context() as patch, crew_on(url, folder) as crew:
+        patch.setattr(recorder.sampler, "EVERY_SECONDS", 1.0)
         patch.setattr(carrying_out, "GIVE_SECONDS", 30.0)
-        wait_until(lambda: len(exports.rows(Workers())) == len(POOLS), "the workers")
-        yield Steered(crew, exports, desk)
+        patch.setattr(facts, "WAIT_SECONDS", 60.0)
+        patch.setattr(fetches, "INSPECT_SECONDS", 9.0)
+        patch.setattr(celery_inspect, "SPARE_SECONDS", 2.0)
+        with watching(env) as desk, exports_of(desk) as exports:
+            wait_until(lambda: len(exports.rows(Workers())) == len(POOLS), "the workers")
+            yield Steered(crew, exports, desk)
 
 
 @pytest.fixture(scope="module", params=["redis", "rabbitmq"])
@@ -162,11 +165,12 @@ def test_shutting_a_worker_down(cluster: Steered) -> None:
             "spare": ("no reply", "sent; a worker that shuts down does not reply")
         }
         wait_until(lambda: not spare.alive, "its end")
+    wait_until(lambda: not is_known(cluster, "spare"), "the news of its end")  # orders to all would wait for its reply
     assert all(cluster.crew.says("ping", pool) == {"ok": "pong"} for pool in POOLS)
 
 
 def is_known(cluster: Steered, pool: str) -> bool:
-    return any(row["worker"] == host(pool) for row in cluster.exports.rows(Workers()))
+    return any(row["worker"] == host(pool) and row["verdict"] != "gone" for row in cluster.exports.rows(Workers()))
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------
