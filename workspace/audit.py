@@ -21,8 +21,9 @@ from workspace.store import Workspace
 KEPT = timedelta(days=400)
 MOST_TEXT = 2_000  # characters of a text
 MOST_ARGUMENTS = 200_000  # characters of all arguments as JSON: the names of a thousand tasks and workers, and more
-_clocks: WeakKeyDictionary[Workspace, CarefulClock] = WeakKeyDictionary()  # of those that this process writes
 CUTS = ((MOST_TEXT, 1_000), (500, 100), (500, 10))  # characters of a text, entries of a list, until that fits
+
+_clocks: WeakKeyDictionary[Workspace, CarefulClock] = WeakKeyDictionary()  # of those that this process writes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +71,10 @@ def record(workspace: Workspace, act: Act) -> int:
 
 
 def clock_of(workspace: Workspace, connection: Connection) -> CarefulClock:
-    """What entries are too old by: a system clock that is set forward deletes none, whenever that is done.
+    """What entries are too old by: a system clock that is set forward deletes none.
 
-    Beside what a careful clock sees to, days may pass from one look at this one to the next.
+    Weeks may pass from one entry to the next, in which a careful clock would let the system's run ahead by years. So
+    that counts no further than since the first entry was lived through.
     """
     if workspace not in _clocks:
         began_us, began = now_us(), monotonic()
