@@ -240,7 +240,8 @@ def test_the_table_of_tasks(cluster: Cluster, pool: str) -> None:
     for id in (done.added, done.retried):
         sent, received, started, finished = (moment(rows[id][at]) for at in ("sent", "received", "started", "finished"))
         assert max(sent, received) <= started + timedelta(seconds=30)  # a client may be slow to note what it sent
-        assert float(rows[id]["runtime"]) <= (finished - started).total_seconds() + 0.01
+        # a worker may be slow to note that its child began, and the child alone measures the runtime
+        assert float(rows[id]["runtime"]) <= (finished - started).total_seconds() + 30
     [waits] = cluster.exports.rows(Tasks(TaskFilter(search=f"id:{cluster.scheduled}")))
     assert timedelta(minutes=59) < moment(waits["eta"]) - moment(waits["sent"]) < timedelta(minutes=61)
     [revoked] = cluster.exports.rows(Tasks(TaskFilter(states=("REVOKED",))))
