@@ -59,22 +59,23 @@ class Stories:
 
 
 def live_through(wire: Wire, site: Site) -> Story:
-    viewer = site.open(f"cluster={wire.name}&range=1h&refresh=5s")
-    watched = Watched(wire, viewer)
-    watched.seconds_until(watched.failing)
-    first = watched.row()
-    watched.seconds_until(lambda: all(map(is_filled, watched.others())))
-    others = watched.others()
     query = "source=promql&q=up" if wire.fault.server == "prometheus" else "source=queues"
-    with ThreadPoolExecutor(2) as pool:
-        replies = list(pool.map(lambda kind: site.get(f"/export.{kind}?{query}&cluster={wire.name}"), ("csv", "json")))
-    wire.heal()
-    heal_seconds = [watched.seconds_until(watched.well)]
-    wire.fail()
-    notice_seconds = watched.seconds_until(watched.failing)
-    stale = watched.row()
-    wire.heal()
-    heal_seconds.append(watched.seconds_until(watched.well))
+    with site.open(f"cluster={wire.name}&range=1h&refresh=5s") as viewer:
+        watched = Watched(wire, viewer)
+        watched.seconds_until(watched.failing)
+        first = watched.row()
+        watched.seconds_until(lambda: all(map(is_filled, watched.others())))
+        others = watched.others()
+        with ThreadPoolExecutor(2) as pool:
+            paths = (f"/export.{kind}?{query}&cluster={wire.name}" for kind in ("csv", "json"))
+            replies = list(pool.map(site.get, paths))
+        wire.heal()
+        heal_seconds = [watched.seconds_until(watched.well)]
+        wire.fail()
+        notice_seconds = watched.seconds_until(watched.failing)
+        stale = watched.row()
+        wire.heal()
+        heal_seconds.append(watched.seconds_until(watched.well))
     return Story(first, others, replies, heal_seconds, notice_seconds, stale, viewer.errors)
 
 
@@ -150,7 +151,7 @@ def seconds_to_run(site: Site, cluster: str) -> float:
     """Until the page is drawn from top to bottom, by itself: twelve opened at once would measure this machine. One that
     is slow is opened once more: the machine may have stood still.
     """
-    took = []
+    took: list[float] = []
     while len(took) < 2 and min(took, default=RUN_SECONDS) >= RUN_SECONDS:
         began = time.monotonic()
         with site.open(f"cluster={cluster}&refresh=0") as viewer:
