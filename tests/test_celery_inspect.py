@@ -407,7 +407,8 @@ def test_a_worker_that_left_rabbitmq_is_neither_waited_for_nor_overlooked_when_i
 
 def test_an_answer_that_is_about_to_come_at_the_deadline_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """As it is when this process stood still."""
-    nobody = Snapshot((), (), *[frozenset[str]()] * 3, (), 0, datetime.now(UTC), timedelta())
+    none: frozenset[str] = frozenset()
+    nobody = Snapshot((), (), none, none, none, (), 0, datetime.now(UTC), timedelta())
     ends = time.monotonic() + 0.3
 
     def exchange(talk: Conversation, question: object, until: float) -> Snapshot:
