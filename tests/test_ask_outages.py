@@ -26,6 +26,11 @@ from tests.impostor import hang, impostor
 from tests.watching import LIVE, NOTHING, unwatched, watching, worker
 
 
+@pytest.fixture(autouse=True)
+def sampled_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder.sampler, "EVERY_SECONDS", 0.5)
+
+
 def workers_once(desk: Desk, ready: Callable[[Answer], bool]) -> Answer:
     """The first answer without a failure that is `ready`: of a new round not all have been heard."""
     answers: list[Answer] = []
@@ -108,10 +113,7 @@ def test_an_answer_that_cannot_be_read_is_a_note_and_hides_nobody(redis_server: 
     assert answer.notes[0].kind == "unreadable"
 
 
-def test_a_broker_that_goes_away_leaves_the_last_good_answer_a_hole_and_heals(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recorder.sampler, "EVERY_SECONDS", 0.5)
+def test_a_broker_that_goes_away_leaves_the_last_good_answer_a_hole_and_heals(tmp_path: Path) -> None:
     port = free_port()
     redis = Redis(tmp_path / "one", port=port)
     with worker(redis, "w1@shop", tmp_path), watching({"CELERY_BROKER_URL": redis.url}) as desk:

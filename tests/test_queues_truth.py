@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
+import recorder.sampler
 from data_sources.ask import Desk
 from data_sources.query import Depths, Workers
 from data_sources.queue_query import Leftovers, Xray
@@ -44,7 +45,11 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("queues")
     names = {name: f"{name}-{folder.name}" for name in ("who", "mail", "old")}
     is_redis = request.param == "redis"
-    with Redis(folder / "redis") if is_redis else nullcontext(request.getfixturevalue("rabbitmq")) as server:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Redis(folder / "redis") if is_redis else nullcontext(request.getfixturevalue("rabbitmq")) as server,
+    ):
+        patch.setattr(recorder.sampler, "EVERY_SECONDS", 1.0)
         yield from staged(server, folder, names)
 
 
