@@ -9,9 +9,9 @@ import { drawPlot, summaryTable } from "./plot.js";
 import { drawTable } from "./table.js";
 
 export function draw({ data, parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".cn-cell") ?? moved(data.name, parentElement) ?? frame(parentElement);
+  const root = kept(parentElement) ?? moved(data.name, parentElement) ?? frame(parentElement);
   root.id = data.name;
-  roots.set(data.name, Object.assign(root, { path: location.pathname, leftAt: null }));
+  roots.set(data.name, Object.assign(root, { of: subject(), leftAt: null }));
   const home = root.parentElement;
   root.homes ??= new Set();
   root.homes.delete(home);
@@ -33,6 +33,7 @@ export function draw({ data, parentElement, setTriggerValue }) {
   }, 1000);
   return () => {
     root.leftAt = performance.now();
+    if (root.of !== subject() && roots.get(root.id) === root) roots.delete(root.id); // the page is left, with all its places
     document.removeEventListener("cn-zone", root.again);
     root.homes.delete(home);
     // A place that is left may have been drawn once more after the new one, and have taken the node with it.
@@ -42,11 +43,28 @@ export function draw({ data, parentElement, setTriggerValue }) {
 
 const roots = new Map(); // by the cell's name
 const MOVED_MS = 30_000; // on a busy machine the run that mounts it anew takes long
+const PRESS_MS = 100;
+const ONE = { "/queue": "name", "/task": "id", "/worker": "name" }; // pages that are of one, and the parameter that says which
+
+// What the page is of.
+function subject() {
+  const of = ONE[location.pathname];
+  return of ? JSON.stringify([location.pathname, new URLSearchParams(location.search).get(of)]) : location.pathname;
+}
+
+// Of another worker the cell is begun anew: while its answer is awaited nothing of this one stands there, nor its zoom.
+function kept(parent) {
+  const root = parent.querySelector(".cn-cell");
+  if (!root || root.of === subject()) return root;
+  document.removeEventListener("cn-zone", root.again);
+  root.remove();
+  return null;
+}
 
 // A cell that moves within its notebook is mounted anew: its node comes along, with its zoom and all that is open.
 function moved(name, parent) {
   const root = roots.get(name);
-  if (root?.path !== location.pathname || (root.leftAt !== null && performance.now() - root.leftAt > MOVED_MS)) return null;
+  if (root?.of !== subject() || (root.leftAt !== null && performance.now() - root.leftAt > MOVED_MS)) return null;
   parent.querySelector(".cn-root").append(root);
   return root;
 }
@@ -59,8 +77,13 @@ function arrive(root) {
 
 function drawBody(root, setTriggerValue) {
   const body = root.querySelector(".cn-body"), data = root.cell;
-  if (body.matches(":active")) { // a press is a click only if it ends on the node it began on
-    addEventListener("pointerup", () => setTimeout(drawBody, 0, root, setTriggerValue), { once: true });
+  // A press is a click only if it ends on the node it began on. No event tells of each way in which one ends (a key, a
+  // scroll, another window), so it is looked at.
+  if (body.matches(":active, :has(:active)")) { // a key presses its button alone, a pointer all around it too
+    root.pressed ??= setTimeout(() => {
+      root.pressed = null;
+      if (root.isConnected) drawBody(root, setTriggerValue);
+    }, PRESS_MS);
     return;
   }
   body.classList.toggle("cn-pending", data.pending);

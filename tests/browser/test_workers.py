@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import urllib.parse
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Site, Visit, fits, in_module
@@ -114,3 +115,70 @@ def test_a_press_that_a_refresh_comes_in_the_midst_of_is_a_click(visit: Visit, s
     refreshed(page)
     page.mouse.up()
     page.wait_for_url(re.compile(r"/worker\?.*name=w1%40shop"))
+
+
+# A cell of one row, or whose answer is awaited (""), drawn at an address, where it stood or in a new place, or not
+# there (null); what it shows then. A place is left when the address is the new one, as Streamlit does it.
+DRAWN = """given.map(([address, row, anew]) => {
+    history.replaceState(history.state, "", address);
+    if (anew || row === null) window.leave?.();
+    window.leave = null;
+    if (row === null) return row;
+    if (anew) {
+        window.place = document.createElement("div");
+        place.innerHTML = '<div class="cn-root"></div>';
+        place.style = "position: fixed; inset: 0; z-index: 10000000";
+        document.body.append(place);
+    }
+    const columns = [{ name: "id", label: "id", kind: "text" }];
+    const table = { columns, rows: [[row]], apart: [], empty: [] };
+    const data = { name: "one", title: "", line: "", pending: !row, rows: [], table: row ? table : null };
+    window.leave = m.draw({ data, parentElement: place, setTriggerValue() {} });
+    return place.querySelector("td")?.textContent ?? "";
+})"""
+AT_A, AT_B = "/worker?name=a", "/worker?name=b"
+
+
+def drawn(page: Page, *cells: tuple[str, str | None, bool]) -> list[str | None]:
+    return list(in_module(page, "cell.js", DRAWN, cells))
+
+
+def test_of_another_worker_nothing_of_the_one_before_stands_there(visit: Visit, site: Site) -> None:
+    page = visit.page
+    open_workers(page, site, refresh="0")
+    assert drawn(page, (AT_A, "of a", True), (AT_B, "", False)) == ["of a", ""]
+    assert drawn(page, (AT_A, "of a", True), ("/workers", None, False), (AT_B, "", True)) == ["of a", None, ""]
+    assert drawn(page, ("/task?id=a", "of a", True), ("/task?id=b", "", True)) == ["of a", ""]
+    # Of another range or filter what was there stays until the answer comes.
+    assert drawn(page, (AT_A, "of a", True), (f"{AT_A}&range=6h", "", False)) == ["of a", "of a"]
+    assert drawn(page, ("/tasks?name=a", "of a", True), ("/tasks?name=b", "", False)) == ["of a", "of a"]
+
+
+def test_of_another_notebook_neither_while_a_cell_moves_within_its_own(visit: Visit, site: Site) -> None:
+    page = visit.page
+    open_workers(page, site, refresh="0")
+    # The first change makes a draft.
+    assert drawn(page, ("/notebook?id=a", "of a", True), ("/notebook?draft=b", "", True)) == ["of a", "of a"]
+    left = ("/notebooks", None, False), ("/notebook?draft=c", "", True)
+    assert drawn(page, ("/notebook?draft=b", "of b", True), *left) == ["of b", None, ""]
+
+
+@pytest.mark.parametrize("by", ["key", "pointer"])
+def test_what_comes_during_a_press_is_drawn_when_that_has_ended_however_it_ends(
+    visit: Visit, site: Site, by: str
+) -> None:
+    page = visit.page
+    open_workers(page, site, refresh="0")
+    drawn(page, (AT_A, "before", True))
+    button, row = page.locator("#one th button"), page.locator("#one td")
+    # As where a scroll or another window ends the press.
+    page.evaluate("addEventListener('pointerup', (event) => event.stopImmediatePropagation(), true)")
+    button.focus() if by == "key" else button.hover()
+    page.keyboard.down("Space") if by == "key" else page.mouse.down()
+    page.wait_for_selector("#one th button:active")
+    assert drawn(page, (AT_A, "after", False)) == ["before"]
+
+    page.keyboard.up("Space") if by == "key" else page.mouse.up()
+
+    expect(row).to_have_text("after")
+    expect(page.locator("#one th")).to_have_attribute("aria-sort", "ascending")  # and it was a click
