@@ -294,6 +294,7 @@ def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             for name in ("runs", "waits"):
                 app.send_task("shop.sleep", [3600], {"api_key": "hunter2"}, task_id=name, queue="mail")
             app.send_task("shop.sleep", [1], task_id="later", queue="bulk", countdown=3600)
+            worker.wait_until(lambda: "one@test ready" in worker.log.read_text())
             wait_until(lambda: len(asked(desk, "reserved").frame) == 1, "the worker")
             app.control.revoke("never", reply=True, timeout=60, limit=1)
         yield desk
