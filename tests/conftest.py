@@ -66,6 +66,8 @@ LONG = (
     "test_rabbitmq_broker",
     "test_truth",
     "test_ask",
+    "test_task_page",
+    "test_schedule_beat",
 )
 
 
