@@ -2,7 +2,7 @@
 // one quiet line with the buttons. The same node is kept over refreshes.
 
 import { ago, clock, duration, zone } from "./format.js";
-import { copy, element, holdsNothing, later, panel, redraw } from "./dom.js";
+import { copy, element, holdsNothing, later, panel, redraw, unpressed } from "./dom.js";
 import { address, tooLarge } from "./links.js";
 import { drawFacts } from "./facts.js";
 import { drawPlot, summaryTable } from "./plot.js";
@@ -16,14 +16,14 @@ export function draw({ data, parentElement, setTriggerValue }) {
   root.homes ??= new Set();
   root.homes.delete(home);
   root.homes.add(home); // the last
-  root.cell = data;
-  root.again ??= () => drawBody(root, setTriggerValue);
-  document.addEventListener("cn-zone", root.again);
+  Object.assign(root, { cell: data, setTriggerValue });
   const at = (name) => root.querySelector(`.cn-${name}`);
+  root.again ??= () => unpressed(at("body"), () => drawBody(root));
+  document.addEventListener("cn-zone", root.again);
   redraw(at("head"), data.title + data.line, () => [element("h2", {}, data.title), element("p", {}, data.line)]);
   drawFailures(at("failures"), data.rows);
-  drawBody(root, setTriggerValue);
-  drawFoot(at("foot"), root);
+  root.again();
+  unpressed(at("foot"), () => drawFoot(at("foot"), root));
   tick(root);
   if (!data.pending && !root.arrived) arrive(root);
   root.clock ??= setInterval(() => {
@@ -43,7 +43,6 @@ export function draw({ data, parentElement, setTriggerValue }) {
 
 const roots = new Map(); // by the cell's name
 const MOVED_MS = 30_000; // on a busy machine the run that mounts it anew takes long
-const PRESS_MS = 100;
 const ONE = { "/queue": "name", "/task": "id", "/worker": "name" }; // pages that are of one, and the parameter that says which
 
 // What the page is of.
@@ -75,21 +74,12 @@ function arrive(root) {
   if (location.hash === `#${root.id}`) requestAnimationFrame(() => root.scrollIntoView());
 }
 
-function drawBody(root, setTriggerValue) {
+function drawBody(root) {
   const body = root.querySelector(".cn-body"), data = root.cell;
-  // A press is a click only if it ends on the node it began on. No event tells of each way in which one ends (a key, a
-  // scroll, another window), so it is looked at.
-  if (body.matches(":active, :has(:active)")) { // a key presses its button alone, a pointer all around it too
-    root.pressed ??= setTimeout(() => {
-      root.pressed = null;
-      if (root.isConnected) drawBody(root, setTriggerValue);
-    }, PRESS_MS);
-    return;
-  }
   body.classList.toggle("cn-pending", data.pending);
   body.setAttribute("aria-busy", String(data.pending));
   root.hidden = isEmpty(data);
-  if (data.figure) drawPlot(body, data, setTriggerValue);
+  if (data.figure) drawPlot(body, data, root.setTriggerValue);
   else if (data.table) drawTable(body, data);
   else if (data.facts) drawFacts(body, data);
   else if (data.picture) later("./picture.js", ({ drawPicture }) => root.cell.picture && drawPicture(body, root.cell), body); // what it is by then

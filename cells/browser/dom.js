@@ -1,6 +1,7 @@
 // The only way text from outside enters the page: as text, never as markup.
 
 const TOLD_MS = 1500;
+const PRESS_MS = 100;
 
 export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -46,6 +47,21 @@ export function redraw(place, key, build) {
   if (place.dataset.key === key) return;
   place.dataset.key = key;
   replace(place, build);
+}
+
+// Draws what nobody presses right now: a press is a click only if it ends on the node it began on. No event tells of each
+// way in which one ends (a key, a scroll, another window), so it is looked at; drawn is then what was wanted last.
+export function unpressed(place, draw) {
+  place.wanted = draw;
+  if (place.pressed) return;
+  if (!place.matches(":active, :has(:active)")) { // a key presses its button alone, a pointer all around it too
+    draw();
+    return;
+  }
+  place.pressed = setTimeout(() => {
+    place.pressed = null;
+    if (place.isConnected) unpressed(place, place.wanted);
+  }, PRESS_MS);
 }
 
 // Whoever is at a control that is drawn again (known by its `data-focus`, and which of those it is) stays at it.

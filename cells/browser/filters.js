@@ -2,7 +2,7 @@
 // URL, so each choice is a link.
 
 import { amount } from "./format.js";
-import { element, redraw } from "./dom.js";
+import { element, redraw, unpressed } from "./dom.js";
 import { changeLink, changed, follow } from "./links.js";
 
 const PAUSE = 400; // ms after the last letter
@@ -16,10 +16,14 @@ export function draw({ data, parentElement }) {
   const [box, chosen, facets] = root.children, input = box.querySelector("input");
   // What somebody types right now is not replaced by what was asked for before.
   if (document.activeElement !== input) input.value = asked();
-  redraw(chosen, JSON.stringify([data.chosen, data.notes]), () => chips(data));
-  const open = facets.querySelector("details.cn-facets")?.open ?? matchMedia("(min-width: 641px)").matches;
-  redraw(facets, JSON.stringify([data.facets, [...(root.all ?? [])]]), () => choices(root, data, open));
+  unpressed(chosen, () => redraw(chosen, JSON.stringify([data.chosen, data.notes]), () => chips(data)));
+  unpressed(facets, () => drawFacets(root, facets));
   return () => {};
+}
+
+function drawFacets(root, place) {
+  const open = place.querySelector("details.cn-facets")?.open ?? matchMedia("(min-width: 641px)").matches;
+  redraw(place, JSON.stringify([root.cell.facets, [...(root.all ?? [])]]), () => choices(root, root.cell, open));
 }
 
 const asked = () => new URLSearchParams(location.search).get("search") ?? "";

@@ -1,7 +1,7 @@
 // The sentence that matters, its context, and the state of each source.
 
 import { clock, duration, zone } from "./format.js";
-import { element, redraw } from "./dom.js";
+import { element, redraw, unpressed } from "./dom.js";
 import { pageLink } from "./links.js";
 
 export function draw({ data, parentElement }) {
@@ -12,7 +12,7 @@ export function draw({ data, parentElement }) {
   const [states, words] = root.children;
   root.again ??= () => {
     redraw(states, JSON.stringify([root.cell.sources, zone()]), () => [strip(root.cell.sources), silence(root.cell.sources)]);
-    redraw(words, JSON.stringify([root.cell.headline, zone()]), () => told(root.cell.headline));
+    unpressed(words, () => redraw(words, JSON.stringify([root.cell.headline, zone()]), () => told(root.cell.headline)));
   };
   document.addEventListener("cn-zone", root.again);
   root.again();

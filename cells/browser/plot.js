@@ -10,7 +10,8 @@ const HEAD = 26; // px above each row for its label and legend, more when the le
 const ROWS = [150, 104];
 
 export function drawPlot(body, data, setTriggerValue) {
-  const plot = body.plot ??= create(body, setTriggerValue);
+  const plot = body.plot ??= create(body);
+  plot.setTriggerValue = setTriggerValue;
   const tz = zone(), dark = isDark(body);
   if (plot.figure === data.figure && plot.tz === tz && plot.dark === dark) return;
   Object.assign(plot, { figure: data.figure, tz, dark, rows: data.rows, data, spec: spec(data, dark) });
@@ -20,8 +21,8 @@ export function drawPlot(body, data, setTriggerValue) {
   });
 }
 
-function create(body, setTriggerValue) {
-  const plot = { body, setTriggerValue, cursor: null };
+function create(body) {
+  const plot = { body, cursor: null };
   plot.chart = element("div", { class: "cn-chart" });
   plot.line = element("div", { class: "cn-crosshair", hidden: true });
   plot.tip = element("div", { class: "cn-tip", hidden: true, role: "status" });

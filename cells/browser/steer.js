@@ -1,7 +1,7 @@
 // What an operator may do at one place of a page: a quiet row of buttons, a dialog that says what would be done before
 // it is done, and what came of it.
 
-import { element, redraw, replace } from "./dom.js";
+import { element, redraw, replace, unpressed } from "./dom.js";
 import { chooseRows, chosenRows, picked } from "./picks.js";
 import { clock, zone } from "./format.js";
 import { pageLink } from "./links.js";
@@ -18,7 +18,8 @@ export function draw({ data, parentElement, setTriggerValue }) {
   root.send = (messages) => setTriggerValue("say", messages);
   root.unheard ??= [];
   if (!root.children.length) root.append(...["row", "form", "results"].map((part) => element("div", { class: `cn-steer-${part}` })));
-  root.again ??= () => { drawRow(root); drawResults(root); };
+  const [row, , results] = root.children;
+  root.again ??= () => { unpressed(row, () => drawRow(root, row)); unpressed(results, () => drawResults(root, results)); };
   for (const event of EVENTS) document.addEventListener(event, root.again);
   if (data.chosen_in) chooseRows(data.chosen_in, root);
   root.again();
@@ -28,9 +29,9 @@ export function draw({ data, parentElement, setTriggerValue }) {
   return () => { for (const event of EVENTS) document.removeEventListener(event, root.again); };
 }
 
-function drawRow(root) {
+function drawRow(root, place) {
   const { offers, chosen_in: table, in_page: inPage } = root.cell;
-  redraw(root.querySelector(".cn-steer-row"), JSON.stringify([offers, table && picked(table).textContent, zone()]), () => {
+  redraw(place, JSON.stringify([offers, table && picked(table).textContent, zone()]), () => {
     const shown = inPage ? [] : offers.filter(({ label }) => label), apart = shown.filter(({ destroys }) => destroys);
     return [
       ...offers.filter(({ told }) => told.length).map(({ told }) => history(told)),
@@ -57,8 +58,8 @@ function history(told) {
   element("p", { class: "cn-muted" }, "As far as it was done here. A worker keeps such changes only until it restarts."));
 }
 
-function drawResults(root) {
-  const { now } = root.cell, place = root.querySelector(".cn-steer-results");
+function drawResults(root, place) {
+  const { now } = root.cell;
   const shown = JSON.stringify([now.results, now.stage === "acting", zone()]);
   if (place.shown === shown) return;
   place.shown = shown;
