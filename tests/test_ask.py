@@ -528,5 +528,5 @@ def test_asking_never_raises(deserted: Desk, query: Query, scope: Scope) -> None
 )
 def test_before_the_first_sample_an_answer_is_pending_and_has_its_columns(deserted: Desk, query: Query) -> None:
     answer = deserted.ask(query, LIVE)
-    assert answer.pending
+    assert answer.pending or answer.failure is not None  # which may be known already, of a history that is not there
     assert list(answer.frame.columns) == list(blank_frame(query).columns)
