@@ -83,6 +83,6 @@ app = st.App(
         Middleware(Guard, public_url=SETTINGS.public_url, identity=IDENTITY),
         Middleware(TurnedAway),
         *([Middleware(FrontPage, link=BUNDLE.link)] if BUNDLE else []),
-        Middleware(HeadStart, links=browser.links, scripts=browser.scripts, begin=AHEAD.begin),
+        Middleware(HeadStart, tags=browser.tags, begin=AHEAD.begin),
     ],
 )

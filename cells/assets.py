@@ -64,19 +64,25 @@ def with_imports(*names: str) -> tuple[str, ...]:
 
 
 @lru_cache(64)  # anybody may ask for any path
-def links(page: str) -> tuple[str, ...]:
-    """Values of the header `Link`: what the page at this path is drawn with, fetched beside Streamlit's own start."""
+def tags(page: str) -> str:
+    """Of HTML, for the end of the head of the page at this path: what it is drawn with, fetched after Streamlit's own.
+
+    The modules of the last run behind Streamlit's, in time that is otherwise lost: until its server has answered.
+    """
     own = OF_PAGE.get(page, ())
     modules = with_imports("draw.js", *(name for name in own if name.endswith(".js")))
     styles = ("style.css", *(name for name in own if name.endswith(".css")))
     parts = [f"/static/js/{path.name}" for part in COMPONENT_PARTS for path in STREAMLIT.glob(f"{part}.*.js")]
-    return (
-        *(f"<{path}>; rel=modulepreload" for path in [*map(url, modules), *parts]),
-        *(f"<{url(name)}>; rel=preload; as=style" for name in styles),
-        *([] if page in WITHOUT_PLOTS else [f"<{url('plotly.js')}>; rel=preload; as=script"]),
+    plots = page not in WITHOUT_PLOTS
+    loaded = [
+        *(f'rel="modulepreload" href="{path}"' for path in [*map(url, modules), *parts]),
+        *(f'rel="preload" as="style" href="{url(name)}"' for name in styles),
+        *([f'rel="preload" as="script" href="{url("plotly.js")}"'] if plots else []),
+    ]
+    run = ["draw.js", *(["plotly-start.js"] if plots else [])]
+    return "".join(
+        [
+            *(f'<link {what} fetchpriority="low">' for what in loaded),
+            *(f'<script type="module" src="{url(name)}"></script>' for name in run),
+        ]
     )
-
-
-def scripts(page: str) -> tuple[str, ...]:
-    """Modules that run behind Streamlit's own, in time that is otherwise lost: until its server has answered."""
-    return (url("draw.js"), *([] if page in WITHOUT_PLOTS else [url("plotly-start.js")]))

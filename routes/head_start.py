@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from html import escape
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,21 +14,16 @@ from identity.who import SIGN_IN
 INLINE = re.compile(rb"<script>.*?</script>", re.DOTALL)
 
 
-Named = Callable[[str], Sequence[str]]
-
-
 class HeadStart:
     """ASGI middleware for Streamlit's page, and no other answer.
 
-    By the page's path, without slashes around it: `links`, values of the header `Link`, preloads; `scripts`, addresses
-    of modules that run behind Streamlit's own. `begin` is told of each path and query string that a browser opens, and
-    returns at once.
+    `tags`: by the page's path, without slashes around it, what comes at the end of its head. `begin` is told of each
+    path and query string that a browser opens, and returns at once.
     """
 
-    def __init__(self, app: ASGIApp, links: Named, scripts: Named, begin: Callable[[str, bytes], None]) -> None:
+    def __init__(self, app: ASGIApp, tags: Callable[[str], str], begin: Callable[[str, bytes], None]) -> None:
         self.app = app
-        self.links = links
-        self.scripts = scripts
+        self.tags = tags
         self.begin = begin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,12 +49,11 @@ class HeadStart:
         await self.app(scope, receive, send_page)
 
     async def _send_page(self, path: str, start: Message, body: bytes, send: Send) -> None:
-        # Modules run in the order they stand in: these after the page's own.
-        tags = "".join(f'<script type="module" src="{escape(url)}"></script>' for url in self.scripts(path)).encode()
-        page = INLINE.sub(b"", body).replace(b"</head>", tags + b"</head>", 1)
+        # After the page's own: a browser fetches and runs modules in the order they stand in, and would fetch what the
+        # header `Link` names before them.
+        page = INLINE.sub(b"", body).replace(b"</head>", self.tags(path).encode() + b"</head>", 1)
         headers = MutableHeaders(raw=list(start["headers"]))
         headers["content-length"] = str(len(page))
-        headers.append("link", ", ".join(self.links(path)))
         del headers["etag"]  # of the page as it was
         await send({**start, "headers": headers.raw})
         await send({"type": "http.response.body", "body": page})

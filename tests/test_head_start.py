@@ -47,8 +47,7 @@ APP = Starlette(
     middleware=[
         Middleware(
             HeadStart,
-            links=lambda path: ["</a.js>; rel=modulepreload", f"</{path}.css>; rel=preload"],
-            scripts=lambda path: ["/p.js"],
+            tags=lambda path: f'<link href="/{path}.css">',
             begin=lambda path, params: asked_for.append((path, params)),
         )
     ],
@@ -80,11 +79,10 @@ def get(path: str, accept: str = "") -> Reply:
     return Reply(Headers(raw=start["headers"]), b"".join(part.get("body", b"") for part in parts))
 
 
-def test_the_page_names_what_to_load_and_runs_scripts_after_its_own_but_none_that_the_policy_refuses() -> None:
-    answer, scripts = get("/"), '<script type="module" src="/p.js"></script></head>'
+def test_the_page_names_what_it_needs_after_its_own_and_no_script_that_the_policy_refuses() -> None:
+    answer = get("/")
 
-    assert answer.content.decode() == PAGE.replace(INLINE, "").replace("</head>", scripts)
-    assert answer.headers["link"] == "</a.js>; rel=modulepreload, </.css>; rel=preload"
+    assert answer.content.decode() == PAGE.replace(INLINE, "").replace("</head>", '<link href="/.css"></head>')
     assert int(answer.headers["content-length"]) == len(answer.content)
     assert "etag" not in answer.headers
 
@@ -99,14 +97,13 @@ def test_a_page_that_a_browser_opens_is_told_and_none_that_is_only_checked() -> 
 
 
 def test_a_page_sent_in_parts_gets_the_same() -> None:
-    assert '<script type="module" src="/p.js"></script></head>' in get("/streamed").content.decode()
+    assert '<link href="/streamed.css"></head>' in get("/streamed").content.decode()
 
 
 def test_other_answers_pass_as_they_are() -> None:
     answer = get("/numbers")
 
     assert json.loads(answer.content) == {"html": "</head>"}
-    assert "link" not in answer.headers
     assert get("/file").content.decode() == PAGE  # with its own scripts, and no other
 
 
@@ -115,7 +112,7 @@ PAGES = sorted(path.stem for path in (Path(__file__).parents[1] / "pages").glob(
 
 @pytest.mark.parametrize("page", ["", *PAGES])
 def test_what_a_page_is_told_to_load_is_there(page: str) -> None:
-    paths = [*re.findall("<(.*?)>", ", ".join(assets.links(page))), *assets.scripts(page)]
+    paths = re.findall('(?:href|src)="(.*?)"', assets.tags(page))
     own = {path.rsplit("/", 1)[1] for path in paths if path.startswith("/assets/")}
     assert {"draw.js", "cell.js", "style.css"} <= own <= assets.FILES.keys()
     assert len([path for path in paths if path.startswith("/static/js/BidiComponent.")]) == 1
@@ -130,5 +127,5 @@ def test_only_a_page_that_draws_none_does_without_plots() -> None:
 
 def test_what_is_fetched_when_it_is_wanted_is_not_preloaded_on_all_pages() -> None:
     for name in ("export.js", "explore.js", "notebook.js", "picture.js", "steer.js"):
-        assert name not in ", ".join(assets.links(""))
-    assert "family.js" in ", ".join(assets.links("task"))  # which picture.js imports
+        assert name not in assets.tags("")
+    assert "family.js" in assets.tags("task")  # which picture.js imports
