@@ -13,7 +13,7 @@ def loader(module: str, style: str) -> str:
     """Streamlit sends a component's script with each of its messages, so that is a few lines that load the real one."""
     return f"""
 const style = "{assets.url(style)}";
-if (!document.querySelector(`link[href="${{style}}"]`)) {{
+if (!document.querySelector(`link[rel=stylesheet][href="${{style}}"]`)) {{
   document.head.append(Object.assign(document.createElement("link"), {{ rel: "stylesheet", href: style }}));
 }}
 const loading = import(new URL("{assets.url(module)}", location.origin).href);
