@@ -135,12 +135,12 @@ class Process:
         """SIGSTOP to the group, and waits until it stands: the threads of a busy machine run on for a while."""
         self.signal(signal.SIGSTOP)
         child = psutil.Process(self.pid)
-        group = [one for one in (child, *child.children(recursive=True)) if self._leads(one.pid)]
+        group = [one for one in (child, *child.children(recursive=True)) if self._has(one.pid)]
         stands = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
         wait_until(lambda: all(status(one) in stands for one in group), f"the stop of {self.name}")
 
-    def _leads(self, pid: int) -> bool:
-        """Whether a process is of its group."""
+    def _has(self, pid: int) -> bool:
+        """Whether that process is of its group."""
         with contextlib.suppress(ProcessLookupError):  # a helper may have ended just now
             return os.getpgid(pid) == self.pid
         return False
