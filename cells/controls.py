@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, NoReturn, Protocol, Self, TypeVar
 
 import streamlit as st
 
@@ -59,6 +59,8 @@ def draw(
     when somebody wants that. Returns the page to go to, when a link to one was followed.
     """
     said = {name: st.query_params[name] for name in SHARED if name in st.query_params}
+    if unheard():  # the browser went on to another address, or back
+        st.session_state["cn_changed"] = {}
     view = read(said | ({"snapshot": bundle.ID} if ask.desk().bundle else {}), ask.clusters())
     st.session_state["cn_view"] = view
     st.session_state["cn_wait_until"] = time.monotonic() + FIRST_WAIT_SECONDS
@@ -156,6 +158,25 @@ def set_params(change: Mapping[str, str | Sequence[str]]) -> None:
     kept = {name: list(values) for name, values in fields().items() if name not in replaced}
     new = {name: [value] if isinstance(value, str) else list(value) for name, value in change.items()}
     st.query_params.from_dict({name: values for name, values in (kept | new).items() if any(values)})
+    changed: dict[str, list[str]] = st.session_state.setdefault("cn_changed", {})
+    for name in (replaced | new.keys()) & {*SHARED}:  # what else is there the browser may write too
+        changed[name] = [*filter(None, new.get(name, []))]
+
+
+def run_anew() -> NoReturn:
+    """The whole page once more, out of a fragment. A tick says the address that the browser had as it sent it, and may
+    have crossed a change on its way there: the change counts.
+    """
+    if missing := unheard():
+        set_params(missing)
+    st.rerun(scope="app")
+
+
+def unheard() -> dict[str, list[str]]:
+    """What was written last into the part of the URL that all pages share, and does not stand in that of this run."""
+    changed: dict[str, list[str]] = st.session_state.get("cn_changed", {})
+    here = fields()
+    return {name: values for name, values in changed.items() if [*filter(None, here.get(name, ()))] != values}
 
 
 def said(change: object, names: Sequence[str]) -> dict[str, str | list[str]]:

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from cells import show
-from cells.controls import fields
+from cells import controls, show
 from cells.making import Making, Wanted
 from cells.page_view import View, link_params
 from data_sources import ask
@@ -93,7 +92,7 @@ def make(path: str) -> None:
     """The snapshot that is wanted of the page at `path`, which has asked all it asks."""
     said = st.session_state.pop("cn_wanted", None)
     under_way: Making | None = st.session_state.get("cn_making")
-    if said is None or one(fields(), "snapshot") or (under_way and under_way.stage == "making"):
+    if said is None or one(controls.fields(), "snapshot") or (under_way and under_way.stage == "making"):
         return
     link, title = str(said["link"]), str(said.get("title", ""))[:MOST_TITLE]
     if urlsplit(link).path.strip("/") == path:  # and not of one that was left meanwhile
@@ -119,7 +118,7 @@ def follow(path: str) -> None:
 
     def panel() -> None:
         if progress(making) != shown:
-            st.rerun(scope="app")
+            controls.run_anew()
 
     st.fragment(panel, run_every=TICK_SECONDS)()
 

@@ -172,6 +172,6 @@ def live(
         draw(answers)
         settled = current(answers, scope)
         if settled if pending else any(answer.pending for answer in answers.values()):
-            st.rerun(scope="app")  # the full run gives this panel its proper rhythm
+            controls.run_anew()  # the full run gives this panel its proper rhythm
 
     st.fragment(panel, run_every=timedelta(seconds=1) if pending else refresh)()

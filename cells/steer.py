@@ -72,7 +72,7 @@ def steer(
             return
         steering = steering_of(place)
         if steering.look(LOOK_SECONDS):
-            st.rerun(scope="app")  # what other cells tell of it has changed
+            controls.run_anew()  # what other cells tell of it has changed
         answers = answers_to(queries, controls.current().scope, controls.seconds_to_wait())
         offered = {offer.name: offer for offer in offers(answers)}
         data = {

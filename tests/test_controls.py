@@ -143,6 +143,31 @@ def test_an_empty_value_takes_a_parameter_out() -> None:
     assert page({"cluster": ""}, {"cluster": "mail", "range": "6h"}) == {"range": "6h"}
 
 
+def test_a_tick_that_crossed_a_change_on_its_way_does_not_take_it_back() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from cells import controls
+
+        runs = st.session_state.setdefault("runs", [])
+        runs.append(st.query_params["range"])
+        if len(runs) == 1:
+            controls.set_params({"range": "6h"})
+        if len(runs) == 2:
+            controls.run_anew()
+
+    app = AppTest.from_function(script, default_timeout=60)
+    app.query_params["range"] = "1h"
+    app.run()
+    app.query_params.clear()
+    for name, value in {"range": "1h", "zoom": "3/4"}.items():  # as the browser had it when it sent the tick
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    assert app.session_state["runs"] == ["1h", "1h", "6h"]
+    assert dict(app.query_params) == {"range": "6h"}
+
+
 @pytest.mark.parametrize("change", [None, "range=6h", 3, []])
 def test_a_change_that_is_no_object_changes_nothing(change: object) -> None:
     assert said(change, SHARED) == {}
