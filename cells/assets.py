@@ -51,7 +51,7 @@ OF_PAGE = {
     "notebook": ("notebook.js", "notebook.css"),
     "snapshots": ("share-list.js",),
 }
-WITHOUT_PLOTS = ("task", "schedule", "notebooks", "snapshots", "run", "audit")
+WITHOUT_PLOTS = ("task", "schedule", "notebooks", "snapshots", "run", "audit", "setup")
 
 
 @cache

@@ -30,6 +30,7 @@ from data_sources.microseconds import ms
 from data_sources.query import Query
 from data_sources.scope import Window
 from data_sources.sealed.answers import MISSING, SOURCE
+from data_sources.setup.parts import part
 from data_sources.task_query import Tasks
 from exports.about import file_link
 from headlines.headline import Headline
@@ -47,15 +48,6 @@ class Drawn:
 
 FIGURES: Once[Drawn] = Once()
 HEADLINES: Once[Headline] = Once()
-
-SOURCE_NAMES = {
-    "redis": "Redis",
-    "amqp": "RabbitMQ",
-    "rabbitmq management": "RabbitMQ management",
-    "workers": "Workers",
-    "prometheus": "Prometheus",
-    "recorder": "Recorder",
-}
 
 
 def plot_payload(cell: Cell, answers: Sequence[Sequence[Answer]], view: View) -> dict[str, Any]:
@@ -200,7 +192,7 @@ def failure_payload(label: str, answer: Answer) -> dict[str, Any]:
     """What happened, what to do; of the recorder, which all cells miss, that it is silent: the page says why once."""
     failure = answer.failure
     assert failure
-    silent = failure.source == SOURCE_NAMES["recorder"]
+    silent = failure.source == part("recorder").label
     return {
         "label": label,
         "source": failure.source,
@@ -242,7 +234,7 @@ def headline_payload(
         "sources": [
             {
                 **row,
-                "label": SOURCE_NAMES.get(row["source"], row["source"]),
+                "label": part(row["source"]).label,
                 "hint": row["hint"] and row["hint"].rstrip("."),
                 "since": ms(row["since"]),
                 "retry_at": None,

@@ -33,8 +33,10 @@ from data_sources.query import SIGNALS, Depths, History, Inspect, PromQL, Query,
 from data_sources.queue_query import Leftovers, Xray
 from data_sources.run_query import Held
 from data_sources.schedule_query import Schedule
-from data_sources.scope import Scope, Window
+from data_sources.scope import Range, Scope, Window
 from data_sources.sealed.answers import ReadSealed, Sealed
+from data_sources.setup.answer import counts, setup_answer
+from data_sources.setup_query import Recording, Setup
 from data_sources.task_query import OfTasks, Task, Tasks
 from data_sources.watch import Watch
 
@@ -45,6 +47,7 @@ RECORDED = {name: by for name, by in SIGNALS.items() if by[0] not in OF_MACHINES
 HIDDEN = Note("HISTORY_HIDE_ARGUMENTS keeps arguments and results out of the history", "absent")
 EXACT = ("depth", "busy_slots")  # what the recorder counts, an exporter may count in part
 FINEST = timedelta(seconds=5)  # a step: as often as workers and queues are asked
+NOW = Range(span=timedelta(minutes=5))
 
 
 class Desk:
@@ -129,6 +132,10 @@ class Desk:
                 return depths_answer(query, watch, wait_seconds)
             case Sources():
                 return sources_answer(query, watch, wait_seconds)
+            case Setup():
+                return self._setup(query, watch, scope, wait_seconds)
+            case Recording():
+                return self._fetches.recording(query, watch, scope, wait_seconds)
             case History():
                 return self._history(query, watch, scope, wait_seconds)
             case Held():
@@ -157,6 +164,18 @@ class Desk:
             case Inspect():
                 return self._fetches.inspect(query, watch, scope, wait_seconds)
         raise TypeError(f"no source answers {type(query).__name__}")
+
+    def _setup(self, query: Setup, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
+        """As it is now, whatever the range."""
+        ends, now = time.monotonic() + wait_seconds, replace(scope, range=NOW, step=None)
+        facts: Reading[PrometheusFacts] = watch.facts.read(wait_seconds) if watch.facts else Reading()
+        asked = counts(facts.value, watch.whose)
+        recording = self._fetches.recording(Recording(), watch, now, seconds_left(ends))
+        counted = {
+            name: self._fetches.promql(one, watch, now, self.window(now), seconds_left(ends))
+            for name, one in asked.items()
+        }
+        return setup_answer(query, watch, self.settings, recording, counted, seconds_left(ends))
 
     def _history(self, query: History, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
         if not is_recorded(query):

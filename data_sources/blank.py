@@ -25,6 +25,9 @@ from data_sources.run_query import Held
 from data_sources.schedule.answer import COLUMNS as SCHEDULE_COLUMNS
 from data_sources.schedule.load import LOAD_COLUMNS
 from data_sources.schedule_query import Schedule, ScheduledLoad
+from data_sources.setup import answer as setup
+from data_sources.setup import recording
+from data_sources.setup_query import Recording, Setup
 from data_sources.task_query import Facets, Failures, Histogram, Task, TaskNames, Tasks
 from data_sources.workers.inspect_frames import inspect_frame
 
@@ -38,6 +41,10 @@ def blank_frame(query: Query) -> pd.DataFrame:
             return depth_frame()
         case Sources():
             return source_frame()
+        case Setup():
+            return without_rows(setup.COLUMNS)
+        case Recording():
+            return without_rows(recording.COLUMNS)
         case Inspect(method=method) if method in METHODS:
             return inspect_frame(method, None)
         case Held():

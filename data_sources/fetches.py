@@ -32,6 +32,8 @@ from data_sources.schedule.load import load_answer
 from data_sources.schedule.timetable import Timetable
 from data_sources.schedule_query import Schedule, ScheduledLoad
 from data_sources.scope import Scope, Window, floor_time
+from data_sources.setup import recording
+from data_sources.setup_query import Recording
 from data_sources.task_query import Listing, OfTasks, Task, Tasks
 from data_sources.watch import Watch
 from data_sources.workers.inspect_frames import inspect_frame
@@ -100,6 +102,17 @@ class Fetches:
         sampled = of_the_moment(query, watch) if scope.range.is_live else recorder
         failure = recorder.failure or sampled.failure
         return answer.failed(failure) if failure and answer.measured_at and not answer.failure else answer
+
+    def recording(self, query: Recording, watch: Watch, scope: Scope, wait_seconds: float) -> Answer:
+        """What the history is; while it cannot be read, what is known without."""
+
+        def fetch(_waited_seconds: float) -> Answer:
+            return recording.recording_answer(watch.history, query, watch.recorder())
+
+        frame = recording.without_a_look(watch.history.place, watch.recorder())
+        blank = Answer(frame, query, recording.UNITS, origin="History")
+        question, due = (scope.cluster, query), slot(steady_now(), scope.max_age)
+        return self._histories.ask(question, due, fetch, blank, wait_seconds, lane=scope.cluster)
 
     def held(self, query: Held, watch: Watch, scope: Scope, window: Window, wait_seconds: float) -> Answer:
         """What is said now of a task that has not ended, by the worker that has it as far as is recorded, else by all.

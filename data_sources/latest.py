@@ -64,6 +64,10 @@ class RecorderState:
     events_failure: str | None = None  # why it cannot be heard, once it was tried
     workers: Mapping[str, Heartbeat] = field(default_factory=dict)
     quiet: tuple[str, ...] = ()  # workers that run tasks and send no events of them, while others do; the first few
+    alone: bool | None = None  # started by itself; False: by a dashboard, with which it ends
+    size_bytes: int | None = None  # of the history
+    most_bytes: int | None = None  # within which it is kept
+    keep_seconds: float | None = None  # how long single tasks are
 
     def to_json(self) -> str:
         return orjson.dumps(self).decode()

@@ -20,11 +20,11 @@ from data_sources.now_frames import SOURCE_COLUMNS, depth_frame, source_frame, w
 from data_sources.poller import Reading
 from data_sources.query import Depths, Sources, Workers
 from data_sources.queue_query import Leftovers
+from data_sources.setup.parts import MANAGEMENT, PARTS
 from data_sources.watch import Watch
 from data_sources.workers.worker_rows import UNITS as WORKER_UNITS
 from data_sources.workers.worker_rows import WorkersReading, may_consume
 
-MANAGEMENT = "rabbitmq management"
 RECENT = 32  # readings whose frame is kept: more than there are clusters
 
 
@@ -112,7 +112,7 @@ def sources_answer(query: Sources, watch: Watch, wait_seconds: float) -> Answer:
         rows.append(source_row("prometheus", facts, facts.took.total_seconds()))
         rows[-1]["version"] = facts.value.version if facts.value else None
     else:
-        rows.append(off_row("prometheus", "PROMETHEUS_URL names one"))
+        rows.append(off_row("prometheus"))
     recorder = watch.recorder(seconds_left(ends))
     rows.append(source_row("recorder", recorder, None))
     rows[-1]["version"] = f"Celery Notebook {recorder.value.version}" if recorder.value else None
@@ -137,12 +137,12 @@ def management_row(queues: Reading[DepthReading]) -> dict[str, object]:
     if told is None:
         return source_row(MANAGEMENT, queues, None)
     if not (told.managed or told.management):
-        return off_row(MANAGEMENT, "RABBITMQ_MANAGEMENT_URL names one")
+        return off_row(MANAGEMENT)
     return source_row(MANAGEMENT, replace(queues, failure=queues.failure or told.management), None)
 
 
-def off_row(name: str, hint: str) -> dict[str, object]:
-    return {**dict.fromkeys(SOURCE_COLUMNS), "source": name, "state": "off", "hint": hint}
+def off_row(name: str) -> dict[str, object]:
+    return {**dict.fromkeys(SOURCE_COLUMNS), "source": name, "state": "off", "hint": PARTS[name].setting}
 
 
 def source_row(name: str, reading: Reading[Any], latency_seconds: float | None) -> dict[str, object]:

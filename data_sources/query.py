@@ -24,6 +24,7 @@ from data_sources.promql_query import (
 from data_sources.queue_query import Leftovers, Xray
 from data_sources.run_query import Compared, Held, Runs
 from data_sources.schedule_query import Schedule, ScheduledLoad
+from data_sources.setup_query import Recording, Setup
 from data_sources.task_query import Facets, Failures, Family, Histogram, Task, TaskNames, Tasks
 
 # What a worker may be asked. A request named `shutdown` sent the same way stops it, and `hello`, `objgraph`
@@ -210,6 +211,8 @@ Kind = (
     | Workers
     | Depths
     | Sources
+    | Setup
+    | Recording
     | Signal
     | History
     | Tasks

@@ -40,7 +40,7 @@ def main() -> int:
     )
     try:
         configured = settings.load()
-        recorder = Recorder(configured)
+        recorder = Recorder(configured, alone=not options.with_parent)
         if options.metrics is not None:
             serve_metrics(options.metrics, configured)
     except ConfigError as error:

@@ -26,7 +26,7 @@ class Housekeeping:
     """In the thread of the store. Raises StoreFailed; then the same step is due again."""
 
     def __init__(self, store: Store, keep: Keep, clock: CarefulClock) -> None:
-        self._keep = keep
+        self.keep = keep
         self._clock = clock
         self._retention, rollups = Retention(store, keep), Rollups(store)
         self._chores: list[tuple[Chore, Callable[[], int]]] = [
@@ -39,7 +39,12 @@ class Housekeeping:
 
     def of(self, store: Store) -> Housekeeping:
         """The same for another store."""
-        return Housekeeping(store, self._keep, self._clock)
+        return Housekeeping(store, self.keep, self._clock)
+
+    @property
+    def size_bytes(self) -> int | None:
+        """What the history takes; None before the first look."""
+        return self._retention.size_bytes
 
     def make_room(self) -> None:
         """See Retention.make_room."""

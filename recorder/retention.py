@@ -42,6 +42,7 @@ class Retention:
         self._database = store.database
         self._keep = keep
         self._fits = self._remembered(DISK_FITS, keep.size_bytes) or keep.size_bytes  # less once the disk was full
+        self.size_bytes: int | None = None  # as of the last step
         self._purging_at_bytes: int | None = None  # what the history took when a purge for its size began
 
     def step(self, now_us: int) -> bool:
@@ -89,6 +90,7 @@ class Retention:
         room inside, and the next is due when they grow.
         """
         size, fits = self._database.size_bytes(), self._fits
+        self.size_bytes = size
         if self._purging_at_bytes is not None:
             if self._purging_at_bytes - size < (self._purging_at_bytes - ROOM * fits) / 2:
                 self._remember(ROOM_INSIDE, fits, size)

@@ -37,9 +37,12 @@ END_SECONDS = 6.0
 class Recorder:
     """Records every cluster of `settings`, each in a thread. `failure`: why it ended by itself, when it did: no history
     can be written. While one can, the clusters of the others are given up alone, and tried again now and then.
+
+    `alone`: whether it outlives whoever started it; None: nobody said.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, alone: bool | None = None) -> None:
+        self._alone = alone
         self.failure: str | None = None
         self.ending = threading.Event()
         self._given_up: dict[str, str] = {}  # by cluster: why
@@ -87,7 +90,7 @@ class Recorder:
         if lease.acquire():
             try:
                 log.info("%s: lease taken", cluster.name)
-                recording = Recording(cluster, settings, where)
+                recording = Recording(cluster, settings, where, self._alone)
                 self._given_up.pop(cluster.name, None)
                 while not self.ending.wait(TRY_SECONDS) and recording.writes and lease.is_ours():
                     pass
@@ -119,21 +122,21 @@ class Recorder:
 class Recording:
     """All that runs for one cluster while its history is ours. Raises StoreFailed when that cannot be opened."""
 
-    def __init__(self, cluster: Cluster, settings: Settings, where: Place) -> None:
+    def __init__(self, cluster: Cluster, settings: Settings, where: Place, alone: bool | None) -> None:
         store = Store.open(where)
         try:
-            self._begin(store, cluster, settings, where)
+            self._begin(store, cluster, settings, where, alone)
         except BaseException:
             store.close()
             raise
 
-    def _begin(self, store: Store, cluster: Cluster, settings: Settings, where: Place) -> None:
+    def _begin(self, store: Store, cluster: Cluster, settings: Settings, where: Place, alone: bool | None) -> None:
         inbox, gaps = Inbox(), Gaps(cluster.name)
         earlier = last_state(store)
         state = earlier[1] if earlier else None
         keep = Keep(settings.history_keep, settings.history_size_bytes)
         clock = CarefulClock(earlier[0] if earlier else now_us())
-        self._writer = Writer(store, where, inbox, gaps, Housekeeping(store, keep, clock))
+        self._writer = Writer(store, where, inbox, gaps, Housekeeping(store, keep, clock), alone)
         if earlier is not None:
             beat_us = earlier[0]
             ended = [replace(gap, end_us=max(gap.start_us, beat_us)) for gap in store.open_gaps()]

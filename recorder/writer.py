@@ -47,7 +47,10 @@ UNSAMPLED = ("workers", "queues")  # what has a gap while nothing can be written
 class Writer:
     """Takes from the inbox and writes; what cannot be written is tried again, and events wait meanwhile."""
 
-    def __init__(self, store: Store, place: Place, inbox: Inbox, gaps: Gaps, keeping: Housekeeping) -> None:
+    def __init__(
+        self, store: Store, place: Place, inbox: Inbox, gaps: Gaps, keeping: Housekeeping, alone: bool | None = None
+    ) -> None:
+        """`alone`: see RecorderState."""
         self.follower: Follower | None = None
         self._store = store
         self._place = place
@@ -56,7 +59,16 @@ class Writer:
         self._keeping = keeping
         self._live = LiveTasks(store)
         self._counters = Counters()
-        self._state = RecorderState(os.getpid(), socket.gethostname(), VERSION, now_us(), place.address)
+        self._state = RecorderState(
+            os.getpid(),
+            socket.gethostname(),
+            VERSION,
+            now_us(),
+            place.address,
+            alone=alone,
+            most_bytes=keeping.keep.size_bytes,
+            keep_seconds=keeping.keep.tasks.total_seconds(),
+        )
         self._events: list[TaskEvent] = []  # taken, and not written yet
         self._lost = self._told_lost = 0  # events; those of gaps that have ended
         self._damaged = False  # the history: a new one is due
@@ -154,7 +166,11 @@ class Writer:
     def _told(self) -> RecorderState:
         """The state, with what others count."""
         state = replace(
-            self._state, refused=self._store.refused, other_names=self._store.names.others, gaps=self._gaps.begun
+            self._state,
+            refused=self._store.refused,
+            other_names=self._store.names.others,
+            gaps=self._gaps.begun,
+            size_bytes=self._keeping.size_bytes,
         )
         if (follower := self.follower) is None:
             return state

@@ -19,6 +19,7 @@ MENU = {
     "schedule": "Schedule",
     "explore": "Explore",
     "notebooks": "Notebooks",
+    "setup": "Setup",
 }
 OF_OPERATORS = {"audit": "Audit"}
 # And where they are found.

@@ -33,6 +33,8 @@ from data_sources.run_query import Compared, Held, Runs
 from data_sources.schedule_query import Schedule, ScheduledLoad
 from data_sources.schema import STATES
 from data_sources.search_text import Text, text_of
+from data_sources.setup_query import STATES as SETUP_STATES
+from data_sources.setup_query import Recording, Setup
 from data_sources.task_query import (
     MAX_ROWS,
     SORTS,
@@ -88,6 +90,8 @@ queries: st.SearchStrategy[Query] = st.one_of(
     st.just(Leftovers()),
     st.builds(Audit, limits, st.none() | st.integers(0, 10**18 - 1)),
     st.just(Sources()),
+    st.builds(Setup, st.lists(st.sampled_from(SETUP_STATES), max_size=3).map(tuple)),
+    st.just(Recording()),
     st.builds(Schedule, names),
     st.builds(ScheduledLoad, names),
     signals.map(lambda signal: Signal(*signal)),
@@ -149,6 +153,7 @@ def test_any_fields_give_a_query_or_a_refusal_that_names_one_of_them(fields: dic
         ({"source": ["workers"], "worker": ["w"] * (MAX_NAMES + 1)}, "worker"),
         ({"source": ["queues"], "queue": ["q" * (MAX_NAME + 1)]}, "queue"),
         ({"source": ["signal"], "q": ["speed"]}, "q"),
+        ({"source": ["setup"], "state": ["SUCCESS"]}, "state"),
         ({"source": ["xray"]}, "queue"),
         ({"source": ["xray"], "queue": ["a", "b"]}, "queue"),
         ({"source": ["xray"], "queue": ["a"], "by": ["body"]}, "by"),

@@ -11,7 +11,7 @@ export function draw({ data, parentElement }) {
   if (!root.children.length) root.append(element("div"), element("div"));
   const [states, words] = root.children;
   root.again ??= () => {
-    redraw(states, JSON.stringify([root.cell.sources, zone()]), () => [strip(root.cell.sources), silence(root.cell.sources)]);
+    unpressed(states, () => redraw(states, JSON.stringify([root.cell.sources, zone()]), () => [strip(root.cell.sources), silence(root.cell.sources)]));
     unpressed(words, () => redraw(words, JSON.stringify([root.cell.headline, zone()]), () => told(root.cell.headline)));
   };
   document.addEventListener("cn-zone", root.again);
@@ -41,8 +41,8 @@ function told(headline) {
 function source(one) {
   const text = one.latency_ms !== null && one.state === "ok" ? `${one.label} ${one.latency_ms < 10 ? one.latency_ms.toFixed(1) : Math.round(one.latency_ms)} ms` : one.label;
   const failed = one.what ? `${one.what}. ${one.hint ? `${one.hint}. ` : ""}Since ${clock(one.since, zone())}` : one.version ?? one.state;
-  return element("li", { class: `cn-source-state cn-is-${one.state}`, title: failed }, element("i", { "aria-hidden": "true" }),
-    text, one.state === "ok" ? "" : element("span", {}, ` ${one.state}`));
+  return element("li", {}, pageLink("/setup", { class: `cn-source-state cn-is-${one.state}`, title: failed, "data-focus": `source-${one.source}` },
+    element("i", { "aria-hidden": "true" }), text, one.state === "ok" ? "" : element("span", {}, ` ${one.state}`)));
 }
 
 // A part is a text, or one of: code (a name from outside), link to its evidence, moment, span of seconds.

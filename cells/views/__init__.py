@@ -10,7 +10,21 @@ import pandas as pd
 from cells.facts import Facts
 from cells.picture import Picture
 from cells.table import Table
-from cells.views import audit, comparison, family, plain, promql, queue, queues, schedule, task, tasks, worker, workers
+from cells.views import (
+    audit,
+    comparison,
+    family,
+    plain,
+    promql,
+    queue,
+    queues,
+    schedule,
+    setup,
+    task,
+    tasks,
+    worker,
+    workers,
+)
 from data_sources.answer import Answer
 
 AnyView = Callable[[pd.DataFrame, Mapping[str, Answer]], Table | Facts | Picture]
@@ -41,6 +55,7 @@ VIEWS: dict[str, dict[str, AnyView]] = {
             queues.left_behind,
             queues.queues,
             schedule.entries,
+            setup.connected,
             task.runs,
             tasks.failures,
             tasks.names,
@@ -57,6 +72,6 @@ VIEWS: dict[str, dict[str, AnyView]] = {
             workers.workers,
         ),
     },
-    "facts": named(queue.facts, task.facts, worker.stats, worker.verdict),
+    "facts": named(queue.facts, setup.history, setup.off, task.facts, worker.stats, worker.verdict),
     "picture": named(comparison.comparison, family.family, schedule.load, task.runtimes, task.timeline),
 }

@@ -1,4 +1,4 @@
-"""From when until when a history was recorded."""
+"""From when until when a history was recorded, and is kept."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ def began_us(connection: Connection) -> int | None:
     """The first recording."""
     value = connection.execute(select(meta.c.value).where(meta.c.key == "began_us")).scalar()
     return int(value) if value else None
+
+
+def kept_from_us(connection: Connection) -> int:
+    """From when single tasks are kept; 0: since it began."""
+    return int(connection.execute(select(meta.c.value).where(meta.c.key == "kept_from_us")).scalar() or 0)
 
 
 def alive_us(connection: Connection) -> int | None:

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, TextClause, select
 
 from data_sources.history.counts import Whole
+from data_sources.history.extent import kept_from_us
 from data_sources.history.rollups import APART, ENDED
-from data_sources.schema import IS_UNSUCCESSFUL, KINDS, STATES, meta, names, tasks
+from data_sources.schema import IS_UNSUCCESSFUL, KINDS, STATES, names, tasks
 from data_sources.search_text import And, Node, Or, Text, parse
 from data_sources.task_query import TaskFilter
 
@@ -91,7 +92,7 @@ def wanted(connection: Connection, filter: TaskFilter, start: int, end: int) -> 
 
     The whole id of a task means that task, whenever it was.
     """
-    kept_from = int(connection.execute(select(meta.c.value).where(meta.c.key == "kept_from_us")).scalar() or 0)
+    kept_from = kept_from_us(connection)
     given = {"name": filter.names, "queue": filter.queues, "worker": filter.workers}
     allowed = {kind: ids_of(connection, kind, texts) for kind, texts in given.items() if texts}
     if filter.states:

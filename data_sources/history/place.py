@@ -57,12 +57,12 @@ class SqlitePlace:
 
     @property
     def address(self) -> str:
-        """For people who run it."""
+        """For people who run it: in the log, and on the Setup page."""
         return str(self.path)
 
     @property
     def name(self) -> str:
-        """For people who read a page: where the file is on the server is not theirs to know."""
+        """For people who read any other page: where the file is on the server does not help them."""
         return self.path.name
 
     def which(self) -> object:

@@ -14,12 +14,14 @@ from data_sources.failure import Failure
 from data_sources.query import Depths, Inspect, Query, Sources, Workers
 from data_sources.queue_query import Leftovers, Xray
 from data_sources.scope import Range, Scope, Window
+from data_sources.setup_query import Recording, Setup
 from data_sources.task_query import Task
 
 SOURCE = "Snapshot"
 MISSING = "this is not in the snapshot", "It holds what its page showed when it was made; go back to live to ask anew"
 FINEST = timedelta(seconds=1)
-OF_THE_MOMENT = (Workers, Depths, Sources, Inspect, Xray, Leftovers, Task)  # answered alike whatever the range
+# answered alike whatever the range
+OF_THE_MOMENT = (Workers, Depths, Sources, Setup, Recording, Inspect, Xray, Leftovers, Task)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "failures": ("tasks.failures",),
     "schedule": ("schedule.entries",),
     "leftovers": ("queues.left_behind",),
+    "setup": ("setup.connected",),
 }
 
 

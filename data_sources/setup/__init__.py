@@ -1,0 +1,1 @@
+"""What is connected and what is off, and what the history is."""
