@@ -60,7 +60,7 @@ def test_what_is_not_known_is_not_zero() -> None:
 
 
 def test_totals_and_series_leave_celerys_own_queues_out() -> None:
-    rows = depth_rows(["mail", "celeryev.1", "mine"], ready=[1, 2, 4], exclusive=frozenset({"mine"}))
+    rows = depth_rows(["mail", "celeryev.1", "mine"], ready=[1, 2, 4], private=frozenset({"mine"}))
     reading = DepthReading(rows, {}, (), "", timedelta(0), datetime.now(UTC))
     assert total(rows, "ready") == 1
     assert reading.per_queue("ready") == {"mail": 1}
@@ -87,8 +87,8 @@ def test_celerys_own_queues_are_recognised_by_name(name: str, internal: bool) ->
     assert is_internal(name) is internal
 
 
-def test_an_exclusive_queue_is_one_clients_alone() -> None:
-    assert is_internal("6a1b-a-reply-queue", exclusive=True)
+def test_a_private_queue_is_one_clients_alone() -> None:
+    assert is_internal("6a1b-a-reply-queue", private=True)
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=())), unique=True, max_size=5))

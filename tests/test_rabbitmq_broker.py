@@ -18,9 +18,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from celery import Celery
+from celery.app.task import Context
 from kombu import Connection, Exchange, Producer, Queue
 
 from data_sources.brokers import rabbitmq_broker, rabbitmq_management
+from data_sources.brokers.leftovers import leftovers
 from data_sources.brokers.open import QueueReader, open_broker
 from data_sources.brokers.queue_depths import DepthReading
 from data_sources.brokers.rabbitmq_management import RabbitmqManagement
@@ -162,6 +165,35 @@ def test_celerys_own_queues_and_exclusive_ones_are_flagged(vhost: str, reader: Q
         "mail": False,
         "mine": True,
     }
+
+
+def test_results_that_nobody_fetches_are_no_work_and_nothing_is_to_be_started_on_them(
+    vhost: str, reader: QueueReader
+) -> None:
+    of_celery_5_6, mine = str(uuid.uuid4()), str(uuid.uuid4())
+    declare(vhost, of_celery_5_6, durable=False, auto_delete=True, expires=86_400)
+    declare(vhost, mine)  # it stays, so somebody may count on it
+    with Celery(broker=vhost, backend="rpc://", set_as_current=False) as app:
+        for task in [app.send_task("work", queue="mail") for _ in range(5)]:
+            request = Context(reply_to=app.thread_oid, correlation_id=task.id)
+            app.backend.store_result(task.id, None, "SUCCESS", request=request)
+        results = app.thread_oid
+
+    def told() -> dict[str, tuple[int, int]]:
+        rows = reader.depths([], deadline_seconds=30).rows
+        return {row["queue"]: (row["ready"], row["consumers"]) for row in rows}
+
+    wait_until(lambda: {results: (5, 0), "mail": (5, 0)}.items() <= told().items(), "the statistics")
+    reading = reader.depths([], deadline_seconds=30)
+    assert {row["queue"]: row["internal"] for row in reading.rows} == {
+        results: True,
+        of_celery_5_6: True,
+        mine: False,
+        "mail": False,
+    }
+    assert reading.totals["ready"] == 5
+    left = leftovers(depth_frame(reading.rows), Broker.from_url(vhost))
+    assert left[["what", "name"]].to_numpy().tolist() == [["nobody", "mail"]]
 
 
 def test_all_pages_are_read_and_a_cut_is_said(vhost: str, reader: QueueReader, monkeypatch: pytest.MonkeyPatch) -> None:

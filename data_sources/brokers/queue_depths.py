@@ -89,23 +89,23 @@ class DepthReading:
 
 
 def depth_rows(
-    queues: Sequence[str], *, exclusive: Collection[str] = frozenset(), **columns: Sequence[object]
+    queues: Sequence[str], *, private: Collection[str] = frozenset(), **columns: Sequence[object]
 ) -> list[Row]:
     """One row a queue, sorted by name, with all of COLUMNS; a column that is not given is unknown throughout."""
     nothing = dict.fromkeys(COLUMNS)
     rows = [
         # a lone surrogate fits neither JSON nor a frame
         nothing
-        | {"queue": name.encode(errors="backslashreplace").decode(), "internal": is_internal(name, name in exclusive)}
+        | {"queue": name.encode(errors="backslashreplace").decode(), "internal": is_internal(name, name in private)}
         | dict(zip(columns, values, strict=True))
         for name, *values in zip(queues, *columns.values(), strict=True)
     ]
     return sorted(rows, key=itemgetter("queue"))
 
 
-def is_internal(name: str, exclusive: bool = False) -> bool:
-    """Whether the queue is Celery's own, or one client's alone (`exclusive`), rather than a place for tasks."""
-    return exclusive or INTERNAL.fullmatch(name) is not None
+def is_internal(name: str, private: bool = False) -> bool:
+    """Whether the queue is Celery's own, or one client's alone (`private`), rather than a place for tasks."""
+    return private or INTERNAL.fullmatch(name) is not None
 
 
 def total(rows: Iterable[Row], column: str) -> int | None:

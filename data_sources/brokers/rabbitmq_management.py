@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,8 +22,8 @@ SOURCE = "RabbitMQ management"
 RATES = {"in_rate": ("publish",), "out_rate": ("ack", "deliver_no_ack")}  # what is acked, or is no more when delivered
 COLUMNS = ",".join(
     [
-        *("name", "exclusive", "messages_ready", "messages_unacknowledged", "consumers", "head_message_timestamp"),
-        *("type", "memory", "message_bytes", "arguments", "effective_policy_definition"),
+        *("name", "exclusive", "auto_delete", "messages_ready", "messages_unacknowledged", "consumers"),
+        *("head_message_timestamp", "type", "memory", "message_bytes", "arguments", "effective_policy_definition"),
         "backing_queue_status.priority_lengths",
         *(f"message_stats.{kind}_details.rate" for kinds in RATES.values() for kind in kinds),
     ]
@@ -31,6 +32,7 @@ PAGE_SIZE = 500  # the most it gives at once
 MAX_PAGES = 20
 MAX_TEXT = 255
 MAX_BYTES = 8 * 2**20
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SHARE_OF_DEADLINE = 0.7  # then it asks for no further page, to deliver what it has
 
 Item = Mapping[str, Any]
@@ -57,7 +59,7 @@ class RabbitmqManagement:
         items, count, latency = self._queues(ends, deadline_seconds)
         rows = depth_rows(
             [item["name"] for item in items],
-            exclusive=frozenset(item["name"] for item in items if item.get("exclusive") is True),
+            private=frozenset(item["name"] for item in items if is_private(item)),
             ready=[whole(item.get("messages_ready")) for item in items],
             unacked=[whole(item.get("messages_unacknowledged")) for item in items],
             consumers=[whole(item.get("consumers")) for item in items],
@@ -131,6 +133,17 @@ def queue_items(page: Item) -> list[Item]:
     if not isinstance(items, list):
         return []
     return [item for item in items if isinstance(item, dict) and isinstance(item.get("name"), str)]
+
+
+def is_private(item: Item) -> bool:
+    """Whether the queue is one client's alone: it has locked it, or it waits there for the results of its tasks.
+
+    The result backend rpc:// has those sent to a queue that is named by a UUID and goes with its client
+    (celery/backends/rpc.py, RPCBackend.binding; durable since Celery 5.7). It is not exclusive, as results may be
+    awaited on several connections.
+    """
+    takes_results = item.get("auto_delete") is True and UUID.fullmatch(item["name"]) is not None
+    return takes_results or item.get("exclusive") is True
 
 
 def whole(value: object) -> int | None:
