@@ -79,7 +79,7 @@ class Senders:
         self._names = set(names)
         self._present: set[str] = set()  # by the last round, or heard since
         self._accounts: dict[Key, Account] = {}
-        self._spoke: set[str] = set()  # since the last round
+        self._spoke: dict[str, float] = {}  # when each was heard last, since the last round was asked
         self._heard_at = self._listens_since = self._judged_at = time.monotonic()
         self._sent_since = self._heard_at  # by anybody, without a time when nobody did
 
@@ -94,7 +94,7 @@ class Senders:
             self._heard_at = time.monotonic()
             if self._nobody_sends:
                 self._sent_since = self._heard_at
-            self._spoke |= workers
+            self._spoke |= dict.fromkeys(workers, self._heard_at)
             self._sends |= workers
             self._sent |= workers
             self._present |= workers
@@ -119,8 +119,10 @@ class Senders:
             if len(known) > MOST_SENDERS:  # names come from outside, and without end
                 known.intersection_update(told.present)
         self.silent = {worker: one for worker, one in silent.items() if worker in told.present}
-        self._accounts, self._present = accounts, self._spoke.union(told.present)
-        self._spoke.clear()
+        self._accounts, self._present = accounts, {*self._spoke, *told.present}
+        # It is judged up to a second after it was asked. What was heard meanwhile may be of tasks the answers do not
+        # count yet, and so belongs to the next round.
+        self._spoke = {worker: at for worker, at in self._spoke.items() if at >= told.at}
         self._judged_at = told.at
 
     @property

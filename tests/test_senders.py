@@ -140,6 +140,26 @@ def test_events_that_come_a_round_after_the_answer_are_no_silence(rounds: Rounds
         assert rounds.ask() is None
 
 
+def test_events_heard_between_a_round_and_its_judging_are_of_tasks_that_the_next_round_counts() -> None:
+    senders = Senders()
+
+    def heard(count: int) -> None:
+        senders.hear([TaskEvent("received", f"task-{n}", 1, "a", name=MAIL) for n in range(count)])
+
+    def judged(accepted: int, at: float) -> Silence | None:
+        senders.judge(Totals({("a", 1): {MAIL: accepted}}, {"a"}, at))
+        return senders.gap
+
+    heard(10)
+    asked = time.monotonic()
+    heard(5)  # accepted after the answer, told before it is judged
+    assert judged(10, asked) is None
+    assert [judged(15, asked + 5 * number) for number in (1, 2, 3)] == [None] * 3
+
+    for number, silence in ((4, None), (5, Silence("events", ["a"], asked + 15))):
+        assert judged(5 * number, asked + 5 * number) == silence
+
+
 def test_a_few_tasks_of_which_nothing_is_heard_yet_are_no_silence(rounds: Rounds) -> None:
     rounds.run("a", 1, events=True)
     rounds.ask()
