@@ -24,7 +24,9 @@ from recorder.counters import BUCKETS, KINDS, MOST_QUEUES, OTHER, Cell, Histogra
 
 FRESH = timedelta(seconds=30)  # answers come every 5 s
 DOWN_AFTER = timedelta(minutes=5)  # of silence, as in celery-exporter
-# celery-exporter forgets after 10 minutes, before its own alert rule, which waits for 15, can tell of the worker.
+# celery-exporter forgets after 10 minutes, before its own alert rule, which waits for 15, can tell of the worker. That
+# is as it should be for one that said it goes (a deploy), and too soon for one that fell silent.
+LEFT_FORGOTTEN_AFTER = timedelta(minutes=10)
 FORGOTTEN_AFTER = timedelta(hours=1)
 
 COUNTS = {
@@ -43,7 +45,7 @@ FAMILIES: dict[str, tuple[str, str]] = {
     **{f"celery_task_{kind}": ("counter", f"Tasks {what}, since the recorder began.") for kind, what in COUNTS.items()},
     "celery_task_runtime": ("histogram", "Seconds that tasks ran which succeeded."),
     "celery_task_queue_wait_time": ("histogram", "Seconds from sent to started, of tasks without an ETA."),
-    "celery_worker_up": ("gauge", "1 while the worker answers or its heartbeats come, 0 after 5 minutes of neither."),
+    "celery_worker_up": ("gauge", "1 while the worker answers or beats, 0 once it left or after 5 minutes of neither."),
     "celery_worker_tasks_active": ("gauge", "Tasks the worker executes."),
     "celery_queue_length": ("gauge", "Messages ready in the queue, all priorities."),
     "celery_active_consumer_count": ("gauge", "Consumers of the queue, where the broker tells."),
@@ -169,8 +171,12 @@ def workers_told(one: Known, now: datetime) -> Iterator[MetricSample]:
     answering = set()
     rows = [row for row in one.workers.rows if row["last_seen"]] if one.workers else []  # not those who never came
     processes = Counter(row["worker"] for row in rows)
+    left = {name for name, beat in heartbeats.items() if beat.left and processes[name] <= 1}
     for row in rows:
         name = row["worker"]
+        if name in left and row["last_seen"] <= last_sign[name]:  # it answered, and then it went
+            continue
+        left.discard(name)
         last_sign[name] = max(row["last_seen"], last_sign.get(name, row["last_seen"]))
         if row["silent_since"] is None:
             answering.add(name)
@@ -181,10 +187,11 @@ def workers_told(one: Known, now: datetime) -> Iterator[MetricSample]:
             yield simple("celery_notebook_worker_accepted", labels, row["processed"] if alone else None)
             yield simple("celery_notebook_worker_uptime_seconds", labels, row["uptime"] if alone else None)
     for name, at in last_sign.items():
-        if name in answering or now - at < FORGOTTEN_AFTER:
-            yield simple("celery_worker_up", worker_labels(name), name in answering or now - at < DOWN_AFTER)
-    for name, beat in heartbeats.items():
-        if name not in answering and now - last_sign[name] <= FRESH:  # it does not answer, but its heart beats
+        if name in answering or now - at < (LEFT_FORGOTTEN_AFTER if name in left else FORGOTTEN_AFTER):
+            up = name in answering or (name not in left and now - at < DOWN_AFTER)
+            yield simple("celery_worker_up", worker_labels(name), up)
+    for name, beat in heartbeats.items():  # those that do not answer, and whose hearts beat
+        if name not in answering and name not in left and now - last_sign[name] <= FRESH:
             yield simple("celery_worker_tasks_active", worker_labels(name), beat.active)
 
 

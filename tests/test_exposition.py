@@ -234,6 +234,40 @@ def test_a_worker_is_up_while_it_answers_or_its_heart_beats() -> None:
     assert of(found, "celery_notebook_worker_slots") == {"hostname=h1, worker=w1@h1": 4}
 
 
+def test_a_worker_that_left_is_down_at_once_and_forgotten_as_celery_exporter_does() -> None:
+    """Unless it answers since then, or another of its name does."""
+
+    def left(seconds_ago: int) -> Heartbeat:
+        return Heartbeat(microseconds(NOW) - seconds_ago * SECOND, active=1, left=True)
+
+    rows = [
+        worker("answered before@h1", 3),
+        worker("back@h1", 1),
+        worker("twin@h1", 3, pid=1),
+        worker("twin@h1", 3, pid=2),
+        silent("replaced@h1", 602),
+    ]
+    beats = {
+        "answered before@h1": left(2),
+        "back@h1": left(2),
+        "twin@h1": left(2),
+        "replaced@h1": left(600),
+        "lately@h1": left(599),
+    }
+    found = samples(Known(workers=answered(rows), state=state(workers=beats)))
+
+    assert of(found, "celery_worker_up") == {
+        "hostname=h1, worker=answered before@h1": 0,
+        "hostname=h1, worker=back@h1": 1,
+        "hostname=h1, worker=twin@h1": 1,
+        "hostname=h1, worker=lately@h1": 0,
+    }
+    assert of(found, "celery_worker_tasks_active").keys() == {
+        "hostname=h1, worker=back@h1",
+        "hostname=h1, worker=twin@h1",
+    }
+
+
 def test_a_worker_that_is_expected_and_never_came_has_no_metric() -> None:
     missing = worker("absent@*", last_seen=None, silent_since=NOW, active=None)
     found = samples(Known(workers=answered([worker("mail@h1"), missing])))
