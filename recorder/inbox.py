@@ -1,13 +1,16 @@
-"""What was heard and is not written yet: task events, samples and the answers of the moment, all of bounded number."""
+"""What was heard and is not written yet: task events, how tasks that run were delivered, samples and the answers of the
+moment, all of bounded number.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from data_sources.events.celery_events import TaskEvent
+from data_sources.workers.delivery import Delivery
 from recorder.batch import Latest, Sample
 
 MOST_EVENTS = 50_000
@@ -27,6 +30,7 @@ class Inbox:
         self._heard: deque[Sequence[TaskEvent]] = deque()
         self._samples: dict[tuple[int, str, str, str], Sample] = {}
         self._latest: dict[str, Latest] = {}
+        self._deliveries: Mapping[str, Delivery] = {}
         self._filled = threading.Condition()
         self._closed = False
 
@@ -54,6 +58,11 @@ class Inbox:
                 if key in self._samples or len(self._samples) < MOST_SAMPLES:
                     self._samples[key] = sample
 
+    def put_deliveries(self, told: Mapping[str, Delivery]) -> None:
+        """Of the tasks that run now, in place of those before: whatever still runs is told again."""
+        with self._filled:
+            self._deliveries = told
+
     def put_back(self, answers: Sequence[Latest]) -> None:
         """What could not be written; what came meanwhile is newer."""
         with self._filled:
@@ -69,6 +78,11 @@ class Inbox:
                 events.extend(self._heard.popleft())
             self.waiting -= len(events)
             return events
+
+    def take_deliveries(self) -> Mapping[str, Delivery]:
+        with self._filled:
+            told, self._deliveries = self._deliveries, {}
+            return told
 
     def take_answers(self) -> tuple[list[Latest], list[Sample]]:
         with self._filled:

@@ -7,11 +7,12 @@ end soon, and are written once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice, takewhile
 
 from data_sources.events.celery_events import TaskEvent
-from data_sources.history.task_record import TaskRecord, merge
+from data_sources.history.task_record import TaskRecord, merge, take_delivery
+from data_sources.workers.delivery import Delivery
 from recorder.store import FINAL, Store
 
 MOST = 100_000  # about 100 MB of records of a usual size
@@ -29,6 +30,7 @@ class LiveTasks:
         self._records: dict[str, TaskRecord] = {}  # those heard of first at the front
         self._ended: dict[str, float] = {}  # since when, the oldest first
         self._unwritten: dict[str, float] = {}  # the same
+        self._strangers: set[str] = set()  # tasks that run, of which no event came
 
     def __len__(self) -> int:
         return len(self._records)
@@ -56,6 +58,19 @@ class LiveTasks:
             if record.state in FINAL:
                 self._ended.setdefault(id, now)
         return list(changed.values())
+
+    def take_deliveries(self, told: Mapping[str, Delivery]) -> None:
+        """What workers told of the tasks that they run. One of which no event came is not known by that."""
+        records, now = self._records, self._clock()
+        unknown = told.keys() - records.keys()
+        if fresh := unknown - self._strangers:
+            records.update(self._store.known(list(fresh)))
+        self._strangers = unknown - records.keys()
+        for id in told.keys() - self._strangers:
+            if take_delivery(records[id], told[id]):
+                self._unwritten.setdefault(id, now)
+            if records[id].state in FINAL:
+                self._ended.setdefault(id, now)
 
     def due(self, held_seconds: float = HELD_SECONDS) -> list[TaskRecord]:
         """What is to be written now. Say so to `written` when it was."""

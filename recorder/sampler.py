@@ -21,6 +21,7 @@ from data_sources.poller import Poller, Reading
 from data_sources.schema import SAMPLE_LEVELS
 from data_sources.workers.accepted import Taken
 from data_sources.workers.celery_inspect import CeleryInspector
+from data_sources.workers.delivery import deliveries
 from data_sources.workers.presence import Presence
 from data_sources.workers.seen import Beside, Key
 from data_sources.workers.snapshot import Snapshot, notes_of
@@ -99,6 +100,7 @@ class Sampler:
         )
         at = datetime.now(UTC)
         self._visibility.heard(conf for _, conf in snapshot.values("conf"))
+        self._inbox.put_deliveries(deliveries(snapshot.values("active")))
         facts = workers_facts(snapshot)
         taken = self._presence.update(facts, at, self._beside(snapshot))
         self._ask_for_limits()

@@ -143,6 +143,8 @@ class Writer:
             self._counters.absorb(self._events, changed)
             self._state = replace(self._state, events=self._state.events + len(self._events))
             self._events = []
+        if told := self._inbox.take_deliveries():
+            self._live.take_deliveries(told)
 
     def _due_tasks(self) -> list[TaskRecord]:
         records: list[TaskRecord] = []

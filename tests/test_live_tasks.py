@@ -10,7 +10,8 @@ import pytest
 from data_sources.config import Cluster, Secret
 from data_sources.events.celery_events import TaskEvent
 from data_sources.history.place import place
-from data_sources.history.task_record import TaskRecord, merge
+from data_sources.history.task_record import TaskRecord, merge, take_delivery
+from data_sources.workers.delivery import Delivery
 from recorder.batch import Batch
 from recorder.database import StoreFailed
 from recorder.live_tasks import FINAL_SECONDS, HELD_SECONDS, LiveTasks
@@ -73,6 +74,52 @@ def test_final_tasks_leave_after_their_time_and_are_found_again(store: Store) ->
     live.absorb([])
     assert len(live) == 0
     assert live.absorb([events("a")[1]]) == [whole("a")]
+
+
+def test_how_a_task_was_delivered_is_written_once_beside_its_events(store: Store) -> None:
+    told = {"slow": Delivery("shop", "mail", 7)}
+    live = LiveTasks(store)
+    live.absorb(events("slow")[:3])
+    write_due(live, store, held_seconds=0)
+    live.take_deliveries(told)
+    assert write_due(live, store, held_seconds=0) == ["slow"]
+    live.take_deliveries(told)
+    assert write_due(live, store, held_seconds=0) == []
+
+    live.absorb(events("slow")[3:])
+    write_due(live, store)
+    expected = whole("slow")
+    take_delivery(expected, told["slow"])
+    assert store.known(["slow"]) == {"slow": expected}
+
+
+def test_a_recorder_that_starts_learns_how_a_task_was_delivered_that_the_one_before_heard(store: Store) -> None:
+    store.write(Batch(LiveTasks(store).absorb(events("a"))))
+    now = 0.0
+    live = LiveTasks(store, clock=lambda: now)
+    live.take_deliveries({"a": Delivery(priority=3)})
+    write_due(live, store)
+    assert store.known(["a"])["a"].priority == 3
+
+    now = FINAL_SECONDS + 1
+    live.absorb([])
+    assert len(live) == 0
+
+
+def test_a_task_that_runs_and_of_which_no_event_came_is_not_made_of_how_it_was_delivered(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, told = LiveTasks(store), {"a": Delivery(priority=3)}
+    live.take_deliveries(told)
+    assert write_due(live, store, held_seconds=0) == []
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "known", lambda ids: dict.fromkeys(ids) and pytest.fail("it was looked up again"))
+        live.take_deliveries(told)
+
+    live.absorb(events("a"))
+    live.take_deliveries(told)
+    write_due(live, store)
+    assert store.known(["a"])["a"].priority == 3
 
 
 def test_never_more_than_the_most(store: Store) -> None:

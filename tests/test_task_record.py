@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_sources.events.celery_events import TaskEvent
-from data_sources.history.task_record import TaskRecord, merge
+from data_sources.history.task_record import TaskRecord, merge, take_delivery
 from data_sources.schema import STATES
+from data_sources.workers.delivery import Delivery
 
 SECOND = 1_000_000
 START = 1_800_000_000 * SECOND
@@ -65,6 +66,20 @@ def test_a_life_from_sent_to_succeeded() -> None:
         result="'ok'",
     )
     assert record_of(*LIFE).wait_us == 3 * SECOND
+
+
+@pytest.mark.parametrize("place", [1, 2, 3, 4])
+def test_how_it_was_delivered_is_told_by_its_worker_at_any_moment(place: int) -> None:
+    told = Delivery("shop", "q", 7)
+    record = record_of(*LIFE[:place])
+    assert take_delivery(record, told)
+    for one in LIFE[place:]:
+        record = merge(record, one)
+
+    expected = record_of(*LIFE)
+    expected.exchange, expected.priority = "shop", 7
+    assert record == expected
+    assert not any(take_delivery(record, one) for one in (told, Delivery(), Delivery(None, "q", 0)))
 
 
 def test_each_event_alone_gives_its_state() -> None:

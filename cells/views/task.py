@@ -101,12 +101,13 @@ def where(run: TaskRun) -> tuple[Fact, ...]:
 
 
 def message(run: TaskRun) -> tuple[Fact, ...]:
-    unsaid = "not recorded: only the sender's task-sent event tells it"
+    sent = "not recorded: the sender's task-sent event tells it"
+    seen = "its worker, while it runs"
     return (
-        Fact("queue", run.queue and linked(run.queue, "/queue", name=run.queue), "code", unknown=unsaid),
-        Fact("exchange", run.exchange, "code", unknown=f"{unsaid}, or the default one"),
-        Fact("routing key", run.routing_key, "code", unknown=unsaid),
-        Fact("priority", run.priority, "number", unknown="no event tells it"),
+        Fact("queue", run.queue and linked(run.queue, "/queue", name=run.queue), "code", unknown=sent),
+        Fact("exchange", run.exchange, "code", unknown=f"the default one, or {sent}, or {seen}"),
+        Fact("routing key", run.routing_key, "code", unknown=f"{sent}, or {seen}"),
+        Fact("priority", run.priority, "number", unknown=f"not recorded: {seen}, tells it"),
     )
 
 

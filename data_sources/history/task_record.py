@@ -11,6 +11,7 @@ import msgspec
 
 from data_sources.events.celery_events import TaskEvent
 from data_sources.schema import FINAL, STATES
+from data_sources.workers.delivery import Delivery
 
 STATE_OF = {
     "sent": "PENDING",
@@ -170,6 +171,15 @@ def take_request(record: TaskRecord, event: TaskEvent) -> None:
         record.parent = greater(record.parent, event.parent)
     if record.args != event.args or record.kwargs != event.kwargs or record.cut != event.cut:
         take_arguments(record, event)
+
+
+def take_delivery(record: TaskRecord, told: Delivery) -> bool:
+    """What a worker told of the message; whether that is news."""
+    before = record.exchange, record.routing_key, record.priority
+    record.exchange = greater(record.exchange, told.exchange)
+    record.routing_key = greater(record.routing_key, told.routing_key)
+    record.priority = greater(record.priority, told.priority)
+    return before != (record.exchange, record.routing_key, record.priority)
 
 
 def take_arguments(record: TaskRecord, event: TaskEvent) -> None:
