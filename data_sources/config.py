@@ -114,6 +114,11 @@ class HttpEndpoint:
         return cls(origin + path, unquote(username) or None, Secret(unquote(password)) if colon else None)
 
     @property
+    def brings_credentials(self) -> bool:
+        own = any(name.lower() == "authorization" for name in self.headers)
+        return self.username is not None or self.bearer_token is not None or own
+
+    @property
     def address(self) -> str:
         """Host, port and path, for people."""
         return self.url.split("://", 1)[-1]

@@ -32,7 +32,7 @@ from data_sources.config import Broker, Cluster, HttpEndpoint, RedBeatPlace, Sec
 from data_sources.errors import ConfigError
 from data_sources.given import TRUTHS, Given
 from data_sources.history.place import SCHEMES, place
-from data_sources.urls import management_url, split_web_url
+from data_sources.urls import management_login, management_url, split_web_url
 
 FILE = "celery-notebook.toml"
 
@@ -157,7 +157,7 @@ def cluster(name: str, given: Given) -> Cluster:
         prometheus=endpoint(given, "prometheus", "http://localhost:9090"),
         prometheus_labels=given.pairs("prometheus_labels", r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", "label"),
         alertmanager=endpoint(given, "alertmanager", "http://localhost:9093"),
-        rabbitmq_management=endpoint(given, "rabbitmq_management", management_url(celery.url.reveal()) or ""),
+        rabbitmq_management=management(given, celery),
         beat_database=beat_database(given),
         redbeat=redbeat(given, celery),
     )
@@ -234,6 +234,17 @@ def tls_options(given: Given, transport: str) -> SecretMapping | None:
     return SecretMapping(options)
 
 
+def management(given: Given, celery: Broker) -> HttpEndpoint | None:
+    """RabbitMQ's management API, with the broker's own login where it is on the broker's host and none is given."""
+    url, by_tls = celery.url.reveal(), celery.ssl is not None
+    api = endpoint(given, "rabbitmq_management", management_url(url, by_tls) or "")
+    if api is None:
+        return None
+    api = replace(api, url=api.url.removesuffix("/api"))  # which is ours to add
+    login = None if api.brings_credentials else management_login(url, api.url, by_tls)
+    return replace(api, username=login[0], password=Secret(login[1])) if login else api
+
+
 def endpoint(given: Given, api: str, default: str) -> HttpEndpoint | None:
     """The HTTP API `api`, at `default` when nothing is said; None when it is switched off."""
     url = given.text(f"{api}_url", default)
@@ -243,9 +254,7 @@ def endpoint(given: Given, api: str, default: str) -> HttpEndpoint | None:
         plain = HttpEndpoint.from_url(url)
     except ValueError as exc:
         raise given.error(f"{api}_url", str(exc)) from None
-    assumed, token = f"{api}_url" not in given.values, given.secret(f"{api}_bearer_token")
-    if assumed and token:
-        plain = replace(plain, username=None, password=None)  # the broker's own, which nobody gave for this
+    token = given.secret(f"{api}_bearer_token")
     username, own = given.text(f"{api}_username"), given.secret(f"{api}_password")
     if ":" in username:
         raise given.error(f"{api}_username", "must not hold a colon")
@@ -262,7 +271,7 @@ def endpoint(given: Given, api: str, default: str) -> HttpEndpoint | None:
         bearer_token=token,
         headers=headers(given, f"{api}_headers"),
         ca_file=ca_file(given, f"{api}_ca_file"),
-        assumed=assumed,
+        assumed=f"{api}_url" not in given.values,
     )
 
 

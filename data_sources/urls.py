@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -99,14 +99,26 @@ def broker_hosts(brokers: list[SplitResult]) -> str:
     return ",".join(f"{host}:{port}" if port else host for host, port in zip(hosts, ports, strict=True))
 
 
-def management_url(url: str) -> str | None:
-    """Where RabbitMQ's management API listens by default, with the broker's credentials; None for other brokers.
+def management_url(url: str, by_tls: bool = False) -> str | None:
+    """Where RabbitMQ's management API listens by default; None for other brokers.
 
-    A broker reached by TLS is asked by TLS: nobody asked for its password to be sent in the clear.
+    A broker reached by TLS (`amqps`, or `by_tls`) is asked by TLS: nobody asked for its password to go in the clear.
     """
     if broker_transport(url) != "amqp":
         return None
     broker = split_broker_url(url)[0]
-    user, password = (quote(unquote(part or "guest"), safe="") for part in (broker.username, broker.password))
-    scheme, port = ("https", 15671) if broker.scheme == "amqps" else ("http", 15672)
-    return f"{scheme}://{user}:{password}@{host_of(broker) or 'localhost'}:{port}"
+    scheme, port = ("https", 15671) if by_tls or broker.scheme == "amqps" else ("http", 15672)
+    return f"{scheme}://{host_of(broker) or 'localhost'}:{port}"
+
+
+def management_login(url: str, api_url: str, by_tls: bool = False) -> tuple[str, str] | None:
+    """User and password of the RabbitMQ on the host of `api_url`, whose management API knows the same users.
+
+    None when the broker is elsewhere, and where its password would leave TLS.
+    """
+    api = split_url(api_url)
+    for broker in split_broker_url(url) if broker_transport(url) == "amqp" else ():
+        in_the_clear = api.scheme == "http" and (by_tls or broker.scheme == "amqps")
+        if (broker.hostname or "localhost") == api.hostname and not in_the_clear:
+            return unquote(broker.username or "guest"), unquote(broker.password or "guest")
+    return None

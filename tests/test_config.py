@@ -118,6 +118,45 @@ def test_a_password_that_goes_to_the_broker_by_tls_is_not_sent_in_the_clear_by_d
 def test_an_empty_url_switches_that_source_off(api: str) -> None:
     assert getattr(cluster(**{"CELERY_BROKER_URL": "amqp://rabbit", f"{api}_URL": ""}), api.lower()) is None
 
+@pytest.mark.parametrize(
+    ("broker", "url", "login"),
+    [
+        ("amqp://me:p%40ss@rabbit", "http://Rabbit:8080", ("me", "p@ss")),
+        ("amqp://me:p%40ss@rabbit", "http://rabbit:15672/base/api/", ("me", "p@ss")),
+        ("amqp://other;amqp://me:pass@rabbit", "http://rabbit:15672", ("me", "pass")),
+        ("amqp://", "http://localhost:15672", ("guest", "guest")),
+        ("amqp://me:S3cr3tPw@rabbit", "http://other:15672", None),
+        ("amqp://me:S3cr3tPw@rabbit", "http://admin@rabbit:15672", ("admin", None)),
+        ("amqps://me:S3cr3tPw@rabbit", "http://rabbit:15672", None),
+        ("amqps://me:pass@rabbit", "https://rabbit:15671", ("me", "pass")),
+        ("redis://me:S3cr3tPw@rabbit", "http://rabbit:15672", None),
+    ],
+)
+def test_a_management_api_on_the_brokers_host_is_asked_with_the_brokers_login_unless_one_is_given(
+    broker: str, url: str, login: tuple[str, str | None] | None
+) -> None:
+    endpoint = cluster(CELERY_BROKER_URL=broker, RABBITMQ_MANAGEMENT_URL=url).rabbitmq_management
+    assert endpoint
+    password = endpoint.password.reveal() if endpoint.password else None
+    assert (endpoint.username, password) == (login or (None, None))
+    assert not endpoint.url.endswith("api")
+
+
+def test_credentials_of_any_kind_take_the_place_of_the_brokers_login() -> None:
+    own = '{"authorization": "Basic xyz"}'
+    endpoint = cluster(CELERY_BROKER_URL="amqp://me:S3cr3tPw@rabbit", RABBITMQ_MANAGEMENT_HEADERS=own)
+    assert endpoint.rabbitmq_management == HttpEndpoint(
+        "http://rabbit:15672", headers={"authorization": Secret("Basic xyz")}
+    )
+
+
+def test_no_password_goes_in_the_clear_to_the_management_api_of_a_broker_with_tls_options() -> None:
+    given = {"CELERY_BROKER_URL": "amqp://me:S3cr3tPw@rabbit", "CELERY_BROKER_USE_SSL": "true"}
+    assert cluster(**given).rabbitmq_management == HttpEndpoint("https://rabbit:15671", "me", Secret("S3cr3tPw"))
+    named = cluster(**given, RABBITMQ_MANAGEMENT_URL="http://rabbit:15672")
+    assert named.rabbitmq_management == HttpEndpoint("http://rabbit:15672")
+
+
 
 def test_the_settings_of_the_app_that_a_monitor_must_match_are_read() -> None:
     broker = cluster(

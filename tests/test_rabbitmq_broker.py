@@ -22,6 +22,7 @@ from celery import Celery
 from celery.app.task import Context
 from kombu import Connection, Exchange, Producer, Queue
 
+from data_sources import settings
 from data_sources.brokers import rabbitmq_broker, rabbitmq_management
 from data_sources.brokers.leftovers import leftovers
 from data_sources.brokers.open import QueueReader, open_broker
@@ -222,16 +223,34 @@ def test_each_refusal_of_the_management_api_has_its_own_advice(rabbitmq: RabbitM
     where = f"127.0.0.1:{rabbitmq.management_port}"
     for login, vhost, what, hint in (
         (f"guest:wrong-{PASSWORD}", "/", "refused the user name or password", "RABBITMQ_MANAGEMENT_URL"),
+        ("", "/", "asks for a user name and password, and none is given", "RABBITMQ_MANAGEMENT_USERNAME"),
         (f"worker:{PASSWORD}", "/", "no management user", "set_user_tags"),
         (f"watcher:{PASSWORD}", "/", "see the vhost", "set_permissions"),
         ("guest:guest", "nowhere", "knows no such vhost", "list_vhosts"),
     ):
-        endpoint = HttpEndpoint.from_url(f"http://{login}@{where}")
+        endpoint = HttpEndpoint.from_url(f"http://{login}@{where}" if login else f"http://{where}")
         with closing(RabbitmqManagement(endpoint, vhost, where)) as refusing, pytest.raises(QueryRejected) as raised:
             refusing.depths([], deadline_seconds=30)
         assert what in raised.value.what
         assert hint in raised.value.hint
         assert PASSWORD not in f"{raised.value} {raised.value.hint}"
+
+
+def test_the_address_of_the_management_api_is_enough_also_as_flower_has_it(rabbitmq: RabbitMQ, vhost: str) -> None:
+    declare(vhost, "mail")
+    url = f"http://127.0.0.1:{rabbitmq.management_port}/api/"
+    given = settings.load({"CELERY_BROKER_URL": vhost, "RABBITMQ_MANAGEMENT_URL": url})
+    with closing(open_broker(given.clusters[0])) as broker:
+        assert broker.depths([], deadline_seconds=30).managed
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+def test_a_proxy_that_refuses_a_login_in_its_own_words_is_said_to_refuse_it(status: str) -> None:
+    with impostor(say_json(status, "<html>")) as port:
+        endpoint = HttpEndpoint.from_url(f"http://me:{PASSWORD}@127.0.0.1:{port}")
+        with closing(RabbitmqManagement(endpoint, "/", "host:5672/")) as other, pytest.raises(QueryRejected) as raised:
+            other.depths([], deadline_seconds=30)
+    assert raised.value.what == "refused the user name or password"
 
 
 def management(port: int) -> RabbitmqManagement:
@@ -326,7 +345,7 @@ def test_a_refused_login_falls_back_and_is_not_tried_in_every_reading(vhost: str
         asked.append(connection)
         refuse(connection)
 
-    with impostor(count_and_refuse) as port, closing(open_reader(vhost, f"http://127.0.0.1:{port}")) as broker:
+    with impostor(count_and_refuse) as port, closing(open_reader(vhost, f"http://me@127.0.0.1:{port}")) as broker:
         for _ in range(3):
             reading = broker.depths(["mail"], deadline_seconds=30)
             assert row(reading, "mail")["ready"] == 0

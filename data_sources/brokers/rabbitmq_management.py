@@ -121,11 +121,13 @@ class RabbitmqManagement:
         )
         try:
             answer = orjson.loads(reply.body)
-        except orjson.JSONDecodeError as exc:
-            raise not_management(reply) from exc
-        if not isinstance(answer, dict):
-            raise not_management(reply)
-        return answer, reply
+        except orjson.JSONDecodeError:
+            answer = None
+        if reply.status in (401, 403) and not self._http.endpoint.brings_credentials:
+            raise anonymous()
+        if isinstance(answer, dict):
+            return answer, reply
+        raise refusal(reply, {}) if reply.status in (401, 403) else not_management(reply)
 
 
 def queue_items(page: Item) -> list[Item]:
@@ -199,12 +201,21 @@ def refusal(reply: Reply, answer: Item) -> SourceError:
         if "virtual host" in reason:
             hint = "Grant it: rabbitmqctl set_permissions -p <vhost> <user> '' '' '.*'"
             return QueryRejected(SOURCE, "does not let this user see the vhost", hint)
-        hint = "Check the user name and the password in RABBITMQ_MANAGEMENT_URL."
+        hint = "Check the user name and password: of RABBITMQ_MANAGEMENT_URL, or else CELERY_BROKER_URL."
         return QueryRejected(SOURCE, "refused the user name or password", hint)
     if reply.status == 404:
         hint = "Check the end of CELERY_BROKER_URL (rabbitmqctl list_vhosts), and the path of RABBITMQ_MANAGEMENT_URL."
         return QueryRejected(SOURCE, "knows no such vhost", hint)
     return SourceUnreachable(SOURCE, f"answered with status {reply.status}", "RabbitMQ's log says why.")
+
+
+def anonymous() -> QueryRejected:
+    what = "asks for a user name and password, and none is given"
+    hint = (
+        "Set RABBITMQ_MANAGEMENT_USERNAME and RABBITMQ_MANAGEMENT_PASSWORD. The broker's own are taken where both have "
+        "the same host name, and never from TLS into the clear."
+    )
+    return QueryRejected(SOURCE, what, hint)
 
 
 def not_management(reply: Reply) -> SourceUnreachable:
