@@ -88,6 +88,11 @@ class Given:
             raise self.error(name, message)
         return value
 
+    def inside(self, name: str) -> Given:
+        """What stands in the mapping `name`, as settings of their own."""
+        values = self.mapping(name)
+        return Given(values, {key: f"{self.words.get(name, name.upper())} {key}" for key in values})
+
     def pairs(self, name: str, names: str, kind: str) -> dict[str, str]:
         """A mapping of texts of one line, whose `names` a regular expression fits."""
         pairs = self.mapping(name)

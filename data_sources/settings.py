@@ -6,10 +6,12 @@
     PROMETHEUS_USERNAME=viewer                      [clusters.prod.celery]
     PUBLIC_URL=https://celery.example.com           control_exchange = "celery"
 
-A setting has one name: in capitals in the environment, in small letters in the file, where the words before its
-first underscore may also name a table. The file is `CELERY_NOTEBOOK_CONFIG`, or ./celery-notebook.toml when there
-is one; when it holds clusters, the environment's cluster is not read. PUBLIC_URL, the HISTORY settings and those of
-`access` stand above the clusters, in the environment before the file. An empty text switches a source off.
+A setting has one name: in capitals in the environment, in small letters in the file, where the words it begins with
+may also name a table, as those of `celery_broker_url` and `rabbitmq_management_url` do: [clusters.prod.celery],
+[clusters.prod.rabbitmq], [clusters.prod.rabbitmq_management]. The file is `CELERY_NOTEBOOK_CONFIG`, or
+./celery-notebook.toml when there is one; when it holds clusters, the environment's cluster is not read. PUBLIC_URL,
+the HISTORY settings and those of `access` stand above the clusters, in the environment before the file. An empty text
+switches a source off.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import ssl
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,10 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from data_sources.access import ACCESS, access
+from data_sources.broker_options import check_url, tls_options, transport_options
 from data_sources.config import Broker, Cluster, HttpEndpoint, RedBeatPlace, Secret, SecretMapping, Settings
 from data_sources.errors import ConfigError
-from data_sources.given import TRUTHS, Given
+from data_sources.given import Given
 from data_sources.history.place import SCHEMES, place
 from data_sources.urls import management_login, management_url, split_web_url
 
@@ -56,11 +59,10 @@ APIS = ("prometheus", "alertmanager", "rabbitmq_management")
 API_SETTINGS = ("url", "username", "password", "bearer_token", "headers", "ca_file")
 BEAT = {"beat_database_url", "redbeat_redis_url", "redbeat_key_prefix"}
 CLUSTER = CELERY | BEAT | {f"{api}_{name}" for api in APIS for name in API_SETTINGS} | {"prometheus_labels"}
-TABLES = ("access", "access_proxy", "access_oidc", "celery", "history", "beat", "redbeat", *APIS)
 ABOVE = {"public_url", "history_url", "history_keep", "history_size", "history_hide_arguments"} | ACCESS
 
 SERIALIZERS = ("json", "yaml", "msgpack", "pickle")
-VERIFY_MODES = {mode.name.removeprefix("CERT_").lower(): mode for mode in ssl.VerifyMode}
+SHORTEST_KEEP = timedelta(hours=1)
 
 
 def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> Settings:
@@ -81,7 +83,7 @@ def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> S
         public_url=origin,
         access=access(above, origin),
         history_url=above.secret("history_url"),
-        history_keep=above.seconds("history_keep") or Settings.history_keep,
+        history_keep=history_keep(above) or Settings.history_keep,
         history_size_bytes=above.size_bytes("history_size") or Settings.history_size_bytes,
         history_hide_arguments=above.truth("history_hide_arguments"),
     )
@@ -131,10 +133,16 @@ def laid_flat(table: Mapping[str, object], place: str, prefix: str = "") -> Iter
     """Where each setting stands, its key there, its whole name, and its value."""
     for key, value in table.items():
         name = prefix + key
-        if name in TABLES and isinstance(value, dict):
+        if isinstance(value, dict) and is_table(name):
             yield from laid_flat(value, f"{place}.{key}".strip("."), f"{name}_")
         else:
             yield place, key, name, value
+
+
+def is_table(name: str) -> bool:
+    """Whether settings begin with that name, and it is none itself."""
+    settings = CLUSTER | ABOVE
+    return name not in settings and any(one.startswith(f"{name}_") for one in settings)
 
 
 def suggestion(name: str, prefix: str, names: set[str]) -> str:
@@ -173,21 +181,21 @@ def broker(given: Given) -> Broker:
     accept = given.texts("celery_accept_content", Broker.accept_content)
     if any("pickle" in kind or "python-serialize" in kind for kind in accept):
         raise given.error("celery_accept_content", "must not hold pickle: reading it runs whatever code it brings")
-    options = given.mapping("celery_broker_transport_options")
-    timeout = given.seconds("celery_visibility_timeout") or Given(options, given.words).seconds("visibility_timeout")
     try:
         plain = Broker.from_url(url)
     except ValueError as exc:
         raise given.error("celery_broker_url", str(exc)) from None
+    check_url(given, "celery_broker_url", plain)
+    options = transport_options(given, plain)
     return replace(
         plain,
         control_exchange=given.text("celery_control_exchange") or Broker.control_exchange,
         event_exchange=given.text("celery_event_exchange") or Broker.event_exchange,
-        visibility_timeout=timeout,
+        visibility_timeout=given.seconds("celery_visibility_timeout") or options.seconds("visibility_timeout"),
         task_serializer=serializer,
         accept_content=accept,
-        ssl=tls_options(given, plain.transport),
-        transport_options=SecretMapping(options),
+        ssl=tls_options(given, plain),
+        transport_options=SecretMapping(options.values),
     )
 
 
@@ -212,26 +220,17 @@ def redbeat(given: Given, celery: Broker) -> RedBeatPlace | None:
         own = Broker.from_url(url) if url else celery
     except ValueError as exc:
         raise given.error("redbeat_redis_url", str(exc)) from None
+    if url:
+        check_url(given, "redbeat_redis_url", own)
     if own.transport != "redis":
         if url:
             raise given.error("redbeat_redis_url", "must be the URL of a Redis")
         return None
+    if url.startswith("sentinel:"):
+        raise given.error(
+            "redbeat_redis_url", "must be the URL of the Redis itself; by sentinels only the broker's is found"
+        )
     return RedBeatPlace(own, given.text("redbeat_key_prefix") or RedBeatPlace.key_prefix)
-
-
-def tls_options(given: Given, transport: str) -> SecretMapping | None:
-    """broker_use_ssl with `ssl_cert_reqs` (Redis) or `cert_reqs` (AMQP) as the constant both clients understand."""
-    name = "celery_broker_use_ssl"
-    verify = "ssl_cert_reqs" if transport == "redis" else "cert_reqs"
-    if (word := str(given.values.get(name, "")).strip().lower()) in TRUTHS:
-        return SecretMapping({verify: ssl.CERT_REQUIRED}) if TRUTHS[word] else None
-    options = given.mapping(name, "true, false or ")
-    if isinstance(options.get(verify), str):
-        mode = VERIFY_MODES.get(options[verify].removeprefix("ssl.").removeprefix("CERT_").lower())
-        if mode is None:
-            raise given.error(name, f"{verify} must be one of {', '.join(VERIFY_MODES)}")
-        options = {**options, verify: mode}
-    return SecretMapping(options)
 
 
 def management(given: Given, celery: Broker) -> HttpEndpoint | None:
@@ -287,6 +286,13 @@ def ca_file(given: Given, name: str) -> str | None:
     if path and not os.access(path, os.R_OK):
         raise given.error(name, "names a file that is not there or cannot be read")
     return path or None
+
+
+def history_keep(above: Given) -> timedelta | None:
+    keep = above.seconds("history_keep")
+    if keep and keep < SHORTEST_KEEP:
+        raise above.error("history_keep", "must be at least 1h; a number alone is seconds: for a week write 7d")
+    return keep
 
 
 def public_url(above: Given) -> str | None:

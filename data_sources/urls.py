@@ -8,6 +8,7 @@ from kombu.transport import TRANSPORT_ALIASES
 
 ESCAPES = "in a user name, password or vhost write / ? # @ : ; as %2F %3F %23 %40 %3A %3B"
 WEB_PORTS = {"http": 80, "https": 443}
+SOCKETS = ("unix", "socket", "redis+unix")  # redis-py's word for them, and others that are tried
 BROKER_PORTS = {"redis": 6379, "rediss": 6379, "sentinel": 26379, "amqp": 5672, "pyamqp": 5672, "amqps": 5671}
 
 # What differs only in how one connects is one transport: the broker holds the same things in the same places.
@@ -69,7 +70,10 @@ def split_broker_url(url: str) -> list[SplitResult]:
 
 def broker_transport(url: str) -> str:
     """redis, amqp, or another kombu transport's name."""
-    name = split_broker_url(url)[0].scheme.split("+")[0]
+    scheme = split_broker_url(url)[0].scheme
+    name = scheme.split("+")[0]
+    if scheme in SOCKETS:
+        raise ValueError("is of a socket, which Celery writes redis+socket:///path/to/redis.sock?virtual_host=0")
     if name not in TRANSPORT_ALIASES:
         raise ValueError("has a scheme Celery does not know; redis, rediss, sentinel, amqp and amqps are usual")
     return TRANSPORTS.get(name, name)

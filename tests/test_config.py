@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import ssl
 import traceback
@@ -72,7 +73,9 @@ def test_with_nothing_set_the_usual_ports_of_this_machine_are_meant() -> None:
 def test_a_broker_is_named_by_host_and_vhost_or_database_and_never_by_its_credentials(
     url: str, transport: str, address: str
 ) -> None:
-    broker = cluster(CELERY_BROKER_URL=url).broker
+    sentinel = {"CELERY_BROKER_TRANSPORT_OPTIONS": '{"master_name": "main"}'} if url.startswith("sentinel") else {}
+
+    broker = cluster(CELERY_BROKER_URL=url, **sentinel).broker
 
     assert (broker.transport, broker.address) == (transport, address)
     assert broker.url.reveal() == url
@@ -93,6 +96,7 @@ def test_a_broker_is_named_by_host_and_vhost_or_database_and_never_by_its_creden
         ("redis://:S3cr 3tPw@cache", "holds a space"),
         ("redis://:S3cr3tPw\n@cache", "holds a line break"),
         ("http://:S3cr3tPw@cache", "has a scheme Celery does not know"),
+        ("unix:///run/redis.sock?password=S3cr3tPw", r"is of a socket, which Celery writes redis\+socket:///path"),
     ],
 )
 def test_a_broker_url_that_cannot_be_used_is_refused_by_its_settings_name(url: str, message: str) -> None:
@@ -113,10 +117,6 @@ def test_a_password_that_goes_to_the_broker_by_tls_is_not_sent_in_the_clear_by_d
 
     assert endpoint == HttpEndpoint("https://rabbit:15671", "guest", Secret("guest"))
 
-
-@pytest.mark.parametrize("api", ["PROMETHEUS", "ALERTMANAGER", "RABBITMQ_MANAGEMENT"])
-def test_an_empty_url_switches_that_source_off(api: str) -> None:
-    assert getattr(cluster(**{"CELERY_BROKER_URL": "amqp://rabbit", f"{api}_URL": ""}), api.lower()) is None
 
 @pytest.mark.parametrize(
     ("broker", "url", "login"),
@@ -157,15 +157,22 @@ def test_no_password_goes_in_the_clear_to_the_management_api_of_a_broker_with_tl
     assert named.rabbitmq_management == HttpEndpoint("http://rabbit:15672")
 
 
+@pytest.mark.parametrize("api", ["PROMETHEUS", "ALERTMANAGER", "RABBITMQ_MANAGEMENT"])
+def test_an_empty_url_switches_that_source_off(api: str) -> None:
+    assert getattr(cluster(**{"CELERY_BROKER_URL": "amqp://rabbit", f"{api}_URL": ""}), api.lower()) is None
 
-def test_the_settings_of_the_app_that_a_monitor_must_match_are_read() -> None:
+
+def test_the_settings_of_the_app_that_a_monitor_must_match_are_read(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.touch()
+
     broker = cluster(
         CELERY_CONTROL_EXCHANGE="ctl",
         CELERY_EVENT_EXCHANGE="ev",
         CELERY_VISIBILITY_TIMEOUT="43200",
         CELERY_TASK_SERIALIZER="msgpack",
         CELERY_ACCEPT_CONTENT="json, msgpack",
-        CELERY_BROKER_USE_SSL='{"ssl_cert_reqs": "CERT_OPTIONAL", "ssl_ca_certs": "/ca.pem"}',
+        CELERY_BROKER_USE_SSL=json.dumps({"ssl_cert_reqs": "CERT_OPTIONAL", "ssl_ca_certs": str(authority)}),
         CELERY_BROKER_TRANSPORT_OPTIONS='{"global_keyprefix": "shop:", "priority_steps": [0, 5], "sep": ":"}',
     ).broker
 
@@ -173,7 +180,7 @@ def test_the_settings_of_the_app_that_a_monitor_must_match_are_read() -> None:
     assert broker.visibility_timeout == timedelta(hours=12)
     assert broker.task_serializer == "msgpack"
     assert broker.accept_content == ("json", "msgpack")
-    assert broker.ssl == {"ssl_cert_reqs": ssl.CERT_OPTIONAL, "ssl_ca_certs": "/ca.pem"}
+    assert broker.ssl == {"ssl_cert_reqs": ssl.CERT_OPTIONAL, "ssl_ca_certs": str(authority)}
     assert broker.transport_options == {"global_keyprefix": "shop:", "priority_steps": [0, 5], "sep": ":"}
 
 
@@ -277,6 +284,11 @@ def test_a_bearer_token_is_taken() -> None:
         ("BEAT_DATABASE_URL", "mysql://me:S3cr3tPw@db/shop", "must be sqlite:///absolute/file or postgresql"),
         ("BEAT_DATABASE_URL", "postgresql://me:S3cr3tPw@db", "must be sqlite:///absolute/file or postgresql"),
         ("BEAT_DATABASE_URL", "S3cr3tPw", "must be sqlite:///absolute/file or postgresql"),
+        ("HISTORY_KEEP", "7", "must be at least 1h; a number alone is seconds: for a week write 7d"),
+        ("HISTORY_KEEP", "59m", "must be at least 1h"),
+        ("HISTORY_KEEP", "0", "must be seconds or a duration"),
+        ("REDBEAT_REDIS_URL", "redis://:S3cr3tPw@cache?db=3", "write the database as /3"),
+        ("REDBEAT_REDIS_URL", "sentinel://:S3cr3tPw@cache", "must be the URL of the Redis itself"),
         ("REDBEAT_REDIS_URL", "amqp://me:S3cr3tPw@rabbit/v", "must be the URL of a Redis"),
         ("PUBLIC_URL", "celery.example.com", "is not a URL"),
         ("PUBLIC_URL", "https://me:S3cr3tPw@celery.example.com", "must be a scheme, a host"),
@@ -361,6 +373,32 @@ def test_a_file_names_several_clusters_with_the_settings_in_small_letters(tmp_pa
     assert (shop.prometheus_labels, mail.prometheus_labels) == ({"namespace": "shop"}, {})
     assert (mail.name, mail.broker.address, mail.prometheus) == ("mail", "rabbit:5672/mail", None)
     assert mail.alertmanager == HttpEndpoint("http://localhost:9093")
+
+
+def test_the_words_a_setting_begins_with_may_name_a_table(tmp_path: Path) -> None:
+    text = """
+        [history]
+        keep = 604800
+        [access.session]
+        life = "1h"
+        [clusters.one]
+        celery_broker_url = "amqp://rabbit"
+        [clusters.one.rabbitmq]
+        management_url = "https://a.example"
+        [clusters.two.celery.broker]
+        url = "amqp://rabbit"
+        [clusters.two.rabbitmq_management]
+        url = "https://b.example"
+        """
+
+    settings = load({}, toml(tmp_path, text))
+
+    assert (settings.history_keep, settings.access.session_life) == (timedelta(days=7), timedelta(hours=1))
+    assert [one.rabbitmq_management and one.rabbitmq_management.url for one in settings.clusters] == [
+        "https://a.example",
+        "https://b.example",
+    ]
+    assert {one.broker.address for one in settings.clusters} == {"rabbit:5672/"}
 
 
 def test_the_file_is_found_by_the_environment_or_in_the_working_folder(

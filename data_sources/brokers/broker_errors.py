@@ -81,6 +81,7 @@ class Rule(NamedTuple):
 
 
 Redis = redis.exceptions
+OPTIONS = "Check CELERY_BROKER_USE_SSL, CELERY_BROKER_TRANSPORT_OPTIONS, and CELERY_BROKER_URL after a question mark."
 CREDENTIALS = "Check the user name and password in CELERY_BROKER_URL."
 
 # The first rule that fits any exception of the chain wins, so the telling ones come first.
@@ -232,6 +233,20 @@ RULES = (
         "Nothing listens there: check the port, and that the broker runs.",
     ),
     Rule(
+        FileNotFoundError,
+        "",
+        SourceUnreachable,
+        "needs a socket or a file that is not there",
+        "Look for the socket of CELERY_BROKER_URL, and for the files in CELERY_BROKER_USE_SSL.",
+    ),
+    Rule(
+        PermissionError,
+        "Permission denied",
+        SourceUnreachable,
+        "needs a socket or a file that this user may not open",
+        "See who may use the socket of CELERY_BROKER_URL, and read the files in CELERY_BROKER_USE_SSL.",
+    ),
+    Rule(
         (TimeoutError, Redis.TimeoutError, BlockingIOError),
         "",
         SourceUnreachable,
@@ -245,6 +260,14 @@ RULES = (
         "closed the connection",
         "It is going down, or does not speak the protocol of CELERY_BROKER_URL.",
     ),
+    Rule(
+        TypeError,
+        r"unexpected keyword argument '(\w+)'",
+        QueryRejected,
+        "cannot be opened with the option {}, which its driver does not have",
+        OPTIONS,
+    ),
+    Rule(TypeError, "", QueryRejected, "cannot be opened with an option of the wrong kind", OPTIONS),
     Rule(
         (ValueError, KeyError, ImportError),
         "",

@@ -15,8 +15,13 @@ from data_sources.config import Broker
 # QoS.restore_visible): a worker with a longer one would see its tasks run twice because somebody looked.
 HARMLESS = {"visibility_timeout": 10**9, "ack_emulation": False}
 
-# Tuning of the user's own workers that would make us wait: sleeps between polls, retries, confirmed publishing.
-WORKERS_OWN = {"polling_interval", "confirm_publish", "retry_on_timeout"}
+# Tuning of the user's own workers that would make us wait: sleeps between polls, retries, confirmed publishing. That of
+# sockets too: its keys are numbers, which neither JSON nor TOML can write.
+WORKERS_OWN = {"polling_interval", "confirm_publish", "retry_on_timeout", "socket_keepalive_options", "socket_settings"}
+
+
+class WrongOption(ValueError):
+    """A driver does not take what it was given."""
 
 
 def connect(broker: Broker, seconds: float) -> kombu.Connection:
@@ -27,19 +32,22 @@ def connect(broker: Broker, seconds: float) -> kombu.Connection:
     url = broker.url.reveal()
     hosts = url.split(";")
     patience = seconds / (len(hosts) + 1)  # a silent host answers neither the connect nor the first command
-    connection = kombu.Connection(
-        url,
-        ssl=dict(broker.ssl) if broker.ssl else False,
-        connect_timeout=patience,
-        transport_options=transport_options(broker, patience),
-    )
     try:
-        connection.ensure_connection(
-            max_retries=len(hosts) - 1, interval_start=0, interval_step=0, reraise_as_library_errors=False
+        connection = kombu.Connection(
+            url,
+            ssl=dict(broker.ssl) if broker.ssl else False,
+            connect_timeout=patience,
+            transport_options=transport_options(broker, patience),
         )
-    except BaseException:
-        connection.release()
-        raise
+        try:
+            connection.ensure_connection(
+                max_retries=len(hosts) - 1, interval_start=0, interval_step=0, reraise_as_library_errors=False
+            )
+        except BaseException:
+            connection.release()
+            raise
+    except TypeError as exc:  # an option that no driver has, or of another kind; anywhere else it is a fault of our own
+        raise WrongOption from exc
     return connection
 
 
