@@ -101,8 +101,10 @@ class Follower:
             except SourceError as error:
                 self._lost(error)
             except Exception as error:  # whatever a hostile message makes of our code: it must be heard on
-                log.exception("%s: unexpected error while following events", self._cluster.name)
-                self._lost(SourceError.unexpected("Events", error))
+                unexpected = SourceError.unexpected("Events", error)
+                if self.failure is None or self.failure.what != unexpected.what:  # once, not every time
+                    log.exception("%s: unexpected error while following events", self._cluster.name)
+                self._lost(unexpected)
 
     def _listen(self) -> None:
         self._stream = stream = self._stream or open_events(self._cluster.broker)
