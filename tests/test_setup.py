@@ -23,7 +23,7 @@ from exports.csv_text import csv_chunks
 from tests.blocks import prometheus_with, series
 from tests.past import START, Past
 from tests.recording import RecorderProcess
-from tests.watching import LIVE, watching, worker
+from tests.watching import LIVE, unwatched, watching, worker
 
 SECRET = "geheim"
 
@@ -188,17 +188,17 @@ def test_what_cannot_be_reached_says_where_and_since_when_and_never_a_password(t
     assert not any(SECRET.encode() in file for file in files)
 
 
-def test_a_history_that_is_gone_is_a_failure_that_keeps_its_place(redis_server: Redis, tmp_path: Path) -> None:
-    with watching({"CELERY_BROKER_URL": redis_server.url, "HISTORY_URL": f"sqlite://{tmp_path}/h"}) as desk:
-        rows(desk, lambda told: told["history"]["state"] == "ok")
-        [path] = (tmp_path / "h").glob("*.db")
-        path.rename(f"{path}.away")
-        told = rows(desk, lambda told: told["history"]["state"] == "failing")
-        kept = desk.ask(Recording(), LIVE, wait_seconds=60)
+def test_a_history_that_is_not_there_is_a_failure_that_keeps_its_place() -> None:
+    desk = unwatched({})
+    told = rows(desk, lambda told: bool(told["history"]["state"] == "failing"))
+    history = desk.ask(Recording(), LIVE, wait_seconds=60)
+    desk.stop()
 
-    assert told["history"]["address"] == str(path)
-    assert kept.failure is not None
-    assert kept.frame["place"].tolist() == [str(path)]
+    assert told["history"]["address"].startswith("/nowhere/default-")
+    assert "is not there" in told["history"]["what"]
+    assert history.failure is not None
+    assert history.frame["place"].tolist() == [told["history"]["address"]]
+    assert history.frame["size_bytes"].isna().all()
 
 
 def test_the_management_api_of_rabbitmq_is_off_until_it_is_named(rabbitmq: RabbitMQ) -> None:

@@ -20,7 +20,6 @@ from data_sources.prometheus import promql
 from data_sources.prometheus.client import PrometheusFacts
 from data_sources.prometheus.whose import Whose
 from data_sources.query import PromQL, Sources
-from data_sources.scope import format_duration
 from data_sources.setup.parts import MANAGEMENT, part
 from data_sources.setup.recording import HOUR
 from data_sources.setup_query import Setup
@@ -125,6 +124,10 @@ def of_source(name: str, known: Known, reading: Reading[Any], what: str | None, 
     source = known.sources[name]
     if source["state"] == "off":
         return told(name, "off", source["what"], address=address)
+    if source["state"] == "unknown":
+        return told(
+            name, "unknown", source["what"], address=address, since=source["since"], measured_at=reading.measured_at
+        )
     if source["state"] == "failing":
         advice = {"advice": source["hint"] or None, "since": source["since"], "measured_at": reading.measured_at}
         return told(name, "failing", source["what"], address=address, **advice)
@@ -183,17 +186,18 @@ def sent_events(known: Known) -> Row:
         return told("sent events", "unknown", "No task is recorded that could tell")
     last = {"measured_at": heard.get("task_seen_last")}
     if not sent:
-        return told("sent events", "off", f"None of the newest {seen:,} tasks was told of", **last)
+        return told("sent events", "off", f"None of the newest {seen:,} tasks says when it was sent", **last)
     if heard["unsent"]:
         return told("sent events", "partly", f"None come of {listed(heard['unsent'])}", **last)
-    return told("sent events", "ok", f"{sent:,} of the newest {seen:,} tasks were told of", **last)
+    return told("sent events", "ok", f"{sent:,} of the newest {seen:,} tasks say when they were sent", **last)
 
 
 def of_prometheus(known: Known) -> Iterator[Row]:
     watch, endpoint = known.watch, known.watch.cluster.prometheus
     reading: Reading[PrometheusFacts] = watch.facts.read() if watch.facts else Reading()
     facts = reading.value
-    interval = f", scrapes every {format_duration(facts.scrape_interval)}" if facts and facts.scrape_interval else ""
+    every = facts.scrape_interval if facts else None
+    interval = f", scrapes every {every.total_seconds():g} s" if every else ""
     row = of_source(
         "prometheus",
         known,
@@ -233,8 +237,8 @@ def counted(name: str, answer: Answer) -> Row:
 def recorder(known: Known) -> Row:
     reading = known.watch.recorder()
     state = reading.value
-    where = f"process {state.pid} on {state.host}" if state else None
-    return of_source("recorder", known, reading, f"Celery Notebook {state.version}" if state else None, where)
+    what = f"Celery Notebook {state.version}, process {state.pid}" if state else None
+    return of_source("recorder", known, reading, what, state.host if state else None)
 
 
 def history(known: Known) -> Row:
