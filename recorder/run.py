@@ -125,6 +125,7 @@ class Recording:
     def __init__(self, cluster: Cluster, settings: Settings, where: Place, alone: bool | None) -> None:
         store = Store.open(where)
         try:
+            tell_of_others(cluster, where, store)
             self._begin(store, cluster, settings, where, alone)
         except BaseException:
             store.close()
@@ -162,6 +163,22 @@ class Recording:
         self._follower.stop()
         self._writer.stop()
         self._sampler.stop()
+
+
+def tell_of_others(cluster: Cluster, where: Place, store: Store) -> None:
+    """Who gives a cluster a name begins a history: that the old one is still there is easily overlooked."""
+    if isinstance(where, SqlitePlace):
+        found = {path.name for path in where.path.parent.glob(f"*-{where.fingerprint}.db")}
+    else:
+        schemas = "SELECT nspname FROM pg_namespace WHERE nspname LIKE ?"
+        found = {name for (name,) in store.database.query(schemas, (rf"celery\_notebook\_%\_{where.fingerprint}",))}
+    for other in sorted(found - {where.name}):
+        log.info(
+            "%s: %s holds a history of the same broker under another cluster's name; "
+            "docs/history.md tells how to go on with that one",
+            cluster.name,
+            other,
+        )
 
 
 def last_workers(store: Store) -> Sequence[Row]:
