@@ -50,3 +50,21 @@ def test_a_phone_has_the_page_and_the_menu_in_two_lines(visit: Visit, site: Site
     fits(page, 390)
     tops = page.evaluate("() => [...document.querySelectorAll('.cn-menu a')].map((link) => link.offsetTop)")
     assert len(set(tops)) == 2
+
+
+def test_a_snapshot_keeps_what_was_off_and_where_the_history_was(visit: Visit, site: Site) -> None:
+    page = visit.page
+    page.goto(f"{site.url}/setup?range=15m")
+    expect(page.locator("#history")).to_contain_text("by a dashboard, with which it ends")
+    page.get_by_text("Share", exact=True).click()
+    page.get_by_role("button", name="Make a snapshot").click()
+    made = page.locator(".cn-made")
+    expect(made).to_contain_text("Made. Kept until")
+    kept = made.get_by_role("link").first.get_attribute("href") or ""
+    page.goto(f"{site.url}{kept.removeprefix(site.url)}")
+
+    expect(page.locator(".cn-kept")).to_contain_text("Snapshot of Setup, made 20")
+    expect(page.locator(".cn-headline h1")).to_contain_text("Everything configured answers; ")
+    expect(page.locator("#off")).to_contain_text("CELERY_WORKERS_EXPECTED=mail@*")
+    expect(page.locator("#history")).to_contain_text(str(site.dashboard.log.parent / "history"))
+    assert visit.errors == []
