@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from data_sources.microseconds import MICROSECOND, SECOND_US
+from data_sources.scope import format_duration
 from recorder.migrations import read_meta, write_meta
 from recorder.store import MINUTE, Store
 
@@ -22,6 +23,7 @@ CHUNK = 2_000  # rows in one transaction
 # In meta, each with the bound it was found under:
 DISK_FITS = "disk_fits"  # how much a full disk had room for
 ROOM_INSIDE = "room_inside"  # what the files took after a purge
+KEPT_SECONDS = "kept_seconds"  # in meta: what `Keep.tasks` was the last time
 ROOM_SECONDS = 5.0  # of deleting after the disk was full; the rest goes as always
 ROOM = 0.95  # of the size is left full, so that the next purge is not due at once
 
@@ -44,6 +46,7 @@ class Retention:
         self._fits = self._remembered(DISK_FITS, keep.size_bytes) or keep.size_bytes  # less once the disk was full
         self.size_bytes: int | None = None  # as of the last step
         self._purging_at_bytes: int | None = None  # what the history took when a purge for its size began
+        self._tell_if_shorter()
 
     def step(self, now_us: int) -> bool:
         """Deletes some of the oldest rows that are due; False: there is nothing to do. Raises StoreFailed."""
@@ -74,6 +77,20 @@ class Retention:
             while self.step(now_us) and time.monotonic() < ends:
                 pass
             self._remember(DISK_FITS, self._keep.size_bytes, self._fits)
+
+    def _tell_if_shorter(self) -> None:
+        """Much goes at once when tasks are to be kept for less time than before."""
+        before, now = read_meta(self._database).get(KEPT_SECONDS), round(self._keep.tasks.total_seconds())
+        if before == str(now):
+            return
+        with self._database.transaction():
+            write_meta(self._database, {KEPT_SECONDS: str(now)})
+        if before and int(before) > now:
+            log.warning(
+                "HISTORY_KEEP is %s and was %s: older tasks go now",
+                format_duration(self._keep.tasks),
+                format_duration(timedelta(seconds=int(before))),
+            )
 
     def _delete_chunk(self) -> bool:
         """Some of the rows that are older than what is kept; whether there were any."""

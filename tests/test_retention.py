@@ -77,6 +77,15 @@ def test_rows_go_by_age_and_sums_stay(store: Store, monkeypatch: pytest.MonkeyPa
     assert {total for total, _ in before.values()} == {120}
 
 
+def test_that_tasks_are_kept_for_less_time_than_before_is_told_once(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    for days in (7, 30, 7, 7):
+        Retention(store, Keep(timedelta(days=days), BIG))
+
+    assert [record.getMessage() for record in caplog.records] == ["HISTORY_KEEP is 7d and was 30d: older tasks go now"]
+
+
 def test_a_purge_that_was_cut_short_goes_on(history_url: Secret, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "CHUNK", 7)
     where = place(history_url, Cluster())
