@@ -19,6 +19,7 @@ TRANSPORTS = {
     "pyamqp": "amqp",
     "librabbitmq": "amqp",
     "sqlalchemy": "sqla",
+    "kafka": "confluentkafka",
 }
 
 

@@ -12,7 +12,8 @@ from kombu.transport import memory, virtual
 from data_sources.brokers.open import open_broker
 from data_sources.brokers.queue_depths import DepthReading
 from data_sources.config import Broker, Cluster
-from data_sources.errors import SourceError
+from data_sources.errors import QueryRejected
+from data_sources.workers.celery_inspect import CeleryInspector
 from tests.messages import send
 
 
@@ -43,7 +44,22 @@ def test_a_transport_that_cannot_tell_shows_unknown_and_not_the_zero_it_inherits
     assert "cannot tell" in reading.notes[0].text
 
 
-def test_a_transport_whose_driver_is_missing_is_an_error_with_advice() -> None:
-    with pytest.raises(SourceError, match="cannot be used as a broker") as raised:
-        depths("mongodb://user:correct-horse@127.0.0.1:1/db", "mail")
-    assert "correct-horse" not in f"{raised.value} {raised.value.hint}"
+@pytest.mark.parametrize(
+    ("scheme", "needs", "advice"),
+    [
+        ("mongodb", "needs pymongo", '"kombu[mongodb]"'),
+        ("sqs", "needs botocore", '"kombu[sqs]"'),
+        ("zookeeper", "needs kazoo", '"kombu[zookeeper]"'),
+        ("consul", "needs python-consul", '"kombu[consul]"'),
+        ("pgmq", "needs pgmq", '"kombu[pgmq]"'),
+        ("kafka", "needs confluent_kafka", '"kombu[confluentkafka]"'),
+        ("librabbitmq", "needs librabbitmq", "Write amqp://"),
+    ],
+)
+def test_a_transport_whose_driver_is_missing_says_what_to_install(scheme: str, needs: str, advice: str) -> None:
+    broker = Broker.from_url(f"{scheme}://user:correct-horse@127.0.0.1:1/db")
+    for ask in (lambda: depths(broker.url.reveal(), "mail"), lambda: CeleryInspector(broker).snapshot(["ping"])):
+        with pytest.raises(QueryRejected, match=f"{needs}, which is not installed here") as raised:
+            ask()
+        assert advice in raised.value.hint
+        assert "correct-horse" not in f"{raised.value} {raised.value.hint}"

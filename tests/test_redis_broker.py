@@ -428,6 +428,15 @@ def test_nothing_listening_a_wrong_password_and_a_wrong_database_are_told_apart(
     assert numbers(depths(f"redis://:{PASSWORD}@{where}/0", "mail")) == {"mail": (0, 0)}
 
 
+def test_a_redis_without_tls_is_silent_when_it_is_asked_by_tls_and_that_is_said(redis_server: Redis) -> None:
+    with (
+        closing(reader(redis_server.url.replace("redis://", "rediss://"))) as broker,
+        pytest.raises(SourceUnreachable, match="did not answer the TLS handshake in time") as raised,
+    ):
+        broker.depths([], deadline_seconds=2)
+    assert "write redis:// for rediss://" in raised.value.hint
+
+
 def test_it_heals_when_a_frozen_redis_wakes_and_when_it_was_restarted(tmp_path: Path) -> None:
     with Redis(tmp_path) as server:
         broker = reader(server.url)

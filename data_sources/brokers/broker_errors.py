@@ -71,7 +71,9 @@ def place(broker: Broker) -> str:
 
 
 class Rule(NamedTuple):
-    """An exception of `kind` whose text has `pattern` means `what`; `{}` takes the pattern's first group."""
+    """An exception of `kind` whose text has `pattern` means `what`; `{}` takes the pattern's first group, and
+    `{transport}` the broker's.
+    """
 
     kind: type[BaseException] | tuple[type[BaseException], ...]
     pattern: str
@@ -247,6 +249,14 @@ RULES = (
         "See who may use the socket of CELERY_BROKER_URL, and read the files in CELERY_BROKER_USE_SSL.",
     ),
     Rule(
+        TimeoutError,
+        "handshake",
+        SourceUnreachable,
+        "did not answer the TLS handshake in time",
+        "Redis without TLS is silent then: if it has none on this port, write redis:// for rediss://, and leave "
+        "CELERY_BROKER_USE_SSL out. Else it is overloaded, suspended, or behind a firewall.",
+    ),
+    Rule(
         (TimeoutError, Redis.TimeoutError, BlockingIOError),
         "",
         SourceUnreachable,
@@ -259,6 +269,20 @@ RULES = (
         SourceUnreachable,
         "closed the connection",
         "It is going down, or does not speak the protocol of CELERY_BROKER_URL.",
+    ),
+    Rule(
+        ImportError,
+        "librabbitmq",
+        QueryRejected,
+        "needs librabbitmq, which is not installed here",
+        "Write amqp:// in CELERY_BROKER_URL: that is the same broker, by a driver that is.",
+    ),
+    Rule(
+        ImportError,
+        r"(?:No module named '|(?i:the|missing) )([\w.-]+)(?:'| library)",
+        QueryRejected,
+        "needs {}, which is not installed here",
+        'Install it where this dashboard runs: pip install "kombu[{transport}]", or that package itself.',
     ),
     Rule(
         TypeError,
@@ -285,7 +309,8 @@ def explain(exc: BaseException, broker: Broker) -> SourceError:
         for cause in chain:
             if isinstance(cause, rule.kind) and (found := re.search(rule.pattern, str(cause))):
                 detail = mask_text(found[1].strip()[:200]) if found.groups() else ""
-                return rule.error(SOURCE, f"{place(broker)} {rule.what.format(detail)}", rule.hint.format(detail))
+                hint = rule.hint.format(detail, transport=broker.transport)
+                return rule.error(SOURCE, f"{place(broker)} {rule.what.format(detail)}", hint)
     return SourceUnreachable(SOURCE, f"{place(broker)} failed ({type(exc).__name__})", "It will be tried again.")
 
 

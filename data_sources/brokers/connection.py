@@ -46,6 +46,8 @@ def connect(broker: Broker, seconds: float) -> kombu.Connection:
         except BaseException:
             connection.release()
             raise
+    except NameError as exc:  # kombu's Kafka without its driver
+        raise ModuleNotFoundError("No module named 'confluent_kafka'") from exc
     except TypeError as exc:  # an option that no driver has, or of another kind; anywhere else it is a fault of our own
         raise WrongOption from exc
     return connection
