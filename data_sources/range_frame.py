@@ -9,7 +9,6 @@ with the same outcome.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,15 +22,13 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
-from data_sources.errors import BadParameter
 from data_sources.prometheus.query_cost import query_cost
-from data_sources.prometheus.selectors import selector
 
 # In JSON text a quote inside a string has a backslash before it, so no label's text holds this mark unescaped.
 OPENS, CLOSES = b'"values":[[', b"]]"
 CHUNK_BYTES = 2**20  # of blocks read at once: fits the processor's cache
 MAX_JSON_BYTES = 16 * 2**20  # parsed into Python objects, JSON takes up to twenty times its size
-MAX_CELLS = 2**27  # rows x labels of a tidy frame, times x series of a wide one
+MAX_CELLS = 2**27  # rows x labels of a tidy frame
 EARLIEST, LATEST = -62_135_596_800, 253_402_300_799  # the years 1 to 9999, which is what ISO 8601 can write
 
 TIME = pd.DatetimeTZDtype("ms", "UTC")
@@ -260,28 +257,3 @@ def renamed(names: set[str]) -> Iterator[tuple[str, str]]:
         while column in ("time", "value") or (column != name and column in names):
             column = f"exported_{column}"
         yield column, name
-
-
-def wide_frame(tidy: pd.DataFrame) -> pd.DataFrame:
-    """`time` ascending, then a column a series, named by its PromQL selector (a second of one name: `{...} #2`).
-
-    A hole is NaN. Raises BadParameter when it would be too large: many series that share few times.
-    """
-    labels = list(tidy.columns[1:-1])
-    codes = np.array([tidy[label].cat.codes for label in labels], np.int64).reshape(len(labels), len(tidy))
-    times, rows = np.unique(tidy["time"].astype("int64").to_numpy(), return_inverse=True)
-    begins = np.ones(len(tidy), np.bool_)
-    begins[1:] = (np.diff(rows) <= 0) | np.any(np.diff(codes) != 0, axis=0)
-    columns = np.cumsum(begins) - 1
-    series = tidy.loc[begins, labels].to_dict("records")
-    if len(times) * len(series) > MAX_CELLS:
-        raise BadParameter("shape", "wide would be too large, as the series share few times; take tidy")
-    values = np.full((len(series), len(times)), np.nan)
-    values[columns, rows] = tidy["value"]
-    seen: Counter[str] = Counter()
-    frame: dict[str, Any] = {"time": as_times(times)}
-    for column, present in zip(values, series, strict=True):
-        header = selector({label: text for label, text in present.items() if isinstance(text, str)})
-        seen[header] += 1
-        frame[header if seen[header] == 1 else f"{header} #{seen[header]}"] = column
-    return pd.DataFrame(frame, copy=False)

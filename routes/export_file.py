@@ -6,18 +6,17 @@ import re
 from urllib.parse import urlencode
 
 import orjson
-import pandas as pd
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from data_sources.answer import Answer
 from data_sources.derived_query import Derived
 from data_sources.errors import BadParameter
 from data_sources.query import PromQL, Signal
-from data_sources.range_frame import wide_frame
 from exports.about import about, file_link, file_name, next_params
 from exports.csv_text import csv_chunks
 from exports.json_text import json_chunks
 from exports.plain_values import plain
+from exports.wide_frame import wide_frames
 from routes.export_pages import pages_after
 from routes.export_request import Export
 
@@ -35,10 +34,10 @@ def file_of(answer: Answer, asked: Export, kind: str, method: str) -> Response:
         text = orjson.dumps(plain({"file": f"{name}.csv", **head}), option=orjson.OPT_INDENT_2)
         return Response(text, headers=headers, media_type="application/json")
     try:
-        frame = wide(answer.frame) if asked.shape == "wide" else answer.frame
+        pieces = wide_frames(answer.frame) if asked.shape == "wide" else iter((answer.frame,))
     except BadParameter as error:
         return refused(error.name, error.message)
-    more = pages_after(answer, asked.scope, asked.progress) if asked.whole else ()
+    frame, more = next(pieces), pages_after(answer, asked.scope, asked.progress) if asked.whole else pieces
     of_a_notebook = isinstance(answer.query, Derived)
     nan_is_data = answer.window is not None if of_a_notebook else isinstance(answer.query, PromQL | Signal)
     if kind == "csv":
@@ -88,14 +87,3 @@ def failed(**error: str) -> JSONResponse:
 
 def busy() -> JSONResponse:
     return failed(source="Celery Notebook", kind="unreachable", what="is busy with other exports", hint="Try again.")
-
-
-def wide(tidy: pd.DataFrame) -> pd.DataFrame:
-    """One column a series, a hole NA. A wide frame has NaN for it, as for a value that is NaN: where one of the same
-    points, all of them 1, has NaN, there is a hole."""
-    values, points = wide_frame(tidy), wide_frame(tidy.assign(value=1.0))
-    columns = {
-        name: pd.arrays.FloatingArray(values[name].to_numpy(), points[name].isna().to_numpy())
-        for name in values.columns[1:]
-    }
-    return pd.DataFrame({"time": values["time"], **columns})

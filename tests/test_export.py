@@ -138,6 +138,27 @@ def test_a_wide_range_result_has_a_selector_a_column_and_empty_holes(port: int, 
     )
 
 
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_a_wide_range_result_that_is_far_larger_than_its_points_is_refused(port: int, desk: Desk, kind: str) -> None:
+    points = 11_000
+    frame = pd.DataFrame(
+        {
+            "time": pd.date_range("2026-03-01", periods=points, freq="15s", tz="UTC", unit="ms"),
+            "v": pd.Categorical([str(n) for n in range(points)]),
+            "value": 1.0,
+        }
+    )
+    desk.answer = answers(frame)
+
+    got = get(port, f"/export.{kind}?source=promql&q=up&shape=wide")
+
+    assert (got.status, got.json["error"]["parameter"]) == (400, "shape")
+    assert got.json["error"]["message"] == (
+        "wide has at most 16,384 series and 10,000,000 cells, not 11,000 series of 11,000 times; take tidy"
+    )
+    assert get(port, f"/export.{kind}?source=promql&q=up").status == 200
+
+
 def test_the_unknown_of_a_table_is_an_empty_field(port: int, desk: Desk) -> None:
     desk.answer = answers(QUEUES)
 

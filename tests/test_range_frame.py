@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_sources import range_frame
-from data_sources.errors import BadParameter
-from data_sources.range_frame import Undecodable, assemble, empty_frame, read_result, wide_frame
+from data_sources.range_frame import Undecodable, assemble, empty_frame, read_result
 
 RESPONSES = Path(__file__).parent / "responses" / "prometheus"
 
@@ -105,7 +104,6 @@ def test_series_that_look_alike_are_not_merged() -> None:
     twins = [{"metric": {"a": "1"}, "values": [[0, str(n)], [60, str(n)]]} for n in range(3)]
     frame = read_result(matrix(twins)).frame
     assert list(frame["value"]) == [0, 0, 1, 1, 2, 2]
-    assert list(wide_frame(frame).columns) == ["time", '{a="1"}', '{a="1"} #2', '{a="1"} #3']
 
 
 @pytest.mark.parametrize(
@@ -228,46 +226,6 @@ def test_every_answer_reads_as_json_and_float_would_read_it(series: list[Series]
 def test_the_fast_way_and_the_slow_way_agree(series: list[Series]) -> None:
     body = matrix(series)
     pd.testing.assert_frame_equal(read_result(body).frame, assemble(json.loads(body), [], ()).frame, check_exact=True)
-
-
-@quick
-@given(series_lists)
-def test_a_wide_frame_has_every_value_in_its_column_and_row(series: list[Series]) -> None:
-    series = [one for n, one in enumerate(series) if one["metric"] not in [other["metric"] for other in series[:n]]]
-    tidy = read_result(matrix(series)).frame
-    wide = wide_frame(tidy)
-    assert len(wide.columns) == 1 + len(series)
-    assert list(wide["time"]) == sorted(set(tidy["time"]))
-    by_time = wide.set_index("time")
-    for column, one in zip(by_time.columns, series, strict=True):
-        values = by_time[column]
-        assert all(same_bits(values[at(t)], float(text)) for t, text in one["values"])
-        assert values.notna().sum() == sum(not math.isnan(float(text)) for _, text in one["values"])
-
-
-def test_wide_headers_are_selectors_with_sorted_labels() -> None:
-    body = matrix(
-        [
-            {"metric": {"name": 'a"b', "__name__": "up", "job": "x\\y\n"}, "values": [[60, "1"]]},
-            {"metric": {"queue": "mail"}, "values": [[0, "2"]]},
-            {"metric": {}, "values": [[60, "3"]]},
-        ]
-    )
-    assert wide_frame(read_result(body).frame).to_csv(index=False) == (
-        'time,"up{job=""x\\\\y\\n"",name=""a\\""b""}","{queue=""mail""}",{}\n'
-        "1970-01-01 00:00:00+00:00,,2.0,\n"
-        "1970-01-01 00:01:00+00:00,1.0,,3.0\n"
-    )
-
-
-def test_a_wide_frame_of_nothing_has_its_time() -> None:
-    assert dict(wide_frame(empty_frame(("name",))).dtypes.astype(str)) == {"time": "datetime64[ms, UTC]"}
-
-
-def test_a_wide_frame_that_would_not_fit_in_memory_is_refused() -> None:
-    body = matrix([{"metric": {"a": str(n)}, "values": [[n, "1"]]} for n in range(15_000)])
-    with pytest.raises(BadParameter, match="take tidy"):
-        wide_frame(read_result(body).frame)
 
 
 WHOLE = matrix([{"metric": {"a": "1"}, "values": [[0, "1"], [60, "2"]]}, {"metric": {}, "values": [[0, "1"]]}])
