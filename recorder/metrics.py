@@ -91,7 +91,8 @@ class Collected(Collector):
 def serve(address: str, readers: Mapping[str, LatestReader]) -> HTTPServer:
     """Serves on `host:port`, in threads, until it is shut down. Raises ConfigError when it cannot."""
     host, port = host_and_port(address)
-    registry = CollectorRegistry(auto_describe=False)
+    # What is collected has no names until then: `?name[]=` is looked for among all of it.
+    registry = CollectorRegistry(auto_describe=False, support_collectors_without_names=True)
     registry.register(Recorders(readers))
     try:
         server, _ = start_http_server(port, host, registry)

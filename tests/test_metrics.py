@@ -163,6 +163,17 @@ def test_a_port_that_is_taken_is_named() -> None:
         server.server_close()
 
 
+def test_the_recorders_server_gives_the_metrics_that_are_asked_for_by_name() -> None:
+    server = serve("127.0.0.1:0", {"default": Rows(datetime.now(UTC))})
+    try:
+        status, text = page(server.server_port, path="/metrics?name[]=celery_queue_length&name[]=celery_worker_up")
+    finally:
+        server.shutdown()
+        server.server_close()
+    names = {line.split("{")[0] for line in text.splitlines() if not line.startswith("#")}
+    assert (status, names) == (200, {"celery_queue_length", "celery_worker_up"})
+
+
 class Working(Rows):
     """A recorder that counts a task more that succeeds, and one that fails, each time it is asked."""
 
@@ -245,11 +256,11 @@ def test_the_recorders_server_answers_an_error_when_no_history_can_be_read() -> 
         server.server_close()
 
 
-def page(port: int, host: str = "127.0.0.1") -> tuple[int, str]:
+def page(port: int, host: str = "127.0.0.1", path: str = "/metrics") -> tuple[int, str]:
     """Status and text of /metrics."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
-        connection.request("GET", "/metrics", headers={"Host": host})
+        connection.request("GET", path, headers={"Host": host})
         response = connection.getresponse()
         return response.status, response.read().decode()
     finally:
