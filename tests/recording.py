@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 
 from data_sources import schema
 from data_sources.config import Broker, Cluster, Secret
-from data_sources.history.place import SqlitePlace, place
+from data_sources.history.place import Place, SqlitePlace, place
 from data_sources.latest import RecorderState
 from demo.servers import Process
 
@@ -21,6 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # At its end it writes what it heard, however long that takes.
 UNHURRIED = "import recorder.run, recorder.writer\nrecorder.run.END_SECONDS = 120\nrecorder.writer.FLUSH_SECONDS = 60"
 FINAL = tuple(map(schema.STATES.index, schema.FINAL))
+
+Rows = list[tuple[Any, ...]]
 
 
 def program(beforehand: str = "") -> tuple[str, str]:
@@ -30,23 +33,30 @@ def program(beforehand: str = "") -> tuple[str, str]:
 
 
 class RecorderProcess(Process):
-    """`python -m recorder` on a Redis, with its history in `folder`; returns when it has written that it records.
+    """`python -m recorder` on a broker; returns when it has written that it records, or says that it `stands_by`.
 
-    `beforehand`: what Python is to do first.
+    Its history is in `folder`, unless `history_url` names another place. `beforehand`: what Python is to do first.
     """
 
     def __init__(
-        self, folder: Path, broker_url: str, env: Mapping[str, str] | None = None, beforehand: str = ""
+        self,
+        folder: Path,
+        broker_url: str,
+        env: Mapping[str, str] | None = None,
+        beforehand: str = "",
+        history_url: Secret | None = None,
+        stands_by: bool = False,
     ) -> None:
-        url = f"sqlite:///{folder / 'history'}"
-        where = place(Secret(url), Cluster(broker=Broker.from_url(broker_url)))
-        assert isinstance(where, SqlitePlace)
-        self.place = where
-        self.history = Look(where.path)
-        settings = {"CELERY_BROKER_URL": broker_url, "HISTORY_URL": url, "PROMETHEUS_URL": "", "ALERTMANAGER_URL": ""}
+        url = history_url or Secret(f"sqlite:///{folder / 'history'}")
+        self.history = Look(place(url, Cluster(broker=Broker.from_url(broker_url))))
+        addresses = {"CELERY_BROKER_URL": broker_url, "HISTORY_URL": url.reveal()}
+        settings = {**addresses, "PROMETHEUS_URL": "", "ALERTMANAGER_URL": ""}
         command = [sys.executable, *program(beforehand)]
         super().__init__("recorder", command, folder, {**settings, **(env or {})}, cwd=ROOT)
-        self.wait_until(self.records)
+        self.wait_until(self.stands_by if stands_by else self.records)
+
+    def stands_by(self) -> bool:
+        return "standing by: process" in self.log.read_text()
 
     def records(self) -> bool:
         """Whether it, and not one before it, records, and listens."""
@@ -61,20 +71,34 @@ class RecorderProcess(Process):
 
 
 class Look:
-    """The history in the file `path`, read by a connection that cannot write."""
+    """The history at `place`, read by connections that cannot write, for as long as that takes."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, place: Place) -> None:
+        self.place = place
 
-    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=5)) as connection:
-            return connection.execute(sql, parameters).fetchall()
+    @contextmanager
+    def reading(self) -> Iterator[Callable[..., Rows]]:
+        """What gives the rows of a statement and its parameters, each a `?`: all of one moment."""
+        if isinstance(self.place, SqlitePlace):
+            address = f"file:{self.place.path}?mode=ro"
+            with closing(sqlite3.connect(address, uri=True, timeout=5, isolation_level=None)) as file:
+                file.execute("BEGIN")
+                yield lambda sql, *parameters: file.execute(sql, parameters).fetchall()
+        else:
+            options = f"-c search_path={self.place.schema} -c default_transaction_read_only=on"
+            with psycopg.connect(self.place.url.reveal(), options=options) as session:
+                session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                yield lambda sql, *parameters: session.execute(sql.replace("?", "%s"), parameters or None).fetchall()
+
+    def rows(self, sql: str, *parameters: object) -> Rows:
+        with self.reading() as rows:
+            return rows(sql, *parameters)
 
     def state(self) -> RecorderState | None:
         """What the recorder last said of itself; None before there is anything."""
         try:
             rows = self.rows("SELECT body FROM latest WHERE kind = 'recorder'")
-        except sqlite3.OperationalError:
+        except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
             return None
         return RecorderState.from_json(rows[0][0]) if rows else None
 

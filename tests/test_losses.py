@@ -113,7 +113,7 @@ def test_events_that_a_fault_of_ours_threw_away_are_a_gap_with_their_number(
 ) -> None:
     where = place(Secret(f"sqlite://{tmp_path}"), Cluster())
     assert isinstance(where, SqlitePlace)
-    look = Look(where.path)
+    look = Look(where)
     with writing(where) as inbox:
         finish(inbox, where, "before")
         monkeypatch.setattr(LiveTasks, "absorb", once(RuntimeError("a fault of ours"), LiveTasks.absorb))
@@ -142,7 +142,7 @@ def test_a_recorder_that_cannot_read_what_the_one_before_said_tells_since_when_n
     given = recorded(tmp_path, "shop")
     where = place(given.history_url, given.clusters[0])
     assert isinstance(where, SqlitePlace)
-    look = Look(where.path)
+    look = Look(where)
     with recording(given):
         wait_until(lambda: look.state() is not None, "the recorder")
         wait_until(lambda: bool(look.rows("SELECT 1 FROM gaps WHERE source = 'workers'")), "a gap")

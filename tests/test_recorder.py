@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -20,9 +21,11 @@ from celery import Celery
 import recorder.run
 import recorder.writer
 from data_sources import settings
-from data_sources.history.place import SqlitePlace, place
-from demo.servers import Dashboard, Process, RabbitMQ, Redis, celery_worker, free_port, has_ended, wait_until
+from data_sources.config import Secret
+from data_sources.history.place import place
+from demo.servers import Dashboard, Process, RabbitMQ, Redis, accepts, celery_worker, free_port, has_ended, wait_until
 from recorder.run import Recorder
+from tests.brokers import new_vhost
 from tests.recording import ROOT, UNHURRIED, Look, RecorderProcess, program
 from tests.watching import NOTHING
 
@@ -33,12 +36,6 @@ PATIENT = "import recorder.heartbeats\nrecorder.heartbeats.ESTIMATE_SECONDS = 12
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "recorded"
-
-
-def beginning(folder: Path, broker_url: str, name: str, *arguments: str) -> Process:
-    """A recorder on the history of `folder`, not waited for."""
-    env = {**NOTHING, "CELERY_BROKER_URL": broker_url, "HISTORY_URL": f"sqlite:///{folder / 'history'}"}
-    return Process(name, [sys.executable, "-m", "recorder", *arguments], folder, env, ROOT)
 
 
 def worker_with_events(broker_url: str, folder: Path) -> Process:
@@ -115,17 +112,18 @@ def test_killed_at_any_moment_it_comes_back_and_has_each_task_it_heard_once_and_
 
 
 def test_of_two_one_records_and_the_other_names_it_and_takes_over_when_it_is_killed(
-    redis_server: Redis, folder: Path
+    redis_server: Redis, history_url: Secret, tmp_path: Path
 ) -> None:
-    with RecorderProcess(folder, redis_server.url) as first, beginning(folder, redis_server.url, "second") as second:
-        second.wait_until(lambda: f"standing by: process {first.pid} records it" in second.log.read_text())
+    begin = partial(RecorderProcess, broker_url=redis_server.url, history_url=history_url)
+    with begin(tmp_path / "first") as first, begin(tmp_path / "second", stands_by=True) as second:
+        assert f"standing by: process {first.pid} " in second.log.read_text()
         first.signal(signal.SIGKILL)
-        wait_until(lambda: (state := first.history.state()) is not None and state.pid == second.pid, "take-over")
+        second.wait_until(second.records)
         assert "lease taken" in second.log.read_text()
 
 
-def test_told_to_end_it_ends_and_what_it_heard_is_there(working: Working, folder: Path) -> None:
-    with RecorderProcess(folder, working.url, beforehand=UNHURRIED) as recorder:
+def test_told_to_end_it_ends_and_what_it_heard_is_there(working: Working, history_url: Secret, tmp_path: Path) -> None:
+    with RecorderProcess(tmp_path, working.url, beforehand=UNHURRIED, history_url=history_url) as recorder:
         sent = send(working.url, 50)
         wait_until(lambda: heard(recorder.history) >= 3 * len(sent), "their events")
         recorder.terminate()
@@ -149,9 +147,7 @@ def test_what_it_has_not_written_by_then_it_writes_at_its_end(
     given = settings.load(
         {**NOTHING, "CELERY_BROKER_URL": working.url, "HISTORY_URL": f"sqlite:///{folder / 'history'}"}
     )
-    where = place(given.history_url, given.clusters[0])
-    assert isinstance(where, SqlitePlace)
-    history, running = Look(where.path), Recorder(given)
+    history, running = Look(place(given.history_url, given.clusters[0])), Recorder(given)
     running.start()
     try:
         wait_until(lambda: (state := history.state()) is not None and state.hears, "the recorder")
@@ -163,25 +159,49 @@ def test_what_it_has_not_written_by_then_it_writes_at_its_end(
     assert set(succeeded(history)) == set(sent)
 
 
+@dataclass(frozen=True)
+class Mortal:
+    """A broker that goes away and comes back at its port."""
+
+    url: str
+    port: int
+    go: Callable[[], object]
+    come_back: Callable[[], object]
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def mortal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mortal]:
+    with ExitStack() as running:
+        if request.param == "redis":
+            port = free_port()
+            redis = running.enter_context(Redis(tmp_path / "one", port=port))
+            again = partial(Redis, tmp_path / "two", port=port)
+            yield Mortal(redis.url, port, redis.stop, lambda: running.enter_context(again()))
+        else:
+            rabbitmq: RabbitMQ = request.getfixturevalue("rabbitmq")
+            begin, end = partial(rabbitmq.ctl, "start_app"), partial(rabbitmq.ctl, "stop_app")
+            running.callback(lambda: accepts(rabbitmq.port) or begin())  # others need it
+            yield Mortal(new_vhost(rabbitmq), rabbitmq.port, end, begin)
+
+
 def test_a_broker_that_goes_away_is_a_gap_with_a_reason_and_heard_again_when_it_is_back(
-    tmp_path: Path, folder: Path
+    mortal: Mortal, tmp_path: Path, folder: Path
 ) -> None:
-    port = free_port()
-    redis = Redis(tmp_path / "one", port=port)
-    with worker_with_events(redis.url, tmp_path / "worker"), RecorderProcess(folder, redis.url) as recorder:
-        first = send(redis.url, 3)
+    with worker_with_events(mortal.url, tmp_path / "worker"), RecorderProcess(folder, mortal.url, NOTHING) as recorder:
+        first = send(mortal.url, 3)
         wait_until(lambda: set(first) <= set(succeeded(recorder.history)), "the first tasks")
-        redis.stop()
+        assert gaps(recorder.history, "events") == []
+        mortal.go()
         for source in ("events", "workers", "queues"):
             wait_until(lambda: bool(gaps(recorder.history, source)), "the gap")  # noqa: B023
-        with Redis(tmp_path / "two", port=port):
-            for source in ("events", "workers", "queues"):
-                wait_until(lambda: gaps(recorder.history, source)[0][1] is not None, "the gap's end")  # noqa: B023
-                (start, end, reason, _), *_ = gaps(recorder.history, source)
-                assert start < (end or 0)
-                assert str(port) in reason
-            sent = send(redis.url, 1)
-            wait_until(lambda: set(sent) <= set(succeeded(recorder.history)), "a task after it")
+        mortal.come_back()
+        for source in ("events", "workers", "queues"):
+            wait_until(lambda: gaps(recorder.history, source)[0][1] is not None, "the gap's end")  # noqa: B023
+            (start, end, reason, _), *_ = gaps(recorder.history, source)
+            assert start < (end or 0)
+            assert str(mortal.port) in reason
+        sent = send(mortal.url, 1)
+        wait_until(lambda: set(sent) <= set(succeeded(recorder.history)), "a task after it")
 
 
 def test_workers_are_asked_for_events_only_when_an_operator_says_so(redis_server: Redis, tmp_path: Path) -> None:
@@ -202,16 +222,6 @@ def test_workers_are_asked_for_events_only_when_an_operator_says_so(redis_server
 def processed(history: Look) -> dict[str, int | None]:
     state = history.state()
     return {name: beat.processed for name, beat in state.workers.items()} if state else {}
-
-
-def test_rabbitmq_is_recorded_too(rabbitmq: RabbitMQ, tmp_path: Path, folder: Path) -> None:
-    rabbitmq.ctl("add_vhost", "recorder")
-    rabbitmq.ctl("set_permissions", "-p", "recorder", "guest", ".*", ".*", ".*")
-    url = f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}/recorder"
-    with worker_with_events(url, tmp_path / "worker"), RecorderProcess(folder, url) as recorder:
-        sent = send(url, 20)
-        wait_until(lambda: set(sent) <= set(succeeded(recorder.history)), "the tasks")
-        assert gaps(recorder.history, "events") == []
 
 
 def test_it_ends_when_its_parent_is_killed(redis_server: Redis, folder: Path) -> None:

@@ -8,23 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from data_sources.config import Secret
 from tests.reliability import floods, kills
 
 ROOT = Path(__file__).resolve().parents[1]
+KILLS = 5  # on each database
 
 
-def test_killed_under_load_it_loses_nothing_it_acknowledged_and_counts_nothing_twice() -> None:
-    counted = kills.run(10, to_the_last=False)
+def test_killed_under_load_it_loses_nothing_it_acknowledged_and_counts_nothing_twice(history_url: Secret) -> None:
+    counted = kills.run(KILLS, history_url, to_the_last=False)
 
     assert counted.acknowledged > 0
     assert counted.buckets > 0
-    assert (counted.kills, counted.lost, counted.twice, counted.wrong_buckets, counted.unaccounted) == (10, 0, 0, 0, 0)
-    assert counted.faults == []
+    faults = (counted.lost, counted.twice, counted.wrong_buckets, counted.unaccounted, counted.faults)
+    assert (counted.kills, *faults) == (KILLS, 0, 0, 0, 0, [])
     assert counted.slow < counted.kills / 2  # a machine may be held up now and then, but not each time
 
 
-def test_a_flood_of_events_is_recorded_to_the_last() -> None:
-    counted = floods.run(1_667, rate=12_500)
+def test_a_flood_of_events_is_recorded_to_the_last(history_url: Secret) -> None:
+    counted = floods.run(1_667, 12_500, history_url)
 
     assert counted.recorded == counted.tasks == 1_667
     assert counted.dropped == 0

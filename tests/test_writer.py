@@ -74,7 +74,7 @@ def finish(inbox: Inbox, where: SqlitePlace, *ids: str) -> None:
 def tasks(where: SqlitePlace) -> list[str]:
     """None while there is no file, or one that is just begun."""
     try:
-        return [id for (id,) in Look(where.path).rows("SELECT id FROM tasks")]
+        return [id for (id,) in Look(where).rows("SELECT id FROM tasks")]
     except sqlite3.OperationalError:
         return []
 
@@ -108,7 +108,7 @@ def test_a_new_history_that_cannot_be_begun_is_begun_as_soon_as_it_can_be_and_ha
 
         assert set(tasks(file)) == {"before", "after"}
         assert "it is broken" in caplog.text
-        ((reason,),) = Look(file.path).rows("SELECT reason FROM gaps WHERE source = 'recorder'")
+        ((reason,),) = Look(file).rows("SELECT reason FROM gaps WHERE source = 'recorder'")
         assert "1 tasks were saved" in reason
         assert len(list(file.path.parent.glob("*.corrupt-*Z"))) == 1
 
@@ -124,7 +124,7 @@ def test_on_a_full_disk_the_oldest_tasks_make_room_for_new_ones_and_the_log_says
     assert isinstance(file, SqlitePlace)
     hour_ago_us, step_us = now_us() - 3_600_000_000, 3_000_000
     old = [TaskEvent("succeeded", f"old {n}", hour_ago_us + n * step_us, result="x" * 200) for n in range(1_000)]
-    look = Look(file.path)
+    look = Look(file)
     with writing(file) as inbox:
         inbox.put_events(old)
         wait_until(lambda: len(tasks(file)) == len(old), "the tasks")
@@ -168,7 +168,8 @@ def test_a_cluster_whose_file_is_bad_is_given_up_alone_and_taken_up_again_when_i
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(recorder.run, "AGAIN_SECONDS", 0.1)
     given = recorded(tmp_path, "shop", "mail")
-    shop, mail = (Path(place(given.history_url, cluster).address) for cluster in given.clusters)
+    shop, place_of_mail = (place(given.history_url, cluster) for cluster in given.clusters)
+    mail = Path(place_of_mail.address)
     running = Recorder(given)
     mail.mkdir()
     running.start()
@@ -178,7 +179,7 @@ def test_a_cluster_whose_file_is_bad_is_given_up_alone_and_taken_up_again_when_i
         assert running.failure is None
 
         mail.rmdir()
-        wait_until(lambda: mail.is_file() and Look(mail).state() is not None, "the cluster")
+        wait_until(lambda: mail.is_file() and Look(place_of_mail).state() is not None, "the cluster")
         assert str(mail) in caplog.text
         assert caplog.text.count("mail: given up") == 1
     finally:

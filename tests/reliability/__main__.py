@@ -10,14 +10,20 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
-from tests.reliability import floods, kills, mutations
+from data_sources.config import Secret
+from demo.servers import PostgreSQL
+from tests.reliability import floods, kills, mutations, takeovers
 from tests.reliability.mutations import MOST_TOLD, Mutated
 
 ROOT = Path(__file__).resolve().parents[2]
+SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 
 # Broker restart and outage, disk full, read-only folder, damaged file, clock set back, two recorders, hung sources.
 FAULTS = (
@@ -40,9 +46,10 @@ def main() -> int:
     asked = parser.parse_args()
     short = asked.short
     proofs: dict[str, Callable[[], bool]] = {
-        "a flood": lambda: flood(1_700 if short else 16_700, 12_500),
-        "2,000 events a second": lambda: flood(7_000 if short else 200_000, 2_000),
-        "kill -9": lambda: killed(10, to_the_last=False) if short else killed(200),
+        **on_each("a flood", partial(flood, 1_700 if short else 16_700, 12_500)),
+        **on_each("2,000 events a second", partial(flood, 7_000 if short else 200_000, 2_000)),
+        **on_each("kill -9", partial(killed, 10 if short else 200, not short)),
+        **on_each("take-over", partial(taken_over, 3 if short else 20)),
         "faults": faults,
         "mutated notebooks": lambda: mutated("notebooks", mutations.mutated_notebooks, 2_000 if short else 100_000),
         "mutated links": lambda: mutated("links", mutations.mutated_links, 2_000 if short else 100_000),
@@ -54,15 +61,40 @@ def main() -> int:
     return 1 if missed else 0
 
 
-def flood(tasks: int, rate: float) -> bool:
-    counted = floods.run(tasks, rate)
-    say(f"{counted.events:,} events at {rate:,.0f} a second", asdict(counted))
+def on_each(name: str, proof: Callable[[str], bool]) -> dict[str, Callable[[], bool]]:
+    """The proof with the history in each database."""
+    return {name: partial(proof, SQLITE), f"{name} on {POSTGRESQL}": partial(proof, POSTGRESQL)}
+
+
+@contextmanager
+def history(database: str) -> Iterator[Secret]:
+    """A HISTORY_URL of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        if database == SQLITE:
+            yield Secret(f"sqlite://{name}")
+        else:
+            with PostgreSQL(Path(name)) as server:
+                yield Secret(server.new_database())
+
+
+def flood(tasks: int, rate: float, database: str) -> bool:
+    with history(database) as url:
+        counted = floods.run(tasks, rate, url)
+    say(f"{counted.events:,} events at {rate:,.0f} a second into {database}", asdict(counted))
     return counted.missed
 
 
-def killed(times: int, to_the_last: bool = True) -> bool:
-    counted = kills.run(times, to_the_last=to_the_last)
-    say(f"kill -9 at {times} random moments under load", asdict(counted))
+def killed(times: int, to_the_last: bool, database: str) -> bool:
+    with history(database) as url:
+        counted = kills.run(times, url, to_the_last)
+    say(f"kill -9 at {times} random moments under load, with {database}", asdict(counted))
+    return counted.missed
+
+
+def taken_over(times: int, database: str) -> bool:
+    with history(database) as url:
+        counted = takeovers.run(times, url)
+    say(f"one that stands by takes over {times} times under load, with {database}", asdict(counted))
     return counted.missed
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_sources.config import Secret
 from demo.servers import Redis, wait_until
 from tests.event_load import Publisher
 from tests.recording import RecorderProcess
@@ -36,12 +37,12 @@ class Flood:
         return self.recorded != self.tasks or self.dropped > 0 or grew
 
 
-def run(tasks: int, rate: float) -> Flood:
+def run(tasks: int, rate: float, history_url: Secret) -> Flood:
     """`tasks` of three events each, so many events a second."""
     with (
         tempfile.TemporaryDirectory() as name,
         Redis(Path(name) / "redis") as redis,
-        RecorderProcess(Path(name), redis.url) as recorder,
+        RecorderProcess(Path(name), redis.url, history_url=history_url) as recorder,
     ):
         began, spent = time.monotonic(), recorder.cpu_seconds()
         settled = None

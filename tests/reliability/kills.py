@@ -9,13 +9,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from sqlite3 import Connection, connect
 
 from data_sources import schema
+from data_sources.config import Secret
 from demo.servers import Redis, wait_until
 from tests.event_load import Publisher
 from tests.recording import FINAL, Look, RecorderProcess
@@ -25,10 +25,13 @@ READY_SECONDS = 3.0  # on a quiet machine
 # What takes half a second there; on a slower one, or a busy one, a recorder may take as much longer as this does.
 MEASURE, MEASURE_SECONDS = "import sqlalchemy, kombu.transport.redis", 0.5
 LONGEST_LIFE = 3.0  # seconds from ready to the kill
-MINUTE = schema.LEVELS[1]
+LEVELS, MINUTE = schema.LEVELS, schema.LEVELS[1]
 BY_THEN_SECONDS = 30  # after the beginning; the minute before the one that this is in has tasks, and is over soon
 ENDS_SECONDS = 300.0  # a minute and its grace: then everything is rolled up, but on a busy machine
 
+LAST = "ORDER BY seq DESC LIMIT 3000"  # the rows that changed last
+# Told by the table itself: `state_us` stands in no index.
+TWICE = "SELECT count(*) - count(DISTINCT id) FROM tasks WHERE state_us > 0"
 SUMS = "count(*), sum(coalesce(retries, 0)), count(wait_us), coalesce(sum(wait_us), 0)"
 ROWS = f"""SELECT finished_us / 1000000 / {{level}} * {{level}}, coalesce(name, 0), coalesce(queue, 0),
  coalesce(worker, 0), state, {SUMS}, count(runtime_us), coalesce(sum(runtime_us), 0)
@@ -60,46 +63,45 @@ class Kills:
 Version = tuple[str, int, int | None]  # id, state, finished_us
 
 
-def run(kills: int, seed: int | None = None, to_the_last: bool = True) -> Kills:
+def run(kills: int, history_url: Secret, to_the_last: bool = True) -> Kills:
     """At the end it waits for roll-ups and compares them once more: `to_the_last`, which takes more than a minute, or
     else of minutes that are over by then. There are some, whatever second it began in: tasks are dated up to 50 s back.
     """
-    chance, counted = random.Random(seed), Kills()
+    counted = Kills()
     began = time.time()
     with tempfile.TemporaryDirectory() as name, Redis(Path(name) / "redis") as redis:
         with Publisher(Path(name), redis.url, "--rate", str(RATE), "--upset"):
-            recorder = RecorderProcess(Path(name), redis.url)
+            begin = partial(RecorderProcess, Path(name), redis.url, history_url=history_url)
+            recorder = begin()
             try:
                 for _ in range(kills):
-                    recorder = one_kill(recorder, redis.url, chance.uniform(0, LONGEST_LIFE), counted)
+                    recorder = one_kill(recorder, begin, counted)
             finally:
                 recorder.stop()
         gaps = recorder.history.rows("SELECT count(*) FROM gaps WHERE source = 'recorder'")[0][0]
         counted.unaccounted = max(0, kills - gaps)
         until = math.inf if to_the_last else (began + BY_THEN_SECONDS) // MINUTE * MINUTE
-        with RecorderProcess(Path(name), redis.url) as recorder:
+        with begin() as recorder:
             wait_until(lambda: not dirty(recorder.history, until), "the roll-ups", ENDS_SECONDS)
             check(recorder.history, counted)
     return counted
 
 
-def one_kill(recorder: RecorderProcess, broker_url: str, life_seconds: float, counted: Kills) -> RecorderProcess:
+def one_kill(recorder: RecorderProcess, begin: Callable[[], RecorderProcess], counted: Kills) -> RecorderProcess:
     seen: dict[int, Version] = {}
-    dies = time.monotonic() + life_seconds
-    with closing(connect(f"file:{recorder.place.path}?mode=ro", uri=True, timeout=5)) as reader:
-        while time.monotonic() < dies:
-            seen |= versions(reader)
+    dies = time.monotonic() + random.uniform(0, LONGEST_LIFE)
+    while time.monotonic() < dies:
+        seen |= versions(recorder.history, LAST)
     recorder.signal(signal.SIGKILL)
     killed = time.monotonic()
     recorder.stop()
-    successor = RecorderProcess(recorder.log.parent, broker_url)
+    successor = begin()
     took = time.monotonic() - killed
     counted.kills += 1
     counted.acknowledged += len(seen)
     counted.slowest_seconds = max(counted.slowest_seconds, round(took, 2))
     counted.slow += took > READY_SECONDS * how_slow()
-    with closing(connect(f"file:{recorder.place.path}?mode=ro", uri=True, timeout=5)) as reader:
-        counted.lost += len(lost(seen, reader))
+    counted.lost += len(lost(seen, recorder.history))
     check(recorder.history, counted)
     return successor
 
@@ -111,26 +113,23 @@ def how_slow() -> float:
     return max(1.0, (time.monotonic() - began) / MEASURE_SECONDS)
 
 
-def versions(reader: Connection) -> dict[int, Version]:
-    """The rows that changed last, by their number."""
-    rows = reader.execute("SELECT seq, id, state, finished_us FROM tasks ORDER BY seq DESC LIMIT 3000").fetchall()
+def versions(history: Look, which: str, *parameters: object) -> dict[int, Version]:
+    """Rows by their number."""
+    rows = history.rows(f"SELECT seq, id, state, finished_us FROM tasks {which}", *parameters)
     return {seq: (id, state, finished_us) for seq, id, state, finished_us in rows}
 
 
-def lost(seen: dict[int, Version], reader: Connection) -> list[int]:
+def lost(seen: dict[int, Version], history: Look) -> list[int]:
     """The numbers of rows that are not there any more, or in an older version than was seen."""
-    found = []
-    for seq, (id, state, finished_us) in seen.items():
-        now = reader.execute("SELECT id, state, finished_us FROM tasks WHERE seq = ?", (seq,)).fetchone()
-        if now is None or now[0] != id or is_older(now[1:], (state, finished_us)):
-            found.append(seq)
-    return found
+    now = versions(history, "WHERE seq >= ?", min(seen)) if seen else {}
+    return [seq for seq, version in seen.items() if seq not in now or is_older(now[seq], version)]
 
 
-def is_older(one: tuple[int, int | None], other: tuple[int, int | None]) -> bool:
-    """Whether a version of a task comes before another: an end is never taken back, a later end counts."""
-    (state, finished_us), (other_state, other_finished_us) = one, other
-    return other_state in FINAL and (state not in FINAL or (finished_us or 0) < (other_finished_us or 0))
+def is_older(one: Version, other: Version) -> bool:
+    """Whether it is another task's, or comes before: an end is never taken back, a later end counts."""
+    (id, state, finished_us), (other_id, other_state, other_finished_us) = one, other
+    ends_before = state not in FINAL or (finished_us or 0) < (other_finished_us or 0)
+    return id != other_id or (other_state in FINAL and ends_before)
 
 
 def dirty(history: Look, until: float) -> bool:
@@ -140,18 +139,14 @@ def dirty(history: Look, until: float) -> bool:
 
 def check(history: Look, counted: Kills) -> None:
     """No task twice, and in one moment every bucket that says it is current equal to its rows."""
-    with closing(connect(f"file:{history.path}?mode=ro", uri=True, timeout=5)) as reader:
-        reader.execute("BEGIN")
-        counted.twice += reader.execute("SELECT count(*) - count(DISTINCT id) FROM tasks NOT INDEXED").fetchone()[0]
-        behind = {
-            level: {at for (at,) in reader.execute("SELECT at FROM dirty WHERE level = ?", (level,))}
-            for level in schema.LEVELS
-        }
-        for level in schema.LEVELS:
+    with history.reading() as rows:
+        counted.twice += rows(TWICE)[0][0]
+        behind = {level: {at for (at,) in rows("SELECT at FROM dirty WHERE level = ?", level)} for level in LEVELS}
+        for level in LEVELS:
             marked = max(level, MINUTE)
             skip = behind[marked]
             of_rows, of_rollups = (
-                {row for row in reader.execute(sql.format(level=level)) if row[0] // marked * marked not in skip}
+                {row for row in rows(sql.format(level=level)) if row[0] // marked * marked not in skip}
                 for sql in (ROWS, ROLLUPS)
             )
             counted.buckets += len(of_rows)
