@@ -8,6 +8,9 @@ from typing import Self
 
 from data_sources.errors import QueryRejected, SourceError
 
+RECORDING = ("Recorder", "History")
+TRANSPORT = "Transport"
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -20,6 +23,16 @@ class Failure:
     since: datetime  # the first failure in an unbroken row of them
     retry_at: datetime | None  # None: not tried again by itself
     parameter: str = ""  # of the question, when it is to blame and not the source
+
+    @property
+    def is_of_recording(self) -> bool:
+        """The recorder or its history failed: what it asks may be well, and nothing newer is known of it."""
+        return self.source in RECORDING
+
+    @property
+    def is_of_transport(self) -> bool:
+        """The broker is well, and Celery's transport to it has no such thing: there is nothing to mend."""
+        return self.source == TRANSPORT
 
     @classmethod
     def from_error(cls, error: SourceError, since: datetime, retry_at: datetime | None) -> Self:

@@ -25,6 +25,7 @@ from data_sources.watch import Watch
 from data_sources.workers.worker_rows import UNITS as WORKER_UNITS
 from data_sources.workers.worker_rows import WorkersReading, may_consume
 
+UNSEEN = "The recorder alone asks, and tells nothing newer"
 RECENT = 32  # readings whose frame is kept: more than there are clusters
 
 
@@ -146,15 +147,20 @@ def off_row(name: str) -> dict[str, object]:
 
 
 def source_row(name: str, reading: Reading[Any], latency_seconds: float | None) -> dict[str, object]:
+    """Of whom the recorder alone asks, nothing is known while that or its history fails: they may be well. So may be
+    workers that cannot be asked on the broker's transport.
+    """
     failure: Failure | None = reading.failure
-    state = "failing" if failure else "pending" if reading.pending else "ok"
+    unseen = failure is not None and failure.is_of_recording and name != "recorder"
+    unasked = failure is not None and failure.is_of_transport
+    state = "unknown" if unseen or unasked else "failing" if failure else "pending" if reading.pending else "ok"
     return {
         "source": name,
         "state": state,
         "since": failure.since if failure else None,
         "latency_ms": latency_seconds * 1000 if latency_seconds is not None and state == "ok" else None,
         "version": None,
-        "what": failure.what if failure else None,
-        "hint": failure.hint if failure else None,
+        "what": UNSEEN if unseen else failure.what if failure else None,
+        "hint": failure.hint if failure and not unseen else None,
         "retry_at": failure.retry_at if failure else None,
     }

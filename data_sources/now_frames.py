@@ -12,7 +12,7 @@ from data_sources.workers import worker_rows
 
 SOURCE_COLUMNS = {
     "source": "str",
-    "state": "str",  # ok, failing, pending or off
+    "state": "str",  # ok, failing, pending, off, or unknown: the recorder fails, through which it is asked
     "since": "datetime64[ms, UTC]",  # of a failure
     "latency_ms": "Float64",
     "version": "str",

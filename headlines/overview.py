@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from data_sources.workers.worker_rows import may_consume
 from headlines import verdicts
 from headlines.growth import growth
 from headlines.headline import Headline, Part, Words, name
+from headlines.outage import outage, unasked
 from headlines.verdicts import answering, busy_slots, here
 
 GROWING = 5  # messages a minute; slower is noise
@@ -37,25 +39,10 @@ NOT_JSON = (
 
 def overview(answers: Mapping[str, Answer]) -> Headline:
     """From `workers`, `queues`, `depth` (by queue), `throughput` (total) and `failures` (total)."""
-    for tell in (broker_down, wedged, unreadable, nobody, growing, silent, failing):
+    for tell in (outage, wedged, unreadable, nobody, growing, silent, failing):
         if headline := tell(answers):
             return headline
     return calm(answers)
-
-
-def broker_down(answers: Mapping[str, Answer]) -> Headline | None:
-    queues, workers = answers["queues"], answers["workers"]
-    failures = [answer.failure for answer in (queues, workers) if answer.failure]
-    if not failures:
-        return None
-    if len(failures) == 2:
-        lead = "The broker cannot be reached: "
-    elif queues.failure:
-        lead = f"{'Workers answer, but the' if workers.totals.get('answered') else 'The'} queues cannot be read: "
-    else:
-        lead = "Workers cannot be asked: " if queues.pending else "The broker answers, but workers cannot be asked: "
-    since = min(failure.since for failure in failures)
-    return Headline((lead, failures[0].what), ("Since ", Part(moment=since), ". ", failures[0].hint), "bad")
 
 
 def wedged(answers: Mapping[str, Answer]) -> Headline | None:
@@ -142,6 +129,8 @@ def failing(answers: Mapping[str, Answer]) -> Headline | None:
 def calm(answers: Mapping[str, Answer]) -> Headline:
     if answers["workers"].pending:
         return Headline(("Asking the workers",), tone="plain")
+    if headline := unasked(answers):
+        return replace(headline, sentence=(*waits_alone(answers["queues"]), *headline.sentence))
     workers = here(answers["workers"].frame)
     who = Part(count(len(workers), "worker", "workers"), href="#workers")
     rate = latest(answers["throughput"])
@@ -158,6 +147,15 @@ def calm(answers: Mapping[str, Answer]) -> Headline:
     if (failed := share_failed(answers)) is not None:
         facts.append((Part(f"{percent(failed)} of what ended failed" if failed else "nothing failed", href=FAILED),))
     return Headline((who, *work, *waits), sentence_of(facts))
+
+
+def waits_alone(queues: Answer) -> Words:
+    """What waits, before what else is said."""
+    ready, where = waiting(queues)
+    if ready is None:
+        return ()
+    waits = count(ready, "message waits", "messages wait") if ready else "Nothing waits"
+    return (Part(f"{waits}{where}", href="#queues"), "; ")
 
 
 def waiting(queues: Answer) -> tuple[int | None, str]:

@@ -12,7 +12,8 @@ import pandas as pd
 from data_sources.answer import Answer
 from data_sources.brokers.leftovers import worker
 from headlines.headline import Headline, Part, Words, name
-from headlines.overview import broker_down, count, neglect
+from headlines.outage import outage
+from headlines.overview import count, neglect
 from headlines.verdicts import answering
 
 LONG_DRAIN = 60.0  # seconds; a queue that is empty sooner is no news
@@ -20,7 +21,7 @@ LONG_DRAIN = 60.0  # seconds; a queue that is empty sooner is no news
 
 def queues(answers: Mapping[str, Answer]) -> Headline:
     """From `queues` and `workers`."""
-    if down := broker_down(answers):
+    if down := outage(answers):
         return down
     frame = answers["queues"].frame
     work = frame[~frame["internal"]]

@@ -11,7 +11,8 @@ from data_sources.answer import Answer
 from data_sources.workers.evidence import CLOCK_OFF_SECONDS
 from headlines import verdicts
 from headlines.headline import Headline, Part, Words
-from headlines.overview import broker_down, nobody
+from headlines.outage import outage, unasked
+from headlines.overview import nobody
 from headlines.verdicts import answering, busy_slots, here, link, linked, since, since_any
 
 RECENT = timedelta(hours=1)  # who is gone longer is no news
@@ -32,7 +33,8 @@ def workers(answers: Mapping[str, Answer]) -> Headline:
         return ASKING
     frame = answers["workers"].frame
     return (
-        broker_down(answers)
+        outage(answers)
+        or unasked(answers)
         or verdicts.wedged(frame, (*also(frame, "missing", "silent"), *rest(frame)))
         or nobody(answers)
         or missing(frame, (*also(frame, "silent"), *rest(frame)))
@@ -103,8 +105,8 @@ def worker(answers: Mapping[str, Answer]) -> Headline:
     answer = answers["workers"]
     if answer.pending:
         return ASKING
-    if answer.failure and answer.frame.empty:
-        return Headline(("Workers cannot be asked: ", answer.failure.what), (answer.failure.hint,), "bad")
+    if blind := outage(answers) or unasked(answers):
+        return blind
     if answer.frame.empty:
         return Headline(
             ("No worker of this name was seen in the last 24 h",),

@@ -15,7 +15,6 @@ from notebooks.run import Result
 
 FINE, FAILS, CANNOT_TELL = 0, 1, 2
 WORDS = {"holds": "HOLDS", "fails": "FAILS", "unknown": "UNKNOWN"}
-RECORDED = ("History", "Recorder")  # whose failure means that nobody records
 NO_RECORDER = "Nothing is recorded now: start the dashboard, or python -m recorder, with the same settings as this run"
 
 
@@ -49,7 +48,7 @@ class Report:
     def end(self, results: Sequence[Result], by_thresholds: bool) -> int:
         """Says how it ends; its exit code."""
         asked = [answer for result in results for answer in answers_of(result)]
-        if any(answer.failure and answer.failure.source in RECORDED for answer in asked):
+        if any(answer.failure and answer.failure.is_of_recording for answer in asked):
             say(NO_RECORDER, sys.stderr)
         count = Counter(result.verdict.state for result in results if result.verdict)
         if count:

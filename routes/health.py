@@ -3,8 +3,9 @@
     {"status": "ok", "sources": [{"cluster": "default", "name": "redis", "state": "ok"}, ...]}
 
 200 as long as the server lives, whatever its sources do: restarting it would not mend them. States are ok, failing,
-pending and off. No host and no error text: anybody may read this. Where people have to sign in, whoever has not is told
-the status alone.
+pending, off, and unknown: of the broker and the workers while the recorder, which alone asks them, fails. No host and
+no error text: anybody may read this, under whatever name they reach it. Where people have to sign in, whoever has not
+is told the status alone.
 """
 
 from __future__ import annotations

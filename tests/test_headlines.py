@@ -194,6 +194,29 @@ def test_a_failing_broker_is_told_from_failing_workers(down: set[str], sentence:
     assert overview(given).tone == "bad"
 
 
+SILENT = Failure("unreachable", "Recorder", "process 7 on vm has written nothing", "Its log says why.", NOW, None)
+NO_HISTORY = Failure("unreachable", "History", "a.db is not there", "The recorder makes it", NOW, None)
+
+
+@pytest.mark.parametrize(
+    ("failure", "known", "sentence", "hint"),
+    [
+        (SILENT, True, "Nothing newer than 10:00 is known: the recorder is silent", "Its log says why."),
+        (SILENT, False, "Nothing is known: the recorder is silent", "Its log says why."),
+        (NO_HISTORY, True, "Nothing newer than 10:00 is known: the history cannot be read", "The recorder makes it."),
+        (NO_HISTORY, False, "Nothing is known: the history cannot be read", "The recorder makes it."),
+    ],
+)
+def test_a_failure_of_our_own_is_not_laid_to_the_broker(
+    failure: Failure, known: bool, sentence: str, hint: str
+) -> None:
+    given = answers(workers=workers(gone_silent("a")))
+    for name in ("queues", "workers"):
+        given[name] = (given[name] if known else pending(given[name])).failed(failure)
+    assert told(given) == (sentence, f"The broker and the workers may be well. {hint}")
+    assert overview(given).tone == "bad"
+
+
 def test_nobody_is_said_to_answer_who_has_not_been_heard_yet() -> None:
     given = answers()
     half = {**given, "workers": pending(given["workers"]), "queues": given["queues"].failed(REFUSED)}

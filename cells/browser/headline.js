@@ -48,7 +48,7 @@ function source(one) {
 // A part is a text, or one of: code (a name from outside), link to its evidence, moment, span of seconds.
 export function part(one) {
   if (typeof one === "string") return one;
-  const text = one.moment !== undefined ? clock(one.moment, zone()) : one.seconds !== undefined ? duration(one.seconds) : one.text;
+  const text = one.moment !== undefined ? clock(one.moment, zone(), Date.now() - one.moment >= 86400e3) : one.seconds !== undefined ? duration(one.seconds) : one.text;
   const shown = one.code ? element("code", {}, text) : text;
   if (!one.href) return element("span", {}, shown);
   return one.href.startsWith("/") ? pageLink(one.href, {}, shown) : element("a", { href: one.href, "data-focus": one.href }, shown);
