@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import traceback
@@ -12,12 +13,14 @@ from typing import Any
 import pytest
 from kombu import Connection
 
+from data_sources.brokers.broker_errors import explain
 from data_sources.brokers.connection import transport_options
 from data_sources.brokers.open import open_broker
-from data_sources.config import Cluster
+from data_sources.config import Broker, Cluster
 from data_sources.errors import ConfigError, QueryRejected, SourceUnreachable
 from data_sources.settings import load
 from demo.servers import RabbitMQ, Redis, accepts, free_port, wait_until
+from tests.brokers import new_vhost
 from tests.messages import send
 
 SECRET = "S3cr3tPw"
@@ -170,6 +173,12 @@ def test_a_file_that_goes_away_later_and_a_socket_that_is_not_there_are_named_fo
         assert "CELERY_BROKER_USE_SSL" in raised.value.hint
 
 
+def test_a_file_or_socket_of_another_user_is_named_for_what_it_is() -> None:
+    refused = ConnectionError("Error 13 connecting to unix socket")
+    refused.__cause__ = PermissionError(errno.EACCES, "Permission denied")
+    assert "needs a socket or a file that this user may not open" in explain(refused, Broker()).what
+
+
 # ---- The URL
 
 
@@ -249,6 +258,7 @@ def test_a_transport_option_in_the_file_is_named_with_its_place(tmp_path: Path) 
     [
         {"global_keyprefix": None, "sep": None, "priority_steps": None, "max_connections": None, "body_encoding": None},
         {"socket_keepalive": True, "socket_keepalive_options": {"4": 60}},  # numbers, which JSON cannot write
+        {"queue_order_strategy": "shop.queues:LongestFirst"},  # a class in the app's code
         {"sep": "\x06\x16", "priority_steps": [0, 3], "fanout_prefix": True, "fanout_patterns": False},
         {"visibility_timeout": "12h", "max_connections": 20, "health_check_interval": 2.5, "client_name": "me"},
         {"anything": ["else"], "sentinel_kwargs": None, "fanout_prefix": None, "socket_timeout": "5"},
@@ -257,6 +267,12 @@ def test_a_transport_option_in_the_file_is_named_with_its_place(tmp_path: Path) 
 def test_transport_options_that_celery_works_with_work(options: dict[str, Any], redis_server: Redis) -> None:
     send(redis_server.url, "mail")
     assert ask(cluster(redis_server.url, options=options)) == {"mail": 1}
+
+
+def test_how_sockets_to_rabbitmq_are_tuned_is_the_workers_own(rabbitmq: RabbitMQ) -> None:
+    url = new_vhost(rabbitmq)
+    send(url, "mail")
+    assert ask(cluster(url, options={"socket_settings": {"4": 60}, "max_retries": 3})) == {"mail": 1}
 
 
 def test_nothing_instead_of_a_prefix_is_no_prefix_and_nothing_instead_of_a_truth_is_false() -> None:

@@ -236,5 +236,4 @@ def test_the_users_options_are_kept_and_the_harmful_overruled() -> None:
         "sep": ":",
         "fanout_prefix": "/x.",
         "priority_steps": [0, 1],
-        "queue_order_strategy": "sorted",
     }

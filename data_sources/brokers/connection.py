@@ -15,9 +15,17 @@ from data_sources.config import Broker
 # QoS.restore_visible): a worker with a longer one would see its tasks run twice because somebody looked.
 HARMLESS = {"visibility_timeout": 10**9, "ack_emulation": False}
 
-# Tuning of the user's own workers that would make us wait: sleeps between polls, retries, confirmed publishing. That of
-# sockets too: its keys are numbers, which neither JSON nor TOML can write.
-WORKERS_OWN = {"polling_interval", "confirm_publish", "retry_on_timeout", "socket_keepalive_options", "socket_settings"}
+# What tunes the user's own workers. Some would make us wait: sleeps between polls, retries, confirmed publishing. Some
+# cannot be told: sockets are tuned by numbers as keys, which neither JSON nor TOML can write, and the order of queues
+# may be a class in the app's code.
+WORKERS_OWN = {
+    "polling_interval",
+    "confirm_publish",
+    "retry_on_timeout",
+    "socket_keepalive_options",
+    "socket_settings",
+    "queue_order_strategy",
+}
 
 
 class WrongOption(ValueError):
