@@ -30,6 +30,7 @@ MOST_EXCEPTIONS = 500
 # At forty lines a cell a scrape of this many takes a second or two.
 MOST_CELLS = 2_000  # of (name, worker, queue); beyond, workers are told apart no more, and at last nothing is
 MOST_COARSE_CELLS = 3_000
+MOST_FAILURES = 5_000  # of a cell and an exception class; beyond, a cell's classes are told apart no more
 
 PLACE = {kind: place for place, kind in enumerate(KINDS)}
 NO_TASK = TaskRecord("")
@@ -69,6 +70,7 @@ class Counters:
         self._names: set[str] = set()
         self._queues: set[str] = set()
         self._exceptions: set[str] = set()
+        self._failures = 0  # of MOST_FAILURES
 
     def absorb(self, events: Iterable[TaskEvent], records: Iterable[TaskRecord]) -> None:
         """Counts `events`; `records` are their tasks, which know the name and queue that later events leave out."""
@@ -80,7 +82,7 @@ class Counters:
             cell = self.cells.get(labels) or self._cell(*labels)
             cell.counts[PLACE[kind]] += 1
             if kind == "failed":
-                name = self._exception(event.exception)
+                name = self._exception(event.exception, cell)
                 cell.failures[name] = cell.failures.get(name, 0) + 1
             elif kind == "succeeded":
                 cell.runtime = observed(cell.runtime, event.runtime_us)
@@ -100,10 +102,16 @@ class Counters:
                 return self.cells.setdefault(labels, Cell())
         return self.cells.setdefault((OTHER, OTHER, OTHER), Cell())
 
-    def _exception(self, text: str | None) -> str:
-        """The class of `KeyError('sku')`; "" when that is not how it begins."""
+    def _exception(self, text: str | None, cell: Cell) -> str:
+        """The class of `KeyError('sku')`; "", which every cell has, when that is not how it begins."""
         found = CLASS_NAME.match(text or "")
-        return bounded(found[0] if found else "", self._exceptions, MOST_EXCEPTIONS)
+        name = bounded(found[0], self._exceptions, MOST_EXCEPTIONS) if found else ""
+        if not name or name in cell.failures:
+            return name
+        if self._failures >= MOST_FAILURES:
+            return OTHER
+        self._failures += 1
+        return name
 
     def ended(self) -> Counter[str]:
         """Messages that their queues were rid of since the recorder began, by queue; of one that is missing, no event

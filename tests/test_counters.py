@@ -115,6 +115,20 @@ def test_exceptions_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert one.cells[MAIL].failures == {"E0": 1, "E1": 1, OTHER: 3}
 
 
+def test_the_series_of_failures_are_bounded_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counters, "MOST_FAILURES", 3)
+    one = Counters()
+    for n in range(60):
+        task = TaskRecord(str(n), name=f"task-{n % 2}")
+        failures = (f"Error{n % 5}()", "<html>")
+        one.absorb([TaskEvent("failed", str(n), 0, "w1@h1", exception=exception) for exception in failures], [task])
+
+    assert {name: cell.failures for (name, *_), cell in one.cells.items()} == {
+        "task-0": {"Error0": 6, "": 30, "Error2": 6, OTHER: 18},
+        "task-1": {"Error1": 6, "": 30, OTHER: 24},
+    }
+
+
 TEXTS = st.text(max_size=20) | st.none()
 EVENTS = st.builds(
     TaskEvent,
