@@ -1,6 +1,7 @@
 """GET /export.csv and /export.json: any query of the pages, with the same parameters, as a file; and
 /export.meta.json: what is to be known of the CSV of the same parameters (query, times, source, notes, version), which
-its header `Link` leads to, `rel="describedby"`. In the JSON file the same stands as `meta`.
+its header `Link` leads to, `rel="describedby"`. In the JSON file the same stands as `meta`. A CSV's rows cannot say why
+they are all there are (no worker answered, a gap, a cut), so its notes are in its header `X-Notes` too.
 
     source=     which kind of query, see data_sources.query; with q=, by=, worker=, queue=, id= as that kind reads them
     range=      how far back, ending now: 6h; or from= and to=: ISO 8601 or unix seconds

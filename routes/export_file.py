@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlencode
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import orjson
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -21,6 +23,8 @@ from routes.export_pages import pages_after
 from routes.export_request import Export
 
 WAIT_SECONDS = 10.0  # for an answer
+READABLE = "".join(map(chr, range(0x20, 0x7F))).translate({ord("%"): None, ord(";"): None})  # in a header as it stands
+MOST_NOTES = 1_000  # characters of a header; the sidecar has them all
 
 
 def file_of(answer: Answer, asked: Export, kind: str, method: str) -> Response:
@@ -30,6 +34,8 @@ def file_of(answer: Answer, asked: Export, kind: str, method: str) -> Response:
     head = about(answer, asked.scope, asked.shape, asked.whole) | {"ignored": asked.ignored}
     name = file_name(answer, asked.scope)
     headers = headers_of(f"{name}.{kind}", kind, asked, answer)
+    if kind == "csv" and head["notes"]:
+        headers["X-Notes"] = notes_line(head["notes"])
     if kind == "meta.json":
         text = orjson.dumps(plain({"file": f"{name}.csv", **head}), option=orjson.OPT_INDENT_2)
         return Response(text, headers=headers, media_type="application/json")
@@ -63,6 +69,17 @@ def headers_of(name: str, kind: str, asked: Export, answer: Answer) -> dict[str,
         names = (re.sub(r"[^\w.-]", "?", name, flags=re.ASCII) for name in asked.ignored)
         headers["X-Ignored-Parameters"] = ", ".join(names)[:1000]
     return headers
+
+
+def notes_line(notes: Sequence[Mapping[str, Any]]) -> str:
+    """`warning: mail@a did not answer; warning: ...`, in ASCII: any other character, `%` and `;` percent-encoded."""
+    line = ""
+    for number, note in enumerate(notes):
+        told = f"{note['kind']}: {quote(note['text'][:MOST_NOTES], safe=READABLE, errors='replace')}"
+        if len(line) + len(told) > MOST_NOTES:
+            return f"{line}and {len(notes) - number:,} more"
+        line += f"{told}; "
+    return line.removesuffix("; ")
 
 
 def problem_with(answer: Answer) -> JSONResponse | None:

@@ -24,6 +24,7 @@ from data_sources.query import KINDS, METHODS, Depths, Inspect, PromQL, Query, S
 from data_sources.scope import Range, Scope, Window
 from data_sources.task_query import Cursor, TaskFilter, Tasks
 from data_sources.version import VERSION
+from data_sources.workers.inspect_frames import inspect_frame
 from demo.servers import accepts, free_port, wait_until
 from identity import HEADER, NOBODY, Person, to_header
 from routes import export, export_file, health
@@ -228,6 +229,32 @@ def test_a_csv_leads_to_what_is_to_be_known_of_it(port: int, desk: Desk) -> None
         "version": VERSION,
     }
     assert about.json["notes"] == [{"kind": "gap", "text": "a gap"}]
+
+
+def test_a_csv_without_rows_says_why(port: int, desk: Desk) -> None:
+    """Nothing runs, and nobody answered, are the same file: what differs is in its header, in HEAD's too."""
+    path = "/export.csv?source=inspect&q=active"
+    assert "x-notes" not in get(port, path).headers
+    silent = (Note("mail@a did not answer", "warning"), Note("No worker answered", "warning"))
+    desk.answer = answers(inspect_frame("active"), notes=silent)
+
+    for method in ("GET", "HEAD"):
+        got = get(port, path, method)
+        assert got.status == 200
+        assert got.headers["x-notes"] == "warning: mail@a did not answer; warning: No worker answered"
+
+
+def test_a_note_of_any_text_is_told_in_a_header_and_makes_no_other(port: int, desk: Desk) -> None:
+    hostile = "w@ä\r\nSet-Cookie: x=1; 100 % \ud83d"
+    desk.answer = answers(QUEUES, notes=(Note(hostile), *[Note("n" * 400, "gap")] * 4))
+
+    headers = get(port, "/export.csv?source=queues").headers
+
+    assert headers["x-notes"] == (
+        f"info: w@%C3%A4%0D%0ASet-Cookie: x=1%3B 100 %25 ?; gap: {'n' * 400}; gap: {'n' * 400}; and 2 more"
+    )
+    assert "set-cookie" not in headers
+    assert "x-notes" not in get(port, "/export.json?source=queues").headers
 
 
 def test_the_unknown_in_json_is_null(port: int, desk: Desk) -> None:

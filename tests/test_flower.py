@@ -366,6 +366,8 @@ def test_the_api_of_a_worker_that_nobody_knows(cluster: Cluster) -> None:
     told = cluster.exports.json(Inspect("stats", ("nobody@shop",)))
     assert told["rows"] == []
     assert "nobody@shop did not answer" in [note["text"] for note in told["meta"]["notes"]]
+    headers = cluster.exports.headers("/export.csv?source=inspect&q=stats&worker=nobody@shop")
+    assert headers["X-Notes"] == "warning: nobody@shop did not answer; warning: No worker answered"
 
 
 def test_the_api_of_tasks(cluster: Cluster) -> None:
