@@ -13,6 +13,7 @@ import pytest
 from celery import Celery
 
 import recorder.sampler
+from data_sources import watch
 from data_sources.ask import Desk
 from data_sources.blank import blank_frame
 from data_sources.query import Sources
@@ -20,6 +21,7 @@ from data_sources.setup import answer, recording
 from data_sources.setup_query import STATES, Recording, Setup
 from demo.servers import PostgreSQL, RabbitMQ, Redis, free_port, wait_until
 from exports.csv_text import csv_chunks
+from headlines.setup import setup
 from tests.blocks import prometheus_with, series
 from tests.past import START, Past
 from tests.recording import RecorderProcess
@@ -199,6 +201,20 @@ def test_a_history_that_is_not_there_is_a_failure_that_keeps_its_place() -> None
     assert history.failure is not None
     assert history.frame["place"].tolist() == [told["history"]["address"]]
     assert history.frame["size_bytes"].isna().all()
+
+
+def test_what_the_recorder_asks_is_not_blamed_for_its_silence(
+    redis_server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "ALIVE_SECONDS", 0.1)  # no recorder is starting
+    desk = unwatched({"CELERY_BROKER_URL": redis_server.url})
+    desk.start()
+    told = rows(desk, lambda told: bool(told["recorder"]["state"] == told["history"]["state"] == "failing"))
+    head = setup({"parts": desk.ask(Setup(), LIVE, wait_seconds=60)})
+    desk.stop()
+
+    assert {states(told)[name] for name in ("redis", "workers", "task events", "sent events")} == {"unknown"}
+    assert str(head.sentence[0]).startswith("Recorder")
 
 
 def test_the_management_api_of_rabbitmq_is_off_until_it_is_named(rabbitmq: RabbitMQ) -> None:
