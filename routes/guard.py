@@ -33,7 +33,9 @@ MAX_SESSIONS = 300  # WebSockets, one a browser tab; Streamlit has no limit of i
 CLOSED = re.compile(r"/_stcore/(metrics|upload_file|agent)(/|$)")  # unused here, and open to everybody
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # What answers to people who have not signed in: that the server lives, and the way in.
-WAY_IN = ("/healthz", SIGN_IN, "/logout")
+HEALTH = "/healthz"
+WAY_IN = (HEALTH, SIGN_IN, "/logout")
+PROBES = ("GET", "HEAD")  # of HEALTH, under any name
 WAY_IN_BY_OIDC = (oidc.START, oidc.LOGIN, oidc.CALLBACK)
 SIGN_IN_AGAIN = 4401  # a close code of our own (RFC 6455, 7.4.2), after HTTP's
 
@@ -130,8 +132,9 @@ class Guard:
     async def _admit(self, scope: Scope) -> Person:
         """Who asks, where that is let in. Raises Refused."""
         headers = Headers(scope=scope)
-        host, origin = headers.getlist("host"), headers.getlist("origin")
-        if len(host) != 1 or not self._is_our_host(host[0].lower()):
+        hosts, origin = headers.getlist("host"), headers.getlist("origin")
+        host = hosts[0].lower() if len(hosts) == 1 else ""
+        if not self._is_our_host(host) and not is_probe(scope, headers):
             raise Refused(
                 HTTPStatus.FORBIDDEN, "This server does not go by that name. PUBLIC_URL gives it another one."
             )
@@ -144,7 +147,7 @@ class Guard:
         changes_something = opens_session or scope["method"] not in SAFE_METHODS
         # No page can have a browser show a token, so a program that shows one need not be a page of ours.
         is_program = person.how == "token" and not origin and not opens_session
-        is_ours = len(origin) == 1 and self._is_our_origin(origin[0], host[0].lower())
+        is_ours = len(origin) == 1 and self._is_our_origin(origin[0], host)
         if changes_something and not is_program and not is_ours:
             if shows_token(headers) and person.how != "token":
                 raise SignInFirst(scope, headers)
@@ -194,6 +197,11 @@ class Guard:
         if origin == self.public_url:
             return True
         return bool(LOCAL_HOST.fullmatch(host)) and origin in (f"http://{host}", f"https://{host}")
+
+
+def is_probe(scope: Scope, headers: Headers) -> bool:
+    """Whether the server is asked whether it lives, as orchestrators do: by an address that no setting names."""
+    return scope["type"] == "http" and scope["path"] == HEALTH and scope["method"] in PROBES and "origin" not in headers
 
 
 def shows_token(headers: Headers) -> bool:

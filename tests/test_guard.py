@@ -42,7 +42,7 @@ def echo(request):
 
 app = st.App(
     Path(__file__).parent / "shell" / "main.py",
-    routes=[Route("/seen", seen), Route("/change", echo, methods=["POST"])],
+    routes=[Route("/seen", seen), Route("/change", echo, methods=["POST"]), Route("/healthz", echo)],
     middleware=[Middleware(Guard, public_url="{PUBLIC}", max_sessions={MAX_SESSIONS})],
 )
 """
@@ -189,6 +189,49 @@ def test_two_host_headers_are_none(streamlit: Streamlit) -> None:
     with socket.create_connection(("127.0.0.1", streamlit.port), timeout=60) as raw:
         raw.sendall(b"GET /seen HTTP/1.1\r\nHost: localhost\r\nHost: rebind.evil\r\n\r\n")
         assert raw.recv(4096).split()[1] in (b"400", b"403")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("host", ["10.0.0.5:8501", "dashboard", "rebind.evil", "", *[host for host, _ in HOSTS[:3]]])
+def test_who_asks_whether_the_server_lives_may_call_it_anything(streamlit: Streamlit, host: str, method: str) -> None:
+    host = host.replace("PORT", str(streamlit.port))
+    assert streamlit.request("/healthz", method, {"Host": host})[0] == 200
+
+
+def test_who_asks_whether_the_server_lives_need_not_call_it_at_all(streamlit: Streamlit) -> None:
+    with socket.create_connection(("127.0.0.1", streamlit.port), timeout=60) as raw:
+        raw.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert raw.recv(4096).split()[1] == b"200"
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "origin"),
+    [
+        ("/healthz", "GET", "https://evil.example"),
+        ("/healthz", "GET", "null"),
+        ("/healthz", "GET", PUBLIC),
+        ("/healthz", "POST", None),
+        ("/healthz", "OPTIONS", None),
+        ("/healthz/", "GET", None),
+        ("/healthz/../seen", "GET", None),
+        ("//healthz", "GET", None),
+        ("/seen", "GET", None),
+        ("/_stcore/health", "GET", None),
+    ],
+)
+def test_under_a_foreign_name_nothing_else_is_told(
+    streamlit: Streamlit, path: str, method: str, origin: str | None
+) -> None:
+    headers = {"Host": "10.0.0.5:8501", **({"Origin": origin} if origin else {})}
+    assert streamlit.request(path, method, headers)[0] == 403
+
+
+def test_under_a_foreign_name_no_session_is_opened_where_the_server_tells_that_it_lives(streamlit: Streamlit) -> None:
+    with socket.create_connection(("127.0.0.1", streamlit.port), timeout=60) as raw:
+        lines = ["GET /healthz HTTP/1.1", "Host: rebind.evil", "Connection: Upgrade", "Upgrade: websocket"]
+        lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}", "", ""]
+        raw.sendall("\r\n".join(lines).encode())
+        assert raw.recv(4096).split()[1] == b"403"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -192,6 +193,8 @@ def test_a_browser_is_led_to_sign_in_and_keeps_its_way(site: Dashboard, path: st
 
 def test_the_server_says_that_it_lives_and_nothing_more(site: Dashboard) -> None:
     assert get(site, "/healthz").body == '{"status":"ok"}'
+    with urlopen(Request(f"{site.url}/healthz", headers={"Host": "10.0.0.5:8501"}), timeout=60) as probed:
+        assert probed.read() == b'{"status":"ok"}'
     assert CANARY in get(site, "/healthz", bearer(TOKEN)).body
 
 
