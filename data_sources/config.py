@@ -140,6 +140,7 @@ class Cluster:
     broker: Broker = Broker()
     enable_events: bool = False  # ask workers to send task events: it changes them, so only an operator says so
     workers_expected: tuple[str, ...] = ()  # names of workers that should be there, perhaps with `*`
+    queues: tuple[str, ...] = ()  # names of some that no worker may tell of, where the broker lists none
     result_backend: Secret | None = None
     prometheus: HttpEndpoint | None = None
     prometheus_labels: Mapping[str, str] = field(default_factory=dict)  # those that only its own series have

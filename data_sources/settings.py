@@ -51,6 +51,7 @@ CELERY = {
         "accept_content",
         "enable_events",
         "workers_expected",
+        "queues",
         "broker_use_ssl",
         "broker_transport_options",
     )
@@ -161,6 +162,7 @@ def cluster(name: str, given: Given) -> Cluster:
         broker=celery,
         enable_events=given.truth("celery_enable_events"),
         workers_expected=given.texts("celery_workers_expected", ()),
+        queues=given.texts("celery_queues", ()),
         result_backend=given.secret("celery_result_backend"),
         prometheus=endpoint(given, "prometheus", "http://localhost:9090"),
         prometheus_labels=given.pairs("prometheus_labels", r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", "label"),

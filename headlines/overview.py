@@ -130,7 +130,12 @@ def calm(answers: Mapping[str, Answer]) -> Headline:
     if answers["workers"].pending:
         return Headline(("Asking the workers",), tone="plain")
     if headline := unasked(answers):
-        return replace(headline, sentence=(*waits_alone(answers["queues"]), *headline.sentence))
+        ready, where = waiting(answers["queues"])
+        if ready is None:
+            return headline
+        what = count(ready, "message waits", "messages wait") if ready else "Nothing waits"
+        lead = Part(f"{what}{where}", href="#queues")
+        return replace(headline, sentence=(lead, "; workers cannot be asked on this broker"))
     workers = here(answers["workers"].frame)
     who = Part(count(len(workers), "worker", "workers"), href="#workers")
     rate = latest(answers["throughput"])
@@ -147,15 +152,6 @@ def calm(answers: Mapping[str, Answer]) -> Headline:
     if (failed := share_failed(answers)) is not None:
         facts.append((Part(f"{percent(failed)} of what ended failed" if failed else "nothing failed", href=FAILED),))
     return Headline((who, *work, *waits), sentence_of(facts))
-
-
-def waits_alone(queues: Answer) -> Words:
-    """What waits, before what else is said."""
-    ready, where = waiting(queues)
-    if ready is None:
-        return ()
-    waits = count(ready, "message waits", "messages wait") if ready else "Nothing waits"
-    return (Part(f"{waits}{where}", href="#queues"), "; ")
 
 
 def waiting(queues: Answer) -> tuple[int | None, str]:

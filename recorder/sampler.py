@@ -59,6 +59,7 @@ class Sampler:
         self._gaps = gaps
         self._inspector = CeleryInspector(cluster.broker)
         self._reader = open_broker(cluster)
+        self._named = frozenset(cluster.queues)
         self._presence = Presence(cluster.workers_expected, earlier)
         self._accepted = BucketSums()
         self._visibility = Visibility(cluster.broker)
@@ -136,7 +137,7 @@ class Sampler:
         )
 
     def _read_queues(self) -> DepthReading:
-        reading = self._reader.depths(self._presence.queues, deadline_seconds=DEADLINE_SECONDS)
+        reading = self._reader.depths(self._presence.queues | self._named, deadline_seconds=DEADLINE_SECONDS)
         return self._flow.judged(self._visibility.judged(reading), self._heard_to_end())
 
     def _heard_to_end(self) -> Mapping[str, int] | None:

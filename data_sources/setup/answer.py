@@ -38,6 +38,7 @@ COLUMNS = {
     "advice": "str",  # where that is set, and what else it takes; of a failure what to do
 }
 UNITS = {"latency_ms": "ms"}
+FOLLOWED = ("redis", "amqp")  # brokers whose events are
 COUNTED = {"containers": ("memory", "container"), "hosts": ("host_load", "instance")}  # what is measured of each
 NO_RATE = timedelta(minutes=5)  # of neither of them
 OWN = "our own /metrics"
@@ -165,6 +166,8 @@ def task_events(known: Known) -> Row:
     state = reading.value
     if state is None or reading.failure:
         return told("task events", "pending" if reading.pending else "unknown", "The recorder alone hears them")
+    if known.watch.cluster.broker.transport not in FOLLOWED:
+        return told("task events", "unknown", "They are followed on Redis and RabbitMQ alone")
     if state.events_failure:
         return told("task events", "failing", state.events_failure)
     if not state.hears:

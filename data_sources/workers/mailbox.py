@@ -21,10 +21,11 @@ import amqp.exceptions
 import kombu
 import redis.exceptions
 
-from data_sources.brokers.broker_errors import FOREIGN, SOURCE
+from data_sources.brokers.broker_errors import FOREIGN
 from data_sources.brokers.connection import connect
 from data_sources.config import Broker
 from data_sources.errors import QueryRejected
+from data_sources.failure import TRANSPORT
 from data_sources.workers.messages import STRAY, Answer, Audience, Request, decode
 
 MAX_BINDINGS = 100_000  # old kombu never took them away
@@ -52,9 +53,9 @@ class Mailbox:
         try:
             if not self._connection.supports_exchange_type("fanout"):
                 raise QueryRejected(
-                    SOURCE,
-                    f"remote control does not exist on the transport {broker.transport}",
-                    "Workers can be asked on Redis and RabbitMQ.",
+                    TRANSPORT,
+                    f"Celery's {broker.transport} transport has no remote control, by which workers are asked",
+                    "Transports that can broadcast have it: Redis, RabbitMQ, files, MongoDB, PGMQ, Pub/Sub.",
                 )
             self._channel = self._connection.channel()
             self._is_redis = hasattr(self._channel, "create_publish_batch")
