@@ -63,6 +63,12 @@ def test_a_clusters_name_never_leaves_the_folder(name: str) -> None:
         "sqlite://relative",
         f"/var/{PASSWORD}",
         f"sqlite:///var/{PASSWORD}\x07",
+        "sqlite:///",
+        "sqlite:////",
+        f"sqlite:///./{PASSWORD}",
+        f"sqlite:///var/../{PASSWORD}",
+        f"sqlite:///~/{PASSWORD}",
+        "sqlite:///etc/passwd",
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_and_not_quoted(url: str) -> None:

@@ -160,7 +160,12 @@ def sqlite_folder(url: str) -> Path:
         raise ConfigError(
             "HISTORY_URL", "must be sqlite:///absolute/folder or postgresql://user:password@host/database"
         )
-    return Path("/" + url.removeprefix("sqlite:///").lstrip("/"))
+    folder = Path("/" + url.removeprefix("sqlite:///").lstrip("/"))
+    if folder == Path("/") or {".", "..", "~"} & set(url.split("/")):
+        raise ConfigError("HISTORY_URL", "must name a folder from the root on: sqlite:///absolute/folder")
+    if folder.is_file():
+        raise ConfigError("HISTORY_URL", "names a file; it must be a folder, in which each cluster gets a file")
+    return folder
 
 
 def postgres_address(url: Secret, schema: str) -> str:
