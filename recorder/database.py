@@ -69,6 +69,9 @@ class Database(Protocol):
     def fill_reserve(self) -> bool:
         """Keeps such room when there is plenty; True: it was not kept, and is now."""
 
+    def heed_readers(self) -> None:
+        """Looks through what a reader found damaged, now and then. Raises StoreCorrupt when it is."""
+
     def close(self) -> None: ...
 
 

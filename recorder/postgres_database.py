@@ -144,6 +144,9 @@ class PostgresDatabase:
     def fill_reserve(self) -> bool:
         return False
 
+    def heed_readers(self) -> None:
+        """The server looks after its files."""
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

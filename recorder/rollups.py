@@ -118,8 +118,9 @@ class Rollups:
 
 
 def summed(rows: Sequence[Row]) -> tuple[Row, bytes | None, bytes | None]:
-    """What retries, wait_us and runtime_us of these come to: a roll-up's sums, and the sketches of wait and runtime."""
-    retries, *durations = zip(*rows, strict=True)
-    waits, runtimes = ([us for us in column if us is not None] for column in durations)
+    """What retries, wait_us and runtime_us of these come to: a roll-up's sums, and the sketches of wait and runtime.
+    What is no number, or less than 0, has bits turned over, and is not known.
+    """
+    retries, waits, runtimes = ([n for n in column if type(n) is int and n >= 0] for column in zip(*rows, strict=True))
     sums = (len(rows), sum(retries), len(waits), sum(waits), len(runtimes), sum(runtimes))
     return sums, packed(waits), packed(runtimes)

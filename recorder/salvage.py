@@ -19,7 +19,7 @@ from sqlalchemy import Table
 
 from data_sources import schema
 from data_sources.history import bucket_counts
-from data_sources.history.place import SqlitePlace
+from data_sources.history.place import SqlitePlace, what_is_left
 from data_sources.history.sample_rows import packed, unpacked
 from recorder.database import Row, StoreFailed, ValueRefused, quoted
 from recorder.migrations import read_meta, write_meta
@@ -84,7 +84,7 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         raise StoreFailed(f"{path}: {exc.strerror}") from exc
-    except sqlite3.Error as exc:
+    except (sqlite3.Error, UnicodeDecodeError) as exc:
         raise StoreFailed(f"{path}: {exc}") from exc
 
 
@@ -97,6 +97,7 @@ def salvage(aside: Path, database: SqliteDatabase) -> Salvaged:
         translated(aside),
         closing(sqlite3.connect(f"file:{quote(str(aside))}", uri=True, isolation_level=None)) as damaged,
     ):
+        damaged.text_factory = what_is_left
         until_us = int(aside.stat().st_mtime * 1_000_000)
         mine = read_meta(database)
         theirs: dict[str, str] = dict(readable(damaged, schema.meta, deadline))
@@ -140,7 +141,7 @@ def readable(damaged: sqlite3.Connection, table: Table, deadline: float) -> Iter
                 if time.monotonic() > deadline:
                     return
                 yield row
-        except (sqlite3.Error, OverflowError):
+        except (sqlite3.Error, OverflowError, UnicodeDecodeError):
             continue
         return
 

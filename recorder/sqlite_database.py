@@ -21,6 +21,7 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import sqlite as dialect
 
 from data_sources import schema
+from data_sources.history.place import what_is_left
 from recorder.database import (
     Row,
     StoreCorrupt,
@@ -32,6 +33,7 @@ from recorder.database import (
     quoted,
 )
 from recorder.reserve import Reserve
+from recorder.suspicion import Suspicion
 
 BUSY_SECONDS = 5.0
 CHECK_SECONDS = 0.5  # of looking for damage at a start: a small file is read whole, a big one begun
@@ -65,11 +67,13 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._reserve = Reserve(path)
+        self._suspicion = Suspicion(path)
         with self._translated():
             self._make_file()
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+            self._connection.text_factory = what_is_left  # one that is none must not end the recording
         try:
             with self._translated():
                 for setting in SETTINGS:
@@ -191,7 +195,11 @@ class SqliteDatabase:
     def fill_reserve(self) -> bool:
         return self._reserve.fill(self.size_bytes())
 
+    def heed_readers(self) -> None:
+        self._suspicion.heed()
+
     def close(self) -> None:
+        self._suspicion.end()
         self._connection.close()
 
     @contextmanager
@@ -201,6 +209,8 @@ class SqliteDatabase:
         except sqlite3.Error as exc:
             kind = ERRORS.get(getattr(exc, "sqlite_errorcode", 0) & 0xFF, StoreFailed)
             raise kind(f"{self.path}: {exc}") from exc
+        except UnicodeDecodeError as exc:  # SQLite quotes what is damaged
+            raise StoreCorrupt(f"{self.path} is damaged: {type(exc).__name__}") from exc
         except (OverflowError, UnicodeEncodeError) as exc:
             raise ValueRefused(f"{self.path}: {type(exc).__name__}") from exc
         except OSError as exc:

@@ -167,7 +167,7 @@ class Store:
             record = TaskRecord(**dict(zip([*STORED, *TEXT_COLUMNS], values, strict=True)))
             for name in INTERNED:
                 setattr(record, name, text_of.get(getattr(record, name)))
-            record.cut = orjson.loads(cut) if cut else None
+            record.cut = read_cut(cut) if cut else None
             records[record.id] = record
             self._at_hand[record.id] = stored(seq, record.state, record.finished_us)
         return records
@@ -290,6 +290,16 @@ def stored(seq: int, state: int, finished_us: int | None) -> Stored:
 
 def cut_json(record: TaskRecord) -> str | None:
     return orjson.dumps(record.cut).decode() if record.cut else None
+
+
+def read_cut(text: str) -> dict[str, int] | None:
+    """None where bits of it are turned over: one such text must not cost the events that come with its task's."""
+    try:
+        lengths = orjson.loads(text)
+    except ValueError:
+        return None
+    known = lengths.items() if isinstance(lengths, dict) else ()
+    return {name: length for name, length in known if type(length) is int} or None
 
 
 def dirty_rows(minutes: Iterable[int]) -> list[Row]:

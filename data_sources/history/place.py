@@ -12,7 +12,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,9 @@ BUSY_SECONDS = 5.0
 READERS = 8  # connections open at once; one more waits for READ_SECONDS
 LONGEST_NAME = 30  # PostgreSQL cuts a schema's name at 63 bytes
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
+
+DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+NOT_UTF8 = "Could not decode to UTF-8"
 
 NOT_THERE = "The recorder makes it when it starts: its log says why it did not"
 SAYS_POSTGRES = {
@@ -73,13 +76,22 @@ class SqlitePlace:
             return None
         return found.st_dev, found.st_ino
 
-    def open_readonly(self) -> Engine:
-        """A pool of connections, each transaction one moment. Raises SourceUnreachable or QueryRejected."""
+    def suspect(self) -> bool:
+        """Tells the recorder that the file is damaged; False: here nothing can be written."""
+        with suppress(OSError):
+            os.close(os.open(mark_beside(self.path), os.O_WRONLY | os.O_CREAT, 0o600))
+            return True
+        return False
+
+    def open_readonly(self, spoiled: bool = False) -> Engine:
+        """A pool of connections, each transaction one moment. Raises SourceUnreachable or QueryRejected. `spoiled`: a
+        text in it is none any more, and is read as what is left of it.
+        """
         if not self.path.exists():
             raise SourceUnreachable(SOURCE, f"{self.path} is not there", NOT_THERE)
         engine = create_engine(
             "sqlite://",
-            creator=partial(_connect_readonly, self.path),
+            creator=partial(_connect_readonly, self.path, spoiled),
             poolclass=QueuePool,
             pool_size=READERS,
             max_overflow=0,
@@ -115,7 +127,11 @@ class PostgresPlace:
     def sqlalchemy_url(self) -> URL:
         return make_url(self.url.reveal()).set(drivername="postgresql+psycopg")
 
-    def open_readonly(self) -> Engine:
+    def suspect(self) -> bool:
+        """A server looks after that."""
+        return False
+
+    def open_readonly(self, spoiled: bool = False) -> Engine:
         """A pool of connections, each transaction one moment. Raises SourceUnreachable or QueryRejected."""
         settings = {
             "search_path": self.schema,
@@ -230,8 +246,23 @@ def translated(place: Place) -> Iterator[None]:
     """Errors of the database, as SourceUnreachable in words that quote nothing it said."""
     try:
         yield
-    except (DBAPIError, sqlite3.Error) as exc:
+    except (DBAPIError, sqlite3.Error, UnicodeDecodeError) as exc:
+        if is_damage(exc):
+            place.suspect()
         raise SourceUnreachable(SOURCE, f"{place.address}: {reason(exc)}", NOT_THERE) from exc
+
+
+def mark_beside(path: Path) -> Path:
+    """The file that a reader makes which met damage in `path`."""
+    return path.with_name(f"{path.name}.suspect")
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether SQLite says that the file is damaged, or says of it what is no text."""
+    return (
+        isinstance(error, UnicodeDecodeError)
+        or getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & 0xFF in DAMAGE
+    )
 
 
 def reason(error: BaseException) -> str:
@@ -248,12 +279,19 @@ def reason(error: BaseException) -> str:
     return "it cannot be reached" if isinstance(error, OperationalError) else type(cause).__name__
 
 
-def _connect_readonly(path: Path) -> sqlite3.Connection:
+def what_is_left(text: bytes) -> str:
+    """Of a text in which bits are turned over. SQLite has no sums that would tell."""
+    return text.decode(errors="replace")
+
+
+def _connect_readonly(path: Path, spoiled: bool) -> sqlite3.Connection:
     # In a folder that cannot be written SQLite opens a WAL only when somebody has: without one nobody writes.
     at_rest = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
     address = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if at_rest else ''}"
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA query_only = ON")
+    if spoiled:
+        connection.text_factory = what_is_left  # twice as slow as what it is otherwise
     return connection
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from data_sources.errors import QueryRejected, SourceUnreachable
 from data_sources.history.extent import began_us
-from data_sources.history.place import READ_SECONDS, SOURCE, Place, reason
+from data_sources.history.place import NOT_UTF8, READ_SECONDS, SOURCE, Place, is_damage, reason
 from data_sources.microseconds import moment
 from data_sources.schema import latest
 
@@ -46,6 +46,7 @@ class HistoryReader:
         self.place = place
         self._engine: Engine | None = None
         self._which: object = None  # that is open
+        self._spoiled = False  # a text in it is none any more
         self._opening = threading.Lock()
 
     def close(self) -> None:
@@ -61,12 +62,15 @@ class HistoryReader:
         try:
             with engine.connect() as connection, time_limit(connection), connection.begin():
                 yield connection
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, UnicodeDecodeError) as error:
             if interrupted(error):
                 what = f"the answer takes longer than {READ_SECONDS:g} s"
                 raise QueryRejected(SOURCE, what, "Narrow the time or the filter") from error
             self.close()
-            raise SourceUnreachable(SOURCE, f"{self.place.address}: {reason(error)}", "It is tried again") from error
+            self._spoiled = self._spoiled or NOT_UTF8 in str(error)
+            told = is_damage(error) and self.place.suspect()
+            hint = "The recorder reads it through, and saves what can be read" if told else "It is tried again"
+            raise SourceUnreachable(SOURCE, f"{self.place.address}: {reason(error)}", hint) from error
 
     def _opened(self) -> Engine:
         which = self.place.which()
@@ -74,7 +78,7 @@ class HistoryReader:
             self.close()
         with self._opening:
             if self._engine is None:
-                self._engine, self._which = self.place.open_readonly(), which
+                self._engine, self._which = self.place.open_readonly(self._spoiled), which
             return self._engine
 
     def look(self, kinds: Iterable[str]) -> tuple[dict[str, LatestRow | None], datetime | None]:
@@ -109,6 +113,6 @@ def time_limit(connection: Connection) -> Iterator[None]:
         raw.set_progress_handler(None, 0)
 
 
-def interrupted(error: SQLAlchemyError) -> bool:
+def interrupted(error: BaseException) -> bool:
     cause = error.orig if isinstance(error, DBAPIError) else None
     return getattr(cause, "sqlite_errorname", "") == "SQLITE_INTERRUPT" or getattr(cause, "sqlstate", "") == "57014"
