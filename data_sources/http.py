@@ -36,8 +36,11 @@ from urllib.parse import urlencode, urlsplit
 
 from data_sources.config import HttpEndpoint
 from data_sources.errors import SourceUnreachable
+from data_sources.mask import mask_text
 
 MAX_BYTES = 64 * 2**20
+MAX_LINE = 300  # of a body that is told to people
+MAX_LOOKED_AT = 2**16
 CONNECT_SECONDS = 2.0  # of one address: one that is silent leaves time for the host's next one
 IDLE_CONNECTIONS = 4
 
@@ -111,6 +114,18 @@ class HttpClient:
         decoded = self._decode(raw, headers.get("Content-Encoding", "identity").lower(), max_bytes)
         return Reply(status, headers, decoded, timedelta(seconds=time.monotonic() - started))
 
+    def line_of(self, reply: Reply) -> str:
+        """What `reply` says in plain text, on one line and cut; empty where it is markup, JSON, or holds one of our
+        credentials: a proxy may quote what it refuses."""
+        try:
+            text = reply.body[:MAX_LOOKED_AT].decode()
+        except UnicodeDecodeError:
+            return ""
+        line = " ".join(text.split())
+        plain = reply.headers.get_content_type() == "text/plain" and line[:1] not in ("<", "{", "[")
+        told = any(secret in text or secret in line for secret in self._secrets())
+        return mask_text(line)[:MAX_LINE] if plain and line.isprintable() and not told else ""
+
     def close(self) -> None:
         """Closes the idle connections, and those in use when they have their answers."""
         self._closed = True
@@ -148,6 +163,12 @@ class HttpClient:
             return ssl.create_default_context(cafile=self.endpoint.ca_file)
         except OSError as exc:  # ssl.SSLError is one
             raise self._unreachable("its CA file cannot be read", f"Check {self.settings}_CA_FILE.") from exc
+
+    def _secrets(self) -> list[str]:
+        endpoint = self.endpoint
+        given = [endpoint.bearer_token, endpoint.password, *endpoint.headers.values()]
+        sent = self._headers(None).get("Authorization", "").partition(" ")[2]
+        return [text for text in (*(one.reveal() for one in given if one), sent) if text]
 
     def _headers(self, form: Pairs | None) -> dict[str, str]:
         endpoint = self.endpoint
@@ -187,7 +208,7 @@ class HttpClient:
             case socket.gaierror():
                 return "its host name is not known here", f"Check the host in {url}."
             case ssl.SSLCertVerificationError():
-                return "its certificate is not trusted", f"Name the authority's file in {self.settings}_CA_FILE."
+                return f"its certificate is not trusted: {error.verify_message.rstrip('.')}", self._mend(error)
             case ssl.SSLError():
                 return "no TLS connection could be made", f"Is it https? Check {url}."
             case RemoteDisconnected() | ConnectionResetError() | BrokenPipeError() | IncompleteRead():
@@ -197,6 +218,18 @@ class HttpClient:
             case _:
                 reason = os.strerror(error.errno).lower() if error.errno else "no address of it answers"
                 return f"cannot be connected to: {reason}", f"Is it running? Check {url}."
+
+    def _mend(self, error: ssl.SSLCertVerificationError) -> str:
+        """What to do, by OpenSSL's reason (x509_vfy.h)."""
+        authority = f"{self.settings}_CA_FILE"
+        match error.verify_code:
+            case 62 | 64:
+                return f"Write the host in {self.settings}_URL as its certificate has it."
+            case 9 | 10:
+                return "Its certificate must be renewed, or a clock is wrong."
+            case _ if self.endpoint.ca_file:
+                return f"{authority} does not hold the authority that signed it."
+        return f"Name the authority's file in {authority}."
 
     def _too_large(self, max_bytes: int) -> SourceUnreachable:
         return self._unreachable(

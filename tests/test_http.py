@@ -238,6 +238,9 @@ def test_a_closed_client_fails_as_an_unreachable_source() -> None:
         client.request("GET", "/", deadline_seconds=1)
 
 
+MADE = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for localhost that signs itself, and its key, in one file."""
@@ -247,7 +250,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     files = ["-keyout", str(folder / "both.pem"), "-out", str(folder / "certificate.pem")]
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *files],
+        [*MADE, *names, *files],
         check=True,
         capture_output=True,
     )
@@ -261,10 +264,71 @@ def test_tls_trusts_the_authority_it_is_given_and_no_other(peer: Callable[..., P
     context.load_cert_chain(certificate)
     url = f"https://localhost:{peer(says(body(b'safe')), context=context).port}"
     assert ask(url, endpoint=HttpEndpoint(url, ca_file=str(certificate))).body == b"safe"
-    with pytest.raises(SourceUnreachable, match="certificate is not trusted"):
+    with pytest.raises(SourceUnreachable, match=r"certificate is not trusted: self.signed certificate") as caught:
         ask(url)
+    assert caught.value.hint == "Name the authority's file in PROMETHEUS_CA_FILE."
     with pytest.raises(SourceUnreachable, match="no TLS connection"):
         ask(f"https://127.0.0.1:{peer(says(b'plain')).port}")
+
+
+def test_a_certificate_that_is_refused_although_an_authority_is_named_says_why(
+    peer: Callable[..., Peer], certificate: Path, tmp_path: Path
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    address = f"https://127.0.0.1:{peer(says(body(b'safe')), context=context).port}"
+    with pytest.raises(SourceUnreachable, match=r"not valid for '127\.0\.0\.1'$") as caught:
+        ask("", endpoint=HttpEndpoint(address, ca_file=str(certificate)))
+    assert caught.value.hint == "Write the host in PROMETHEUS_URL as its certificate has it."
+
+    another = tmp_path / "another.pem"
+    subprocess.run(
+        [*MADE, "-subj", "/CN=us", "-out", str(another), "-keyout", str(tmp_path / "key.pem")],
+        check=True,
+        capture_output=True,
+    )
+    with pytest.raises(SourceUnreachable, match=r"not trusted: self.signed") as caught:
+        ask("", endpoint=HttpEndpoint(address, ca_file=str(another)))
+    assert caught.value.hint == "PROMETHEUS_CA_FILE does not hold the authority that signed it."
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "line"),
+    [
+        (b"no\n  org id\n", b"", "no org id"),
+        (b"no org id", b"Content-Type: text/plain; charset=utf-8\r\n", "no org id"),
+        (b"no org id", b"Content-Type: application/octet-stream\r\n", ""),
+        (b"<p>no</p>", b"", ""),
+        (b'{"no": 1}', b"", ""),
+        (b"\xff\xfe", b"", ""),
+        (b"\x1b[31mred", b"", ""),
+        (b"", b"", ""),
+        (b"x" * 5_000, b"", "x" * 300),
+        (b"bad token S3cr3tPw", b"", ""),
+        (b"x" * 299 + b"S3cr3tPw", b"", ""),
+        (b"bad header k3y", b"", ""),
+        (b"see http://ann:other@host/", b"", "see http://***@host/"),
+    ],
+)
+def test_what_a_server_says_in_plain_text_is_a_line_without_our_credentials(
+    peer: Callable[..., Peer], content: bytes, more: bytes, line: str
+) -> None:
+    endpoint = HttpEndpoint(
+        peer(says(body(content, more))).url, bearer_token=Secret("S3cr3tPw"), headers={"X-Key": Secret("k3y")}
+    )
+    client = HttpClient(endpoint, "Prometheus")
+    assert client.line_of(client.request("GET", "/", deadline_seconds=60)) == line
+    client.close()
+
+
+def test_what_is_sent_of_a_name_and_a_password_is_not_quoted(peer: Callable[..., Peer]) -> None:
+    def echo(connection: socket.socket, request: str) -> None:
+        given = next(line for line in request.splitlines() if line.startswith("Authorization"))
+        connection.sendall(body(f"refused: {given}".encode()))
+
+    client = HttpClient(HttpEndpoint(peer(echo).url, username="me", password=Secret("S3cr3tPw")), "Prometheus")
+    assert client.line_of(client.request("GET", "/", deadline_seconds=60)) == ""
+    client.close()
 
 
 def test_a_ca_file_that_is_not_there_is_named_by_its_setting() -> None:

@@ -214,8 +214,13 @@ def failure(kind: str, text: str) -> bytes:
         (answer(422, failure("execution", "x: context deadline exceeded")), SourceUnreachable, "gave up", "shorter"),
         (answer(503, failure("timeout", "query timed out")), SourceUnreachable, "gave up", "shorter"),
         (answer(400, b"<html>Bad Request</html>"), SourceUnreachable, "status 400$", "proxy"),
-        (answer(401, b"Unauthorized"), SourceUnreachable, "let us in", "PROMETHEUS_BEARER_TOKEN"),
+        (answer(400, b"Client sent an HTTP request to an HTTPS server.\n"), SourceUnreachable, "TLS", "https://"),
+        (answer(400, b"<b>The plain HTTP request was sent to HTTPS port</b>"), SourceUnreachable, "TLS", "https://"),
+        (answer(500, b"no\n  disk " + b"x" * 5000), SourceUnreachable, "status 500: no disk x{292}$", "proxy"),
+        (answer(401, b"Unauthorized"), SourceUnreachable, "let us in .401.: Unauthorized$", "PROMETHEUS_BEARER_TOKEN"),
         (answer(403, b"no"), SourceUnreachable, "let us in", "PROMETHEUS_PASSWORD"),
+        (answer(403, b"not with S3cr3tPw"), SourceUnreachable, "let us in .403.$", "PROMETHEUS_HEADERS"),
+        (answer(401, b"no org id"), SourceUnreachable, "no org id$", 'PROMETHEUS_HEADERS={"X-Scope-OrgID": "..."}'),
         (answer(404, b"404 page not found"), SourceUnreachable, "no query API", "PROMETHEUS_URL"),
         (answer(429, b"", b"Retry-After: 17\r\n"), SourceUnreachable, "too often", "in 17 s"),
         (answer(429, b"", b"Retry-After: <script>\r\n"), SourceUnreachable, "too often", "^Try again later"),
@@ -230,7 +235,7 @@ def failure(kind: str, text: str) -> bytes:
         (answer(200, b'{"status":"success","data":{"resu'), SourceUnreachable, "broken JSON", "PROMETHEUS_URL"),
         (answer(200, b"{" + b" " * 17 * 2**20), SourceUnreachable, "too large", "fewer series"),
     ],
-    ids=range(21),
+    ids=range(26),
 )  # fmt: skip
 def test_every_refusal_says_what_happened_and_what_to_do(
     sent: bytes, error: type[Exception], what: str, hint: str
@@ -243,6 +248,16 @@ def test_every_refusal_says_what_happened_and_what_to_do(
     assert isinstance(caught.value, QueryRejected | SourceUnreachable)
     assert re.search(hint, caught.value.hint)
     assert "S3cr3tPw" not in str(caught.value) + caught.value.hint
+
+
+@pytest.mark.parametrize("page", ["/api/v1", "/api/v1/query", "/graph", "/classic/graph", "/query"])
+def test_an_address_of_a_page_or_of_the_api_is_told_to_end_before_it(live: PrometheusClient, page: str) -> None:
+    root = f"http://{live.origin().rpartition(' at ')[2]}"
+    client = PrometheusClient(HttpEndpoint(root + page))
+    with pytest.raises(SourceUnreachable, match="no query API") as caught:
+        client.query("up")
+    client.close()
+    assert caught.value.hint.startswith(f"Leave {page} out of PROMETHEUS_URL")
 
 
 @pytest.mark.parametrize(

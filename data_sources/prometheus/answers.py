@@ -11,9 +11,10 @@ from data_sources.answer import Answer
 from data_sources.errors import QueryRejected, SourceError
 from data_sources.note import Note
 from data_sources.prometheus import promql
-from data_sources.prometheus.client import SOURCE, Metadata, PrometheusClient
+from data_sources.prometheus.client import Metadata, PrometheusClient
 from data_sources.prometheus.explained import EXPLAINED_COLUMNS, explained
 from data_sources.prometheus.named_queries.answer import LIBRARY_COLUMNS, library, library_frame
+from data_sources.prometheus.refusal import SOURCE
 from data_sources.prometheus.tree import NotParsed, prettified
 from data_sources.prometheus.whose import Whose
 from data_sources.promql_query import (

@@ -9,7 +9,6 @@ web/api/v1/api.go: bad_data 400, execution 422, timeout and canceled 503.
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -21,23 +20,18 @@ from urllib.parse import quote
 import orjson
 
 from data_sources.config import HttpEndpoint
-from data_sources.errors import BadParameter, QueryRejected, SourceError, SourceUnreachable
+from data_sources.errors import BadParameter, SourceError, SourceUnreachable
 from data_sources.http import MAX_BYTES, HttpClient, Pairs, Reply
 from data_sources.prometheus.promql import BUILD_INFO, TELLING, Family, detect
+from data_sources.prometheus.refusal import SETTING, SOURCE, error_text, refusal
 from data_sources.prometheus.selectors import any_of, selected
 from data_sources.prometheus.whose import ANYBODY, Whose
 from data_sources.range_frame import Result, TooLarge, Undecodable, read_result
 from data_sources.scope import Window, parse_duration
 
-SOURCE = "Prometheus"
-SETTING = "PROMETHEUS"
 DEADLINE_SECONDS = 10.0
 FACTS_SECONDS = 5.0
-MAX_ERROR_TEXT = 300
-MAX_ERROR_BYTES = 2**16
 MAX_LIST_BYTES = 16 * 2**20  # of lists of names and targets, which become Python objects
-# 503 "query timed out in expression evaluation", 422 "expanding series: context deadline exceeded"
-OUT_OF_TIME = re.compile("timed out|context deadline exceeded|context canceled")
 
 Data = TypeVar("Data", dict[str, Any], list[Any], str)
 
@@ -147,7 +141,7 @@ class PrometheusClient:
         if reply.status in (404, 405) or (reply.status == 400 and not error_text(reply.body)):
             return None
         if reply.status != 200:
-            raise refusal(reply)
+            raise refusal(reply, self._http)
         return str(data_of(reply, str))
 
     def metadata(self, metric: str = "", *, deadline_seconds: float = DEADLINE_SECONDS) -> dict[str, Metadata]:
@@ -238,7 +232,7 @@ class PrometheusClient:
             method, path, params=params, form=form, deadline_seconds=deadline_seconds, max_bytes=max_bytes
         )
         if reply.status != 200:
-            raise refusal(reply)
+            raise refusal(reply, self._http)
         return reply
 
 
@@ -262,37 +256,3 @@ def unintelligible(how: str) -> SourceUnreachable:
     return SourceUnreachable(
         SOURCE, f"sent an answer that {how}", f"{SETTING}_URL may name a page, or a proxy in front of Prometheus."
     )
-
-
-def refusal(reply: Reply) -> SourceError:
-    """A status other than 200 as an error, with the server's own text where it gives one."""
-    status, text = reply.status, error_text(reply.body)
-    match status:
-        case _ if OUT_OF_TIME.search(text):
-            return SourceUnreachable(SOURCE, f"gave up: {text}", "Ask for a shorter range, or for fewer series.")
-        case 400 | 422 if text:
-            return QueryRejected(SOURCE, text, "Change the query, the range or the step.", parameter="q")
-        case 401 | 403:
-            credentials = f"{SETTING}_USERNAME and {SETTING}_PASSWORD, or {SETTING}_BEARER_TOKEN"
-            return SourceUnreachable(SOURCE, f"does not let us in ({status})", f"Check {credentials}.")
-        case 404 | 405:
-            hint = f"Check the path in {SETTING}_URL: behind a proxy it may need one such as /prometheus."
-            return SourceUnreachable(SOURCE, f"has no query API at this address ({status})", hint)
-        case 429:
-            seconds = reply.headers.get("Retry-After", "")
-            wait = f"Try again in {seconds} s." if re.fullmatch(r"\d{1,5}", seconds, re.ASCII) else "Try again later."
-            return SourceUnreachable(SOURCE, "was asked too often (429)", wait)
-    what = f"answered with status {status}" + (f": {text}" if text else "")
-    return SourceUnreachable(SOURCE, what, "It, or a proxy in front of it, is in trouble.")
-
-
-def error_text(body: bytes) -> str:
-    """Prometheus's `error`, on one line and not over 300 characters; empty when the body has none."""
-    try:
-        document = orjson.loads(body[:MAX_ERROR_BYTES])
-    except orjson.JSONDecodeError:
-        return ""
-    match document:
-        case {"status": "error", "error": str(text)}:
-            return " ".join(text.split())[:MAX_ERROR_TEXT]
-    return ""

@@ -11,7 +11,8 @@ import pandas as pd
 
 from data_sources.errors import QueryRejected, SourceError
 from data_sources.note import Note
-from data_sources.prometheus.client import SOURCE, PrometheusClient, PromResult
+from data_sources.prometheus.client import PrometheusClient, PromResult
+from data_sources.prometheus.refusal import SOURCE
 from data_sources.prometheus.tree import NotParsed, Part, take_apart
 
 MOST_PARTS = 24
