@@ -6,6 +6,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from recorder.private_file import make_private
+
 BYTES = 16 * 2**20  # what the WAL holds before it is brought home: bringing it home may take as much
 AMPLE = 4  # times that must be free before so much is taken
 
@@ -30,6 +32,7 @@ class Reserve:
             if self._path.exists() or room < max(AMPLE * BYTES, beside_bytes / 2):
                 return False
             try:
+                make_private(self._path)
                 self._path.write_bytes(bytes(BYTES))
             except OSError:
                 self._path.unlink(missing_ok=True)

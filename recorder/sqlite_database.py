@@ -32,6 +32,7 @@ from recorder.database import (
     on_conflict,
     quoted,
 )
+from recorder.private_file import keep_private, make_private, make_private_folder
 from recorder.reserve import Reserve
 from recorder.suspicion import Suspicion
 
@@ -62,7 +63,7 @@ NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "
 
 
 class SqliteDatabase:
-    """Opens `path`, and makes it when it is not there: the folder for its owner alone, the file too."""
+    """Opens `path`, and makes it when it is not there: the folder for its owner alone, and the file, whoever made it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -86,8 +87,10 @@ class SqliteDatabase:
     def _make_file(self) -> None:
         if (kind := file_system(self.path.parent)) in NETWORK:
             raise StoreFailed(f"{self.path}: a {kind} share cannot hold it safely; use a local disk or PostgreSQL")
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))  # what SQLite adds beside it takes its mode
+        make_private_folder(self.path.parent)
+        make_private(self.path)  # what SQLite adds beside it takes its mode; what stands there has its own
+        for end in ("-wal", "-shm"):
+            keep_private(Path(f"{self.path}{end}"))
         self._inode = self._find_inode()
 
     def _find_inode(self) -> tuple[int, int] | None:
@@ -123,7 +126,7 @@ class SqliteDatabase:
         """A copy of the file as it is, `<file>.before-v<version>`, in place of an older one."""
         target = self.path.with_name(f"{self.path.name}.before-v{version}")
         with self._translated():
-            os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+            make_private(target, os.O_TRUNC)
             with closing(sqlite3.connect(target)) as copy:
                 self._connection.backup(copy)
             for old in self.path.parent.glob(f"{escape(self.path.name)}.before-v*"):

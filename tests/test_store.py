@@ -314,6 +314,47 @@ def test_the_folder_and_every_file_are_the_owners_alone(file: SqlitePlace) -> No
     assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
 
 
+def test_files_that_others_could_read_are_their_owners_alone_again_and_a_folder_is_warned_of(
+    file: SqlitePlace, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after `cp` of a backup into a folder that somebody made."""
+    with closing(Store.open(file)) as store:
+        store.write(Batch([succeeded("a")]))
+        files = list(file.path.parent.iterdir())
+        for path in files:
+            path.chmod(0o644)
+        file.path.parent.chmod(0o755)
+        assert caplog.messages == []
+        with closing(sqlite_database.SqliteDatabase(file.path)):
+            modes = {stat.S_IMODE(path.stat().st_mode) for path in files}
+
+    assert (len(files), modes) == (3, {0o600})
+    assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o755
+    assert caplog.messages[0] == f"others can look into {file.path.parent} (their rights are 055): chmod 700"
+    assert len(caplog.messages) == 4
+
+
+def test_a_file_that_is_not_ours_to_change_is_told(
+    file: SqlitePlace, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store.open(file).close()
+    file.path.chmod(0o664)
+
+    def refuse(path: Path, mode: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    Store.open(file).close()
+    assert caplog.messages == [f"{file.path} can be used by others, and is not ours to change: chmod 600"]
+
+
+def test_the_reserve_is_its_owners_alone(file: SqlitePlace) -> None:
+    with closing(Store.open(file)) as store:
+        assert store.database.fill_reserve()
+        reserve = file.path.with_name(f"{file.path.name}.reserve")
+        assert stat.S_IMODE(reserve.stat().st_mode) == 0o600
+
+
 def bad_header(path: Path) -> None:
     with path.open("r+b") as file:
         file.write(b"not a database at all")
