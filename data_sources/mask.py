@@ -1,8 +1,9 @@
 """Hiding what must not be shown: secrets in anything a worker says, whatever its shape.
 
 What counts is the name a value stands under: celery masks its own settings (app/utils.py, HIDDEN_SETTINGS), and
-neither the user's settings nor the arguments of tasks. Numbers stay: counts stand under task names, and a task may
-be called refresh_token.
+neither the user's settings nor the arguments of tasks. A number may be a secret (a PIN, a password of digits) and is
+hidden too, but for those whose name says that they count something. In what a worker tells of itself they stay:
+there counts stand under the names of tasks, and a task may be called refresh_token.
 """
 
 from __future__ import annotations
@@ -15,20 +16,28 @@ MASK = "********"
 MAX_DEPTH = 50  # nothing honest is deeper; beyond it only the mask is shown
 
 SECRET = re.compile(
-    r"passw|passphrase|secret|token|credential|authori[sz]ation|signature|cookie|dsn|api_?key|access_?key|private"
-    r"|(?:^|_)(?:pass|pwd|auth|jwt|bearer|sas|keys?)(?:_|$)"
+    r"passw|passphrase|passcode|secret|token|credential|authori[sz]ation|signature|cookie|dsn|api_?key|access_?key|private"
+    r"|(?:^|_)(?:pass|pwd|auth|jwt|bearer|sas|keys?|pin|otp|cvv|cvc)(?:_|$)"
 )
 # What every pair with a secret's name holds, in small letters: one of these in the name, and what makes it a pair. To
 # look for that first is far quicker than to look at each pair. KeyError, the most usual of errors, is no such name.
 LIKELY = re.compile(
-    r"(?:pass|pwd|secret|token|credential|auth|signature|cookie|dsn|private|jwt|bearer|sas"
+    r"(?:pass|pwd|secret|token|credential|auth|signature|cookie|dsn|private|jwt|bearer|sas|pin|otp|cvv|cvc"
     r"|key(?:(?<=[\w.-]key)|(?!error['\"]?\s{0,3}[:=])))[\w.-]{0,80}+(?:\\*+['\"]?+\]?+\s*+[:=]|\\*+['\"],)"
 )
 OPTION = re.compile(r"--[\w.-]++\s")
+# As a word of a name: `pin`, `userPin`, `PIN_CODE`; not that of “shipping”, which many texts have.
+PIN = re.compile(r"(?:(?<![A-Za-z0-9])[Pp]|(?<=[a-z0-9])P)[Ii](?:n(?![a-z0-9])|N(?![A-Za-z0-9]))")
 # A name with `key` that is an address, an index or an exception, not something that opens a door.
 INNOCENT = re.compile(
     r"(?:.*_)?(?:routing|binding|sort|partition|primary|foreign|cache|public|unacked)_keys?|key_error"
 )
+# A number under such a name is no secret: max_tokens=4096, credential_id=17, AuthError: 401.
+COUNTED = re.compile(
+    r"(?:.*_)?(?:tokens|keys|secrets|passwords|cookies|ids?|counts?|length|size|ttl|timeout|age|seconds|version|error"
+    r"|exception)"
+)
+ARGUMENTS = frozenset({"args", "kwargs"})  # of a task, or of an entry of beat's schedule, wherever a worker tells them
 
 # `user:` that is no host with its port may go on with a password of any kind, up to the last @.
 USERINFO = re.compile(
@@ -53,36 +62,46 @@ LINE = re.compile(r"""(?:=\\*+"[^"\r\n]*+"|[^\r\n'"\\]|\\++(?!['"nr])|\\*+['"](?
 OF_A_LINE = re.compile(r"authori[sz]ation|cookie", re.IGNORECASE)  # names of headers
 SCHEME = re.compile(r"(?:bearer|basic|digest|negotiate|token|api-?key|aws4-hmac-sha256)\s", re.IGNORECASE)
 MOST_SCANNED = 20  # times a text's length; who nests secrets in secrets further is masked to the end
-NUMBER = re.compile(r"-?\d+(?:\.\d+)?|None|True|False|null|true|false")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+NOTHING = re.compile(r"None|True|False|null|true|false")
 
 
-def mask(value: Any, depth: int = 0) -> Any:
-    """`value`, parsed JSON, without userinfo in URLs; what stands under a secret's name becomes MASK."""
+def mask(value: Any, *, counts: bool = False, depth: int = 0) -> Any:
+    """`value`, parsed JSON, without userinfo in URLs; what stands under a secret's name becomes MASK.
+
+    `counts`: numbers stay, whatever their name, but for those in arguments of tasks.
+    """
     if depth > MAX_DEPTH:
         return MASK
     if isinstance(value, dict):
         return {
-            mask_text(str(name)): hide(entry) if is_secret(str(name)) else mask(entry, depth + 1)
+            mask_text(str(name)): hide(str(name), entry, counts)
+            if is_secret(str(name))
+            else mask(entry, counts=counts and name not in ARGUMENTS, depth=depth + 1)
             for name, entry in value.items()
         }
     if isinstance(value, list | tuple):
         return [
-            hide(entry) if is_option(before) else mask(without_its_secret(entry), depth + 1)
+            hide(before, entry, counts)
+            if is_option(before)
+            else mask(without_its_secret(entry, counts), counts=counts, depth=depth + 1)
             for before, entry in zip([None, *value], value, strict=False)
         ]
     return mask_text(value) if isinstance(value, str) else value
 
 
-def hide(value: Any) -> Any:
-    """MASK in place of a secret; what holds none (nothing, a number) stays."""
+def hide(name: str, value: Any, counts: bool) -> Any:
+    """MASK in place of the secret of that name; what holds none (nothing, a truth, a count) stays."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value if counts or is_counted(name) else MASK
     return MASK if value and isinstance(value, str | dict | list | tuple) else value
 
 
-def without_its_secret(entry: Any) -> Any:
+def without_its_secret(entry: Any, counts: bool) -> Any:
     """An entry of a list; if it is a pair like ('password', 'x'), with MASK in it."""
     if isinstance(entry, list | tuple) and len(entry) > 1 and isinstance(entry[0], str) and is_secret(entry[0]):
         name, secret, *rest = entry
-        return [name, hide(secret), *rest]
+        return [name, hide(name, secret, counts), *rest]
     return entry
 
 
@@ -105,13 +124,23 @@ def mask_text(text: str) -> str:
 @lru_cache(10_000)
 def is_secret(name: str) -> bool:
     """Whether what stands under this name is hidden: `db_password`, `apiKey`; not `routing_key`, not `monkey`."""
-    words = re.sub(r"[-. ]", "_", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name[:200])).lower()
+    words = words_of(name)
     return SECRET.search(words) is not None and INNOCENT.fullmatch(words) is None
+
+
+@lru_cache(10_000)
+def is_counted(name: str) -> bool:
+    """Whether a number under this name, which is a secret's, is none: `max_tokens`, `credential_id`."""
+    return COUNTED.fullmatch(words_of(name)) is not None
+
+
+def words_of(name: str) -> str:
+    return re.sub(r"[-. ]", "_", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name[:200])).lower()
 
 
 def _may_hold_secret(text: str) -> bool:
     words = text.lower()
-    return _hints_at_secret(words) and (
+    return (_hints_at_secret(words) or ("pin" in words and _names_a_pin(text, words))) and (
         not text.isascii() or LIKELY.search(words) is not None or ("--" in words and OPTION.search(words) is not None)
     )
 
@@ -133,7 +162,18 @@ def _hints_at_secret(words: str) -> bool:
         or "jwt" in words
         or "bearer" in words
         or "sas" in words
+        or "otp" in words
+        or "cvv" in words
+        or "cvc" in words
     )
+
+
+def _names_a_pin(text: str, words: str) -> bool:
+    """`words`: the same in small letters, which beyond ASCII may have other places; there any of them will do."""
+    found = words.find("pin")
+    while found >= 0 and text.isascii() and not PIN.match(text, found):
+        found = words.find("pin", found + 1)
+    return found >= 0
 
 
 def _without_secrets(text: str) -> str:
@@ -146,7 +186,9 @@ def _without_secrets(text: str) -> str:
         scanned += end - start
         if scanned > MOST_SCANNED * len(text):
             end = len(text)
-        if start == end or NUMBER.fullmatch(text, start, end):
+        if start == end or NOTHING.fullmatch(text, start, end):
+            continue
+        if NUMBER.fullmatch(text, start, end) and is_counted(head["name"]):
             continue
         if start >= masked_to:
             opening = STRING.match(text, start)

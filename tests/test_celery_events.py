@@ -149,6 +149,8 @@ def test_secrets_in_arguments_results_and_errors_are_masked() -> None:
     succeeded = heard_task("task-succeeded", result="{'api_key': 'hunter2'}")
     assert "hunter2" not in f"{received} {failed} {succeeded}"
     assert received.kwargs == "{'password': '********'}"
+    digits = heard_task("task-received", args="({'otp': 445566},)", kwargs="{'password': 12345678, 'order': 17}")
+    assert (digits.args, digits.kwargs) == ("({'otp': ********},)", "{'password': ********, 'order': 17}")
 
 
 def test_arguments_and_results_can_be_left_out_wholly() -> None:

@@ -468,7 +468,7 @@ def test_what_is_no_answer_is_told_apart_from_an_answer(redis_server: Redis, tmp
 
 
 def test_secrets_do_not_leave_the_inspector(redis_cluster: Redis, tmp_path: Path) -> None:
-    secrets = {"password": "c4n4ry", "url": "https://ann:c4n4ry@host/x", "note": "hello"}
+    secrets = {"password": "c4n4ry", "url": "https://ann:c4n4ry@host/x", "pin": 47114711, "note": "hello"}
     with inspecting(redis_cluster) as inspector:
         send_task(redis_cluster, "prefork", tmp_path / "done", **secrets)
         running = ask_until(
@@ -478,6 +478,7 @@ def test_secrets_do_not_leave_the_inspector(redis_cluster: Redis, tmp_path: Path
         (tmp_path / "done").touch()
     for taken in (running, every):
         assert "c4n4ry" not in str(taken)
+        assert "47114711" not in str(taken)
         assert "hello" in str(taken)
     for _, stats in every.values("stats"):
         assert not {"transport_options", "alternates", "password"} & stats["broker"].keys()

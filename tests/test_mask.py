@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_sources.mask import MASK, _without_secrets, is_secret, mask, mask_text
+from data_sources.mask import MASK, _without_secrets, is_counted, is_secret, mask, mask_text
 from tests.deadline import costs
 
 CANARY = "c4n4ry"
@@ -20,10 +20,12 @@ SECRET_NAMES = [
     "password", "db_password", "PASSWORD", "passwd", "pass", "userPass", "passphrase", "api_key", "apiKey", "APIKEY",
     "x-api-key", "AWS_SECRET_ACCESS_KEY", "secret", "client_secret", "token", "access_token", "refreshToken", "dsn",
     "SENTRY_DSN", "authorization", "credentials", "private_key", "encryption_key", "key", "signature", "cookie",
+    "pin", "PIN", "userPin", "pinCode", "card-pin", "otp", "smsOtp", "otp_code", "cvv", "cardCVV", "cvc", "passcode",
 ]  # fmt: skip
 INNOCENT_NAMES = [
     "routing_key", "x-dead-letter-routing-key", "task_default_routing_key", "sort_key", "partition_key", "cache_keys",
     "KeyError", "monkey", "keyword", "compass", "bypass", "passenger", "author", "name", "queue", "desired",
+    "spin", "spinner", "opinion", "shipping", "pinned", "ping", "Pinterest", "laptop", "hotplug", "cvvs", "pin2",
 ]  # fmt: skip
 
 
@@ -31,6 +33,7 @@ INNOCENT_NAMES = [
 def test_what_stands_under_a_secret_name_is_hidden(name: str) -> None:
     assert mask({"settings": [{name: CANARY}]}) == {"settings": [{name: MASK}]}
     assert mask({name: {"deep": [CANARY]}}) == {name: MASK}
+    assert mask({name: 12345678, "n": 3}) == {name: MASK, "n": 3}
 
 
 @pytest.mark.parametrize("name", INNOCENT_NAMES)
@@ -52,6 +55,14 @@ def test_what_only_sounds_like_a_secret_stays(name: str) -> None:
         ("login?user=ann&password=c4n4ry&page=2", f"login?user=ann&password={MASK}&page=2"),
         ("sentry_dsn: 'https://c4n4ry@sentry.io/1'", f"sentry_dsn: '{MASK}'"),
         ("{'routing_key': 'mail', 'max_tokens': 4096}", "{'routing_key': 'mail', 'max_tokens': 4096}"),
+        ("{'password': 12345678, 'n': 3}", f"{{'password': {MASK}, 'n': 3}}"),
+        ('{"token": 445566, "pin": -1.5, "otp": 0}', f'{{"token": {MASK}, "pin": {MASK}, "otp": {MASK}}}'),
+        ("('pay', {'cvv': 123, 'userPin': 4711})", f"('pay', {{'cvv': {MASK}, 'userPin': {MASK}}})"),
+        ("?otp=123456&page=2", f"?otp={MASK}&page=2"),
+        ("mysql --password 4711 db", f"mysql --password {MASK} db"),
+        ("{'credential_id': 17, 'token_ttl': 60, 'is_secret': True}",) * 2,
+        ("{'shipping': 4, 'spin': 1, 'opinion': 'good'}",) * 2,
+        ("AuthError: 401 Unauthorized",) * 2,
         ("10:30, all=well", "10:30, all=well"),
         ("headers={'Authorization': 'Bearer c4n4ry', 'X': 'y'}", f"headers={{'Authorization': '{MASK}', 'X': 'y'}}"),
         ("Authorization: Bearer c4n4ry\nHost: x", f"Authorization: {MASK}\nHost: x"),
@@ -96,7 +107,19 @@ def test_a_pair_s_value_is_hidden_in_a_list_of_pairs() -> None:
 
 
 def test_counts_stay_under_the_name_of_a_task_that_sounds_like_a_secret() -> None:
-    assert mask({"total": {"shop.refresh_token": 7}}) == {"total": {"shop.refresh_token": 7}}
+    assert mask({"total": {"shop.refresh_token": 7}}, counts=True) == {"total": {"shop.refresh_token": 7}}
+    assert mask({"token": CANARY, "n": 1}, counts=True) == {"token": MASK, "n": 1}
+
+
+def test_arguments_hold_no_counts_wherever_a_worker_tells_them() -> None:
+    entry = {"task": "shop.pay", "args": [["pin", 4711]], "kwargs": {"pin": 4711, "deep": {"otp": 12}, "max_tokens": 9}}
+    shown = {
+        "task": "shop.pay",
+        "args": [["pin", MASK]],
+        "kwargs": {"pin": MASK, "deep": {"otp": MASK}, "max_tokens": 9},
+    }
+    assert mask([{"request": entry}], counts=True) == [{"request": shown}]
+    assert mask({"beat_schedule": {"pay": entry}, "pin": 7}, counts=True) == {"beat_schedule": {"pay": shown}, "pin": 7}
 
 
 def test_a_megabyte_of_anything_is_masked_in_a_moment() -> None:
@@ -197,7 +220,7 @@ def test_no_secret_survives_however_it_is_nested_and_written_down(value: Any, wr
 NO_HEADERS = [name for name in SECRET_NAMES if name not in ("authorization", "cookie")]
 NAMES = st.sampled_from([*NO_HEADERS, *INNOCENT_NAMES, "--password", "--queue"])
 STRUCTURES = st.recursive(
-    st.integers(0, 9).map(f"{CANARY}{{}}".format) | st.integers(),
+    st.integers(0, 9).map(f"{CANARY}{{}}".format) | st.integers(7_654_000, 7_654_009) | st.booleans(),
     lambda inner: st.lists(inner | NAMES, max_size=4) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=10,
 )
@@ -205,8 +228,8 @@ STRUCTURES = st.recursive(
 
 @given(STRUCTURES)
 def test_a_structure_shows_what_its_text_shows(value: Any) -> None:
-    shown = re.findall(rf"{CANARY}\d", mask_text(json.dumps(value)))
-    assert re.findall(rf"{CANARY}\d", json.dumps(mask(value))) == shown
+    shown = re.findall(rf"{CANARY}\d|765400\d", mask_text(json.dumps(value)))
+    assert re.findall(rf"{CANARY}\d|765400\d", json.dumps(mask(value))) == shown
 
 
 @given(st.text(alphabet="abcx17 '\"\\,[]{}()<>:=@&;\n-", max_size=100))
@@ -234,6 +257,10 @@ PIECES = [
     "DSN",
     "my",
     "9",
+    "pin",
+    "Pin",
+    "OTP",
+    "cvv",
 ]
 
 
@@ -245,6 +272,7 @@ PIECES = [
 def test_a_name_is_as_secret_in_a_text_as_in_a_table(name: str) -> None:
     shown = mask_text(f"{{'{name}': '{CANARY}'}}")
     assert (CANARY not in shown) == is_secret(name)
+    assert ("7654" not in mask_text(f"{{'{name}': 7654}}")) == (is_secret(name) and not is_counted(name))
 
 
 @given(st.lists(st.sampled_from([*PIECES, *SECRET_NAMES, *INNOCENT_NAMES, "error", *"'\" :=_-.x\nÉİ"])).map("".join))

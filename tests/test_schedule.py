@@ -15,10 +15,11 @@ from data_sources.answer import Answer
 from data_sources.errors import SourceUnreachable
 from data_sources.history.place import SqlitePlace
 from data_sources.history.reader import HistoryReader
+from data_sources.mask import mask_text
 from data_sources.note import Note
 from data_sources.now_frames import row_frame
 from data_sources.schedule.answer import COLUMNS, schedule_answer
-from data_sources.schedule.entry import INFERRED, WORKERS, Entry
+from data_sources.schedule.entry import INFERRED, WORKERS, Entry, defined
 from data_sources.schedule.forms import Crontab, Form, Interval, Solar
 from data_sources.schedule.load import HOURS, LOAD_COLUMNS, load_answer
 from data_sources.schedule.timetable import Entries
@@ -130,6 +131,20 @@ def test_entries_that_call_one_task_are_told_apart_by_their_arguments(past: Past
         "east": (None, None),
     }
     assert told["east"]["verdict"] == "never_seen"
+
+
+def test_a_hidden_secret_does_not_part_an_entry_from_its_runs(past: Past) -> None:
+    """Which in a record has no quotes where it was a number, and in an entry's JSON always."""
+    past.add(minutely("t.sync", args="('north',)", kwargs=mask_text("{'pin': 4711, 'key': 'x'}")))
+    past.add(minutely("t.sync", 5, seq=100, args="('south',)", kwargs=mask_text("{'pin': 4712, 'key': 'y'}")))
+    both = ("north", 4711), ("south", 4712)
+    entries = [
+        defined(name, {"task": "t.sync", "args": [name], "kwargs": {"pin": pin, "key": "x"}}, MINUTELY, WORKERS)
+        for name, pin in both
+    ]
+    told = rows(asked(past, *entries))
+    assert {name: row["missed"] for name, row in told.items()} == {"north": 0, "south": 1}
+    assert told["north"]["kwargs"] == '{"pin": "********", "key": "********"}'
 
 
 def test_entries_that_cannot_be_told_apart_are_not_compared(past: Past) -> None:

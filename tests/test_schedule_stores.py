@@ -44,7 +44,7 @@ class Worker:
 
     def reply(self) -> dict[str, Any]:
         """To `conf`, over the wire."""
-        said: dict[str, Any] = mask(loads(dumps(conf(self, with_defaults=True))))
+        said: dict[str, Any] = mask(loads(dumps(conf(self, with_defaults=True))), counts=True)
         return said
 
 

@@ -189,7 +189,7 @@ def test_entries_are_read_in_pages_newest_first(opened: Workspace) -> None:
 
 
 def test_the_audit_holds_no_secret_and_no_endless_text(opened: Workspace) -> None:
-    secrets = {"password": "S3cr3t", "url": "redis://u:S3cr3t@h"}
+    secrets = {"password": "S3cr3t", "url": "redis://u:S3cr3t@h", "kwargs": {"pin": 4711}}
     record(opened, act(target="x" * 9_000, arguments=secrets, detail="a\0b"))
     many, arguments = ["x" * 400] * 5_000, {"order": {"args": ["é" * 300_000]}, "asked": 7}
     record(opened, act(arguments={"asked": 7, "order": {"id": many, "each": many}}))
@@ -200,7 +200,7 @@ def test_the_audit_holds_no_secret_and_no_endless_text(opened: Workspace) -> Non
     assert long.arguments == {"order": {"args": ["é" * 2_000 + "… of 300,000 characters"]}, "asked": 7}
     few = [*many[:100], "… 4,900 more"]
     assert lists.arguments == {"asked": 7, "order": {"id": few, "each": few}}
-    assert masked.arguments == {"password": "********", "url": "redis://***@h"}
+    assert masked.arguments == {"password": "********", "url": "redis://***@h", "kwargs": {"pin": "********"}}
     assert len(masked.target) == 2_000
     assert masked.detail == "a\ufffdb"
 

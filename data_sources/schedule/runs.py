@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from data_sources.history.extent import alive_us, began_us
 from data_sources.history.gaps import PARTLY_HEARD
+from data_sources.mask import MASK
 from data_sources.microseconds import SECOND_US
 from data_sources.schedule.forms import Moments
 from data_sources.schema import KINDS, STATES, gaps, names, tasks, texts
@@ -121,7 +122,10 @@ def run(row: RowMapping, with_arguments: bool) -> Run:
 
 
 def plain(args: str | None, kwargs: str | None) -> str | None:
-    """Arguments as they can be compared: a worker tells them as Python writes them, as a list or as a tuple."""
+    """Arguments as they can be compared: a worker tells them as Python writes them, as a list or a tuple, and what is
+    hidden in them has no quotes where it was a number.
+    """
     if args is None and kwargs is None:
         return None
-    return "|".join(BRACKETS.sub(" ", text or "").replace('"', "'").strip() for text in (args, kwargs))
+    texts = (BRACKETS.sub(" ", text or "").replace('"', "'").replace(f"'{MASK}'", MASK) for text in (args, kwargs))
+    return "|".join(text.strip() for text in texts)

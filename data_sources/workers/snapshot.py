@@ -119,7 +119,7 @@ class Round:
                 Reply(worker, method, f"answered with {type(value).__name__}, not {SHAPES[method].__name__}")
             )
         else:
-            self.replies.append(Reply(worker, method, mask(value)))
+            self.replies.append(Reply(worker, method, mask(value, counts=True)))
 
     @property
     def complete(self) -> bool:
