@@ -99,11 +99,11 @@ class Sampler:
             deadline_seconds=DEADLINE_SECONDS,
             arguments={"active": {"safe": True}},
         )
-        at = datetime.now(UTC)
+        at, steady = datetime.now(UTC), time.monotonic()
         self._visibility.heard(conf for _, conf in snapshot.values("conf"))
         self._inbox.put_deliveries(deliveries(snapshot.values("active")))
         facts = workers_facts(snapshot)
-        taken = self._presence.update(facts, at, self._beside(snapshot))
+        taken = self._presence.update(facts, at, steady, self._beside(snapshot))
         self._ask_for_limits()
         rows, notes = self._presence.rows(at), notes_of(snapshot) + twin_notes(facts)
         self._samples = worker_samples(bucket(at), rows) + self._accepted.samples(bucket(at), taken)

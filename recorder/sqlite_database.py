@@ -63,7 +63,7 @@ NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "
 
 
 class SqliteDatabase:
-    """Opens `path`, and makes it when it is not there: the folder for its owner alone, and the file, whoever made it."""
+    """Opens `path`, and makes it when it is not there: the folder is for its owner alone, the file whoever made it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

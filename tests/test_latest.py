@@ -51,8 +51,8 @@ class Kept:
 @given(st.lists(facts, max_size=5), st.lists(facts, max_size=5), notes)
 def test_workers_read_back_as_they_were_told(first: list[WorkerFacts], then: list[WorkerFacts], notes: object) -> None:
     presence = Presence()
-    presence.update(first, AT)
-    presence.update(then, AT + timedelta(seconds=5))
+    presence.update(first, AT, 0.0)
+    presence.update(then, AT + timedelta(seconds=5), 5.0)
     told = WorkersReading(presence.rows(AT + timedelta(seconds=5)), len(then), notes)  # type: ignore[arg-type]
     read = latest.workers_from_json(latest.workers_to_json(told))
     assert read.rows == told.rows

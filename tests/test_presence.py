@@ -51,23 +51,31 @@ def without_stats(worker: str = "mail@a", active: int | None = 1) -> WorkerFacts
 
 
 class Clock:
-    """Rounds of questions, the first at START."""
+    """Rounds of questions, the first at START. `jump`: by how much the clock on the wall was set meanwhile."""
 
     def __init__(self) -> None:
         self.presence = Presence()
         self.now = START
+        self.steady = 0.0
 
     def round(
-        self, *answered: WorkerFacts, after: float = 5, late: Collection[str] = (), beside: Beside | None = None
+        self,
+        *answered: WorkerFacts,
+        after: float = 5,
+        jump: float = 0,
+        late: Collection[str] = (),
+        beside: Beside | None = None,
     ) -> Taken:
-        self.now += timedelta(seconds=after)
-        return self.presence.update(map(self.aged, answered), self.now, replace(beside or Beside(), late=late))
+        self.now += timedelta(seconds=after + jump)
+        self.steady += after
+        told = replace(beside or Beside(), late=late)
+        return self.presence.update(map(self.aged, answered), self.now, self.steady, told)
 
     def aged(self, facts: WorkerFacts) -> WorkerFacts:
         """Who was LONG_UP at the start is up for longer now."""
         if facts.uptime_seconds != LONG_UP:
             return facts
-        return replace(facts, uptime_seconds=LONG_UP + round((self.now - START).total_seconds()))
+        return replace(facts, uptime_seconds=LONG_UP + round(self.steady))
 
     def rows(self) -> list[dict[str, Any]]:
         return [dict(row) for row in self.presence.rows(self.now)]
@@ -295,11 +303,25 @@ def test_a_restart_in_a_container_is_known_by_its_uptime_even_when_no_counter_fe
     assert clock.round(said(pid=1, uptime=3, send=20)).by_task == {"send": 20.0}
 
 
-def test_a_clock_set_back_makes_no_rate(clock: Clock) -> None:
-    clock.round(said(send=10))
-    clock.round(said(send=20))
-    assert clock.round(said(send=30), after=-3600).by_task is None
-    assert clock.round(said(send=35)).by_task == {"send": 5.0}
+@pytest.mark.parametrize("jump", [-3600, -5, 3600, 400 * 86_400])
+def test_a_clock_that_is_set_changes_no_count_and_no_span(clock: Clock, jump: float) -> None:
+    """Whether the worker runs for longer than the clock jumped, or not."""
+    young = 60
+    clock.round(said(send=10), said("young@a", uptime=young, send=3))
+    clock.round(said(send=20), said("young@a", uptime=young + 5, send=4))
+    taken = clock.round(said(send=40), said("young@a", uptime=young + 10, send=6), jump=jump)
+    assert taken == Taken({"send": 22.0}, {"mail@a": 20.0, "young@a": 2.0}, 5.0)
+    taken = clock.round(said(send=45), said("young@a", uptime=young + 15, send=6))
+    assert taken == Taken({"send": 5.0}, {"mail@a": 5.0, "young@a": 0.0}, 5.0)
+
+
+@pytest.mark.parametrize("jump", [-3600, 3600])
+def test_of_a_worker_whose_own_clock_is_set_one_round_is_unknown(clock: Clock, jump: int) -> None:
+    """Its uptime is the difference of two looks at that clock."""
+    clock.round(said(uptime=7_200, send=10))
+    clock.round(said(uptime=7_205, send=20))
+    assert clock.round(said(uptime=7_210 + jump, send=30), jump=jump) == Taken(None, {}, 5.0)
+    assert clock.round(said(uptime=7_215 + jump, send=37)) == Taken({"send": 7.0}, {"mail@a": 7.0}, 5.0)
 
 
 Life = list[tuple[int, bool, int, str]]

@@ -32,7 +32,8 @@ class Rounds:
         self.now += timedelta(seconds=5)
         at_us = microseconds(self.now) - 1_000_000
         self.beats |= {key: Heartbeat(at_us, pid=key[1], **said) for key, said in (beating or {}).items()}
-        return self.presence.update(answered, self.now, Beside(beats=dict(self.beats), depths_at=self.now, **beside))
+        told = Beside(beats=dict(self.beats), depths_at=self.now, **beside)
+        return self.presence.update(answered, self.now, (self.now - START).total_seconds(), told)
 
     def rows(self) -> dict[Key, dict[str, Any]]:
         return {(row["worker"], row["pid"]): dict(row) for row in self.presence.rows(self.now)}

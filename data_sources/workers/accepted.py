@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 SLACK_SECONDS = 10.0  # an answer came at any time of its round, uptimes are whole seconds, clocks drift
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """The tasks a process had accepted since its start, by name, as it said `at` that time."""
+    """The tasks a process had accepted since its start, by name, as it said `at` that time, in seconds of a clock that
+    nobody sets: the one on the wall jumps.
+    """
 
     totals: Mapping[str, int]
-    at: datetime
+    at: float
     uptime_seconds: float | None = None
 
 
@@ -47,19 +48,17 @@ def accepted_between(
             return None
         elapsed, grown = max(uptime, span), dict(now.totals)
     else:
-        elapsed = (now.at - earlier.at).total_seconds()
+        elapsed = now.at - earlier.at
         if are_of_two(earlier, now):
             return None
         base = {} if began_anew(earlier, now) else earlier.totals
         grown = {task: total - base.get(task, 0) for task, total in now.totals.items()}
-    if elapsed <= 0:  # the clock was set back
-        return None
     return {task: count * span / elapsed for task, count in grown.items()}
 
 
 def began_anew(earlier: Accepted, now: Accepted) -> bool:
     """Whether the process was restarted in between: in containers it has the same number again."""
-    elapsed, uptime = (now.at - earlier.at).total_seconds(), now.uptime_seconds
+    elapsed, uptime = now.at - earlier.at, now.uptime_seconds
     return fell(earlier, now) or (uptime is not None and uptime + 1 < elapsed)  # it is cut to whole seconds
 
 
@@ -67,7 +66,7 @@ def are_of_two(earlier: Accepted, now: Accepted) -> bool:
     """Whether two processes of one name and number said this: one that ran all the time has one start, and counters
     that never fall.
     """
-    elapsed, uptime = (now.at - earlier.at).total_seconds(), now.uptime_seconds
+    elapsed, uptime = now.at - earlier.at, now.uptime_seconds
     if uptime is None or uptime <= elapsed + SLACK_SECONDS:
         return False
     moved = 0.0 if earlier.uptime_seconds is None else abs(uptime - earlier.uptime_seconds - elapsed)

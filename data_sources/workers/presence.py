@@ -39,28 +39,37 @@ class Presence:
             known[key] += 1
         self._began: datetime | None = None
         self._asked_at: datetime | None = None
+        self._began_steady: float | None = None
+        self._asked_steady = 0.0
         self._hears = True
 
-    def update(self, answered: Iterable[WorkerFacts], at: datetime, beside: Beside | None = None) -> Taken:
-        """Takes in one round of questions."""
+    def update(
+        self, answered: Iterable[WorkerFacts], at: datetime, steady: float, beside: Beside | None = None
+    ) -> Taken:
+        """Takes in one round of questions. `steady`: when it was, in seconds of a clock that nobody sets."""
         beside = beside or Beside()
-        before, current = self._seen, placed(self._by_process(answered), self._seen, at)
+        before, current = self._seen, placed(self._by_process(answered), self._seen, steady)
         self._began = self._began or at
-        span = (at - (self._asked_at or at)).total_seconds()
+        if self._began_steady is None:
+            self._began_steady = self._asked_steady = steady
+        span = steady - self._asked_steady
         seen = self._not_answering(current, beside, at)
         for place, facts in current.items():
-            seen[place] = (before[place] if place in before else Seen(facts)).heard(facts, at)
+            seen[place] = (before[place] if place in before else Seen(facts)).heard(facts, at, steady)
         for key, beat in self._strangers(seen, beside).items():
             earlier = before.get((*key, 0)) or Seen(WorkerFacts(key[0], pid=key[1]), silent_since=at)
             seen[*key, 0] = replace(earlier, beat=beat)
         gone = {place for place in alike(seen) if verdict_of(seen[place], at, beside.hears) == "gone"}
         twins = alike(seen, gone)
-        grown = self._grown(current, twins - gone, at, span)
+        # Who started since then cannot be forgotten yet.
+        watched = min(steady - self._began_steady, FORGET_AFTER.total_seconds())
+        grown = self._grown(current, twins - gone, steady, span, watched)
         for place, grew in whether_they_grew(grown, twins).items():
             seen[place] = replace(seen[place], grew=grew)
         attended = {place: attend(one, beside, at, place in twins) for place, one in seen.items()}
         latest_first = sorted(attended.items(), key=lambda item: item[1].last_sign, reverse=True)
-        self._seen, self._asked_at, self._hears = dict(latest_first[:MOST_WORKERS]), at, beside.hears
+        self._seen, self._hears = dict(latest_first[:MOST_WORKERS]), beside.hears
+        self._asked_at, self._asked_steady = at, steady
         counted = (place for place, one in attended.items() if is_in_totals(testimony(one, at, beside.hears)))
         return summed({place: grown.get(place) for place in counted}, span)
 
@@ -76,16 +85,19 @@ class Presence:
         return by_key
 
     def _grown(
-        self, current: Mapping[Place, WorkerFacts], twins: Collection[Place], at: datetime, span: float
+        self,
+        current: Mapping[Place, WorkerFacts],
+        twins: Collection[Place],
+        steady: float,
+        span: float,
+        watched: float,
     ) -> dict[Place, Grown]:
         """Of each that answers."""
-        # Who started since then cannot be forgotten yet.
-        watched = min(at - (self._began or at), FORGET_AFTER).total_seconds()
         grown: dict[Place, Grown] = {}
         for place, facts in current.items():
             earlier = self._seen[place].accepted if place in self._seen else None
-            grown[place] = accepted_between(earlier, accepted(facts, at), span, watched)
-        return grown | dict.fromkeys(current.keys() & set(untold(twins, current, self._seen, at)))
+            grown[place] = accepted_between(earlier, accepted(facts, steady), span, watched)
+        return grown | dict.fromkeys(current.keys() & set(untold(twins, current, self._seen, steady)))
 
     def _not_answering(self, current: Collection[Place], beside: Beside, at: datetime) -> dict[Place, Seen]:
         """Those seen before and not `current`: each new process takes the place of one of its name."""

@@ -56,23 +56,23 @@ class Seen:
     def last_sign(self) -> datetime:
         return max(sign for sign in (self.at, self.beat.at if self.beat else None) if sign is not None)
 
-    def began_anew(self, said: Accepted | None) -> bool:
+    def began_anew(self, said: Accepted | None, at: datetime) -> bool:
         """Whether what it says now shows that it was restarted."""
         if said is None or self.at is None:
             return False
-        return began_anew(self.accepted or Accepted({}, self.at), said)
+        return began_anew(self.accepted or Accepted({}, said.at - (at - self.at).total_seconds()), said)
 
-    def heard(self, facts: WorkerFacts, at: datetime) -> Seen:
+    def heard(self, facts: WorkerFacts, at: datetime, steady: float) -> Seen:
         """When it has answered. One that began anew has nothing to do with the queues of its life before."""
-        said = accepted(facts, at)
-        before = Seen(self.facts, beat=self.beat) if self.began_anew(said) else self
+        said = accepted(facts, steady)
+        before = Seen(self.facts, beat=self.beat) if self.began_anew(said, at) else self
         known = replace(before, facts=facts, at=at, accepted=said or before.accepted)
         return replace(known, silent_since=None, late=False, mailbox=None)
 
 
-def accepted(facts: WorkerFacts, at: datetime) -> Accepted | None:
+def accepted(facts: WorkerFacts, steady: float) -> Accepted | None:
     """None: it has not said."""
-    return Accepted(facts.totals, at, facts.uptime_seconds) if facts.processed is not None else None
+    return Accepted(facts.totals, steady, facts.uptime_seconds) if facts.processed is not None else None
 
 
 def attend(seen: Seen, beside: Beside, at: datetime, alike: bool) -> Seen:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime
 from itertools import count
 
 from data_sources.workers.accepted import Accepted, began_anew
@@ -31,14 +30,14 @@ def places_by_key(places: Iterable[Place]) -> dict[Key, list[Place]]:
 
 
 def placed(
-    answers: Mapping[Key, list[WorkerFacts]], seen: Mapping[Place, Seen], at: datetime
+    answers: Mapping[Key, list[WorkerFacts]], seen: Mapping[Place, Seen], steady: float
 ) -> dict[Place, WorkerFacts]:
     """Each answer at the place of the one that is nearest to it, or at a new one, as are those of too many to be told
     apart.
     """
     taken, known = {}, places_by_key(seen)
     for key, said in answers.items():
-        ours, now = known.get(key, []), [accepted(facts, at) for facts in said]
+        ours, now = known.get(key, []), [accepted(facts, steady) for facts in said]
         if len(ours) * len(now) > MOST_PAIRS:
             ours = []
         pairs = sorted(
@@ -60,7 +59,7 @@ def distance(earlier: Accepted | None, now: Accepted | None) -> float:
     """How far two are from having been said by one process: in seconds that it runs, and in tasks."""
     if earlier is None or now is None:
         return 0.0
-    elapsed, up, was_up = (now.at - earlier.at).total_seconds(), now.uptime_seconds, earlier.uptime_seconds
+    elapsed, up, was_up = now.at - earlier.at, now.uptime_seconds, earlier.uptime_seconds
     moved = 0.0 if up is None or was_up is None else abs(up - was_up - elapsed)
     tasks = now.totals.keys() | earlier.totals.keys()
     return moved + sum(abs(now.totals.get(task, 0) - earlier.totals.get(task, 0)) for task in tasks)
@@ -77,13 +76,15 @@ def alike(places: Collection[Place], gone: Collection[Place] = ()) -> set[Place]
 
 
 def untold(
-    twins: Iterable[Place], current: Mapping[Place, WorkerFacts], before: Mapping[Place, Seen], at: datetime
+    twins: Iterable[Place], current: Mapping[Place, WorkerFacts], before: Mapping[Place, Seen], steady: float
 ) -> Iterator[Place]:
     """Of the `twins` those of whom not even together it can be told what they accepted. Unless all of a name and number
     answered both times, and none was restarted, what one seems to have accepted may be what tells it from another.
     """
     for ours in places_by_key(twins).values():
-        both = [(before[one].accepted, accepted(current[one], at)) for one in ours if one in before and one in current]
+        both = [
+            (before[one].accepted, accepted(current[one], steady)) for one in ours if one in before and one in current
+        ]
         pairs = [(was, said) for was, said in both if was is not None and said is not None]
         at_once = len({was.at for was, _ in pairs}) == 1
         if len(pairs) < len(ours) or not at_once or any(began_anew(*pair) for pair in pairs):
