@@ -60,6 +60,8 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     steering.start(SETTINGS)
     gc.collect()
     gc.freeze()  # what is loaded by now stays: later collections need not look at it
+    if OURS:
+        print(f"Celery Notebook is at {' and '.join(server.addresses(SETTINGS.public_url))}", flush=True)
     try:
         yield
     finally:

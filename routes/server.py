@@ -1,12 +1,24 @@
-"""What we need of uvicorn, Streamlit's server, and Streamlit has no settings for. It reads them as it starts."""
+"""What we need of uvicorn, Streamlit's server, and Streamlit has no settings for. It reads them as it starts. And where
+it is to be found."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 
+import streamlit as st
 import uvicorn.config
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+EVERYWHERE = ("", "0.0.0.0", "::")
+
+
+def addresses(public_url: str | None) -> list[str]:
+    """Where a browser finds what `streamlit run` has started: at this machine, and under its public name."""
+    scheme = "https" if st.get_option("server.sslCertFile") else "http"
+    given = str(st.get_option("server.address") or "")
+    host = "localhost" if given in EVERYWHERE else f"[{given}]" if ":" in given else given
+    return [f"{scheme}://{host}:{st.get_option('server.port')}", *([public_url] if public_url else [])]
 
 
 def see_the_real_peer() -> None:

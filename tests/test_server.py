@@ -7,11 +7,12 @@ import socket
 import urllib.request
 
 import pytest
+import streamlit as st
 import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from routes.server import send_at_once
+from routes.server import addresses, send_at_once
 
 
 def test_an_answer_does_not_wait_for_the_browser_to_acknowledge_its_headers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,3 +41,22 @@ def test_an_answer_does_not_wait_for_the_browser_to_acknowledge_its_headers(monk
     asyncio.run(answer_one())
 
     assert options == [1]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "http://127.0.0.1:8502"),
+        ({"server.address": "0.0.0.0"}, "http://localhost:8502"),
+        ({"server.address": None}, "http://localhost:8502"),
+        ({"server.address": "::1"}, "http://[::1]:8502"),
+        ({"server.sslCertFile": "cert.pem"}, "https://127.0.0.1:8502"),
+    ],
+)
+def test_its_address_is_one_that_a_browser_can_open(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str | None], told: str
+) -> None:
+    options = {"server.address": "127.0.0.1", "server.port": 8502, **given}
+    monkeypatch.setattr(st, "get_option", options.get)
+    assert addresses(None) == [told]
+    assert addresses("https://celery.example.com") == [told, "https://celery.example.com"]

@@ -472,6 +472,13 @@ def test_what_is_not_safe_does_not_start(env: dict[str, str], said: str, tmp_pat
     assert done.returncode != 0
     assert "Celery Notebook does not start:" in done.stderr + done.stdout
     assert said in done.stderr + done.stdout
+    assert "http://" not in done.stderr + done.stdout  # no address of what is not there
+
+
+def test_what_has_started_says_where(site: Dashboard) -> None:
+    site.wait_until(lambda: "Celery Notebook is at " in site.log.read_text())
+    [line] = [line for line in site.log.read_text().splitlines() if "http" in line]
+    assert line == f"Celery Notebook is at http://127.0.0.1:{site.port}"
 
 
 def test_nothing_that_was_answered_or_logged_holds_a_secret(site: Dashboard, brief: Dashboard) -> None:
