@@ -21,8 +21,7 @@ def blind(answers: Mapping[str, Answer]) -> Headline | None:
     last = max((answer.measured_at for answer in asked(answers) if answer.measured_at), default=None)
     known: Words = ("Nothing newer than ", Part(moment=last), " is known: ") if last else ("Nothing is known: ",)
     why = "the recorder is silent" if failures[0].source == "Recorder" else "the history cannot be read"
-    context = f"The broker and the workers may be well. {failures[0].hint.rstrip('.')}."
-    return Headline((*known, why), (context,), "bad")
+    return Headline((*known, why), ("The broker and the workers may be well: the recorder alone asks them.",), "bad")
 
 
 def broker_down(answers: Mapping[str, Answer]) -> Headline | None:
