@@ -10,6 +10,7 @@ from itertools import chain, groupby
 from typing import TypeVar
 
 from data_sources import latest
+from data_sources.brokers.broker_errors import SOURCE
 from data_sources.brokers.open import open_broker
 from data_sources.brokers.queue_depths import DepthReading
 from data_sources.brokers.queue_flow import QueueFlow
@@ -66,8 +67,8 @@ class Sampler:
         self._flow = QueueFlow()
         self._read_at = 0.0  # queues
         self._unheard = set[str]()  # queues of which some end unheard
-        self.workers = Poller("Celery", self._ask_workers, EVERY_SECONDS, self._keep_workers)
-        self.queues = Poller("Broker", self._read_queues, EVERY_SECONDS, self._keep_queues)
+        self.workers = Poller(SOURCE, self._ask_workers, EVERY_SECONDS, self._keep_workers)
+        self.queues = Poller(SOURCE, self._read_queues, EVERY_SECONDS, self._keep_queues)
         self.ended: Callable[[], Mapping[str, int]] = dict  # messages each queue was rid of, see QueueFlow.judged
         self._samples: list[Sample] = []  # of the workers' round under way
 

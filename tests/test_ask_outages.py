@@ -56,6 +56,21 @@ def test_nobody_answering_and_nobody_to_ask_are_different(redis_server: Redis) -
         assert not unreachable.pending
 
 
+def test_a_fault_of_our_own_while_asking_names_the_source_as_an_outage_does(
+    redis_server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(_self: object) -> None:
+        raise TypeError("of our own")
+
+    for method in ("_ask_workers", "_read_queues"):
+        monkeypatch.setattr(recorder.sampler.Sampler, method, stumble)
+    with watching({"CELERY_BROKER_URL": redis_server.url}) as desk:
+        for query in (Workers(), Depths()):
+            failure = desk.ask(query, LIVE, wait_seconds=60).failure
+            assert failure
+            assert (failure.source, failure.what) == ("broker", "unexpected TypeError")
+
+
 def test_a_worker_that_falls_silent_is_silent_and_the_broker_is_not_to_blame(redis_server: Redis) -> None:
     wedged = threading.Event()
 

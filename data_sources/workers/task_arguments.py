@@ -16,7 +16,7 @@ from data_sources.mask import MASK
 
 MOST_BYTES = 10 * 2**20
 
-SOURCE = "history"
+SOURCE = "History"
 # A backslash before a quote that something follows may be the end of a text that ends in a backslash.
 TOKEN = re.compile(
     r"""'(?P<text>(?:[^'\\]|\\'(?![,\])}:]|\Z))*)'
