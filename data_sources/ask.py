@@ -60,7 +60,7 @@ class Desk:
         self._watches = {
             one.name: Watch(one, settings.history_url, Whose.of(one, settings.clusters)) for one in settings.clusters
         }
-        self._fetches = Fetches()
+        self._fetches = Fetches(settings.history_hide_arguments)
         self.audit: ReadAudit | None = None  # who steers says how the audit is read; without control there is none
         self.read_sealed: ReadSealed | None = None  # who keeps snapshots says how one is read
 

@@ -209,7 +209,8 @@ class Settings:
     """The whole configuration. `public_url`: scheme and host under which others reach us, None on localhost.
 
     `history_url`: None is the platform's own folder. `history_keep` is how long single tasks are kept, within
-    `history_size_bytes`; `history_hide_arguments` keeps arguments and results of tasks out of it.
+    `history_size_bytes`; `history_hide_arguments` keeps arguments and results of tasks out of it, and
+    hides those that workers tell.
     """
 
     clusters: tuple[Cluster, ...] = (Cluster(),)

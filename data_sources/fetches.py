@@ -45,6 +45,7 @@ Recorded = History | Tasks | OfTasks | Task  # the kinds that the history answer
 DEADLINE_SECONDS = 10.0
 INSPECT_SECONDS = 5.0
 ABOUT_SECONDS = 30.0  # which metrics and labels there are changes seldom
+HIDDEN = Note("HISTORY_HIDE_ARGUMENTS hides the arguments of tasks here too")
 NO_PROMETHEUS = ("no Prometheus is configured; set PROMETHEUS_URL", "Prometheus")
 NO_TURN = (
     "Prometheus",
@@ -60,9 +61,13 @@ SETTLED_AFTER = timedelta(minutes=5)  # nothing is written that far back any mor
 
 
 class Fetches:
-    """Each answers what is known by then, waiting at most `wait_seconds`; pending when that is nothing."""
+    """Each answers what is known by then, waiting at most `wait_seconds`; pending when that is nothing.
 
-    def __init__(self) -> None:
+    `hide_arguments`: of the tasks that workers tell of, as of those that are recorded.
+    """
+
+    def __init__(self, hide_arguments: bool = False) -> None:
+        self._hide_arguments = hide_arguments
         self._metrics = Flights("ask Prometheus", parallel=4)
         self._explored = Flights("explore Prometheus", parallel=2)
         self._inspects = Flights("ask workers", parallel=2)
@@ -198,8 +203,10 @@ class Fetches:
                 deadline_seconds=INSPECT_SECONDS,
             )
             silent = sorted(set(snapshot.owing))
+            frame = inspect_frame(query.method, snapshot, hide_arguments=self._hide_arguments)
+            hidden = self._hide_arguments and "args" in frame and not frame.empty
             return Answer(
-                frame=inspect_frame(query.method, snapshot),
+                frame=frame,
                 query=query,
                 origin=f"Celery at {watch.cluster.broker.address}",
                 measured_at=snapshot.measured_at,
@@ -208,7 +215,8 @@ class Fetches:
                 lasts=lasts,
                 notes=tuple(Note(f"{name} did not answer", "warning") for name in silent)
                 + (() if snapshot.answered else (Note("No worker answered", "warning"),))
-                + notes_of(snapshot),
+                + notes_of(snapshot)
+                + ((HIDDEN,) if hidden else ()),
             )
 
         blank = Answer(blank_frame(query), query, origin="Celery")

@@ -109,6 +109,24 @@ def test_the_columns_are_promised_when_nobody_answered(method: str) -> None:
     assert next(iter(COLUMNS[method])) == "worker"
 
 
+@pytest.mark.parametrize(
+    ("method", "value"),
+    [
+        ("active", [TASK]),
+        ("reserved", [TASK]),
+        ("scheduled", [{"eta": "2026-03-01T12:00:00+02:00", "request": TASK}]),
+        ("query_task", {"a1": ["active", TASK]}),
+    ],
+)
+def test_arguments_can_be_hidden_and_nothing_else(method: str, value: Any) -> None:
+    told = snapshot(("mail@a", method, value))
+    shown, hidden = inspect_frame(method, told), inspect_frame(method, told, hide_arguments=True)
+    assert hidden[["args", "kwargs"]].isna().all(axis=None)
+    assert shown["args"].notna().all()
+    pd.testing.assert_frame_equal(hidden.drop(columns=["args", "kwargs"]), shown.drop(columns=["args", "kwargs"]))
+    assert dict(hidden.dtypes) == dict(shown.dtypes)
+
+
 def test_a_time_that_is_none_is_unknown() -> None:
     absurd: list[Any] = [None, "soon", float("nan"), 1e308, -1e308, 10**400, True, [], {}]
     for nonsense in absurd:

@@ -262,7 +262,7 @@ def of_settings(known: Known) -> Iterator[Row]:
     names = f"{expected:,} name{'s' if expected > 1 else ''} or pattern{'s' if expected > 1 else ''}"
     yield told("expected workers", "ok" if expected else "off", names if expected else "Nobody said who")
     if settings.history_hide_arguments:
-        yield told("arguments", "off", "HISTORY_HIDE_ARGUMENTS keeps them out of the history")
+        yield told("arguments", "off", "HISTORY_HIDE_ARGUMENTS keeps them out of the history, and unseen")
     control = settings.access.control
     yield told("control", "ok" if control else "off", "by operators" if control else "Nobody may change anything")
 

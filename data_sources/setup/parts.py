@@ -108,7 +108,7 @@ PARTS = {
         "Arguments and results",
         "What each task was called with and gave back; what looks like a secret is masked",
         "HISTORY_HIDE_ARGUMENTS=false",
-        "Somebody set it to keep them out of the history.",
+        "Somebody set it to keep them out of the history, and unseen.",
         "kept",
     ),
     "control": Part(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from data_sources.mask import ARGUMENTS
 from data_sources.workers.snapshot import Snapshot
 from data_sources.workers.worker_facts import concurrency, pool_name, task_totals, whole
 
@@ -80,10 +81,11 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def inspect_frame(method: str, snapshot: Snapshot | None = None) -> pd.DataFrame:
-    """The rows of `method`, worker by worker, with the columns of COLUMNS[method]; what is unknown or not of its
-    type is NA. Without a snapshot it is empty.
+def inspect_frame(method: str, snapshot: Snapshot | None = None, *, hide_arguments: bool = False) -> pd.DataFrame:
+    """The rows of `method`, worker by worker, with the columns of COLUMNS[method]; what is unknown, hidden or not of
+    its type is NA. Without a snapshot it is empty. `hide_arguments` hides what tasks were called with.
     """
+    hidden = ARGUMENTS if hide_arguments else frozenset()
     rows = [
         {**row, "worker": worker}
         for worker, value in sorted(snapshot.values(method) if snapshot else (), key=lambda pair: pair[0])
@@ -91,7 +93,7 @@ def inspect_frame(method: str, snapshot: Snapshot | None = None) -> pd.DataFrame
     ]
     return pd.DataFrame(
         {
-            name: pd.array([READ[kind](row.get(name)) for row in rows], dtype=kind)
+            name: pd.array([None if name in hidden else READ[kind](row.get(name)) for row in rows], dtype=kind)
             for name, kind in COLUMNS[method].items()
         }
     )
