@@ -102,7 +102,7 @@ def cluster(request: pytest.FixtureRequest) -> Redis | RabbitMQ:
     return server
 
 
-def send_task(server: Redis | RabbitMQ, queue: str, until: Path, **arguments: str) -> None:
+def send_task(server: Redis | RabbitMQ, queue: str, until: Path, **arguments: object) -> None:
     """It runs until the file `until` is there."""
     with Celery(broker=server.url) as app:
         app.send_task("shop.wait_for", args=[str(until)], kwargs=arguments, queue=queue)
