@@ -354,8 +354,8 @@ def test_an_act_that_cannot_be_written_raises(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
 
-    with pytest.raises(SourceUnreachable, match=f"{tmp_path}/file/workspace.db.lock: (Not a directory|File exists)"):
-        record(workspace(Secret(f"sqlite://{tmp_path}/file")), act())
+    with pytest.raises(SourceUnreachable, match=f"{tmp_path}/file/x/workspace.db.lock: (Not a directory|File exists)"):
+        record(workspace(Secret(f"sqlite://{tmp_path}/file/x")), act())
 
 
 def test_replicas_share_one_workspace_on_postgresql(postgresql: PostgreSQL) -> None:
