@@ -14,7 +14,7 @@ from data_sources.workers.delivery import Delivery
 from recorder.batch import Latest, Sample
 
 MOST_EVENTS = 50_000
-ENOUGH_EVENTS = 2_000  # to be taken before their time
+ENOUGH_EVENTS = 5_000  # to be taken before their time
 MOST_SAMPLES = 20_000  # rounds of a busy cluster; while nothing can be written the newest are not kept
 
 

@@ -30,7 +30,8 @@ from recorder.store import Store
 log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 0.5  # for events: each turn costs a millisecond whatever came, 1 us an event at 2,000 a second
-FIRST_SECONDS = 0.25  # the same until it has said that it is there
+FIRST_SECONDS = 0.25  # the same at first, to say soon that it is there
+BUSY_EVENTS, BUSY_WAIT_SECONDS = 500, 2.0  # the same after a turn that brought so many
 MOST_EVENTS = 5_000  # are taken together
 TASKS_SECONDS = 1.0  # between two writings of tasks
 BUSY_TASKS, BUSY_SECONDS = 500, 2.0  # the same of so many: those that share pages of the indexes cost little more
@@ -70,6 +71,7 @@ class Writer:
             keep_seconds=keeping.keep.tasks.total_seconds(),
         )
         self._events: list[TaskEvent] = []  # taken, and not written yet
+        self._wait_seconds = FIRST_SECONDS
         self._lost = self._told_lost = 0  # events; those of gaps that have ended
         self._damaged = False  # the history: a new one is due
         self._beat_at = self._counted_at = self._tasks_at = 0.0
@@ -107,7 +109,8 @@ class Writer:
 
     def _turn(self) -> None:
         if not self._events and self._inbox.blocked is None:
-            self._events = self._inbox.take_events(MOST_EVENTS, WAIT_SECONDS if self._beat_at else FIRST_SECONDS)
+            self._events = self._inbox.take_events(MOST_EVENTS, self._wait_seconds)
+            self._wait_seconds = BUSY_WAIT_SECONDS if len(self._events) >= BUSY_EVENTS else WAIT_SECONDS
         gaps = self._gaps.take()
         try:
             if self._damaged:

@@ -148,6 +148,14 @@ def test_a_burst_is_heard_whole_and_in_order(redis_server: Redis) -> None:
     assert [int(message.body) for message in messages] == list(range(20_000))
 
 
+@pytest.mark.parametrize(
+    ("taken", "seconds"),
+    [(0, 0.3), (2**17 - 1, 0.3), (2**17, 1.0), (2**22 - 1, 1.0), (2**22, 0.0), (2**30, 0.0)],
+)
+def test_who_hears_much_wakes_less_often_and_who_falls_behind_reads_on_at_once(taken: int, seconds: float) -> None:
+    assert redis_events.gathering(taken) == seconds
+
+
 def test_a_message_too_long_to_be_true_is_counted_and_the_next_is_heard(
     redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,7 @@ NOBODY = "redis://127.0.0.1:1/0"
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RETRY_SECONDS", "TASKS_SECONDS", "WAIT_SECONDS"):
+    for name in ("RETRY_SECONDS", "TASKS_SECONDS", "WAIT_SECONDS", "BUSY_WAIT_SECONDS"):
         monkeypatch.setattr(recorder.writer, name, 0.05)
 
 
