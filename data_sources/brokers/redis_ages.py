@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import Any
 
 import redis
@@ -88,8 +89,9 @@ class Ages:
         self._lines = {key: line for key, line in self._lines.items() if key in waiting}
         self._large = {key: until for key, until in self._large.items() if key in waiting and until > now}
         self._tried = {key: self._tried.get(key, -math.inf) for key in lengths if key in waiting}
-        in_turn = sorted(self._tried.keys() - self._large.keys(), key=lambda key: (self._tried[key], key))
-        for key, ends in self._ends(client, in_turn[:MAX_LISTS], lengths):
+        whose_turn = self._tried.keys() - self._large.keys()
+        in_turn = nsmallest(MAX_LISTS, whose_turn, key=lambda key: (self._tried[key], key))
+        for key, ends in self._ends(client, in_turn, lengths):
             self._tried[key] = now
             if ends is None:
                 self._lines.pop(key, None)

@@ -76,7 +76,8 @@ class RedisBroker:
         self._bindings.refresh(self._client)
         queues, cut = self._queues(known)
         missing = [*cut, *self._bindings.notes()]  # why there may be queues that are not among these
-        held, oldest, *lengths = self._ask(queues)
+        lists = [self._keys.lists(name) for name in queues]
+        held, oldest, *lengths = self._ask(lists)
         unacked = held if isinstance(held, int) else None
         ready, priorities = self._ready(lengths)
         self._unacked_count.refresh(self._client, unacked, self._bindings)
@@ -88,7 +89,7 @@ class RedisBroker:
             names,
             ready=ready,
             priorities=priorities,
-            **self._oldest(queues, lengths),
+            **self._oldest(lists, lengths),
             **held_columns(holding, now),
         )
         totals = {
@@ -99,7 +100,7 @@ class RedisBroker:
         notes = (
             *missing,
             *self._unacked_count.notes(),
-            *self._ages.notes((key, name) for name, queue in named for key in self._keys.lists(queue)),
+            *self._ages.notes((key, name) for name, keys in zip(names, lists, strict=True) for key in keys),
             *self._refusals(queues, [held, oldest], lengths),
             *role_notes(server),
         )
@@ -113,21 +114,22 @@ class RedisBroker:
             return queues, []
         return queues[:MAX_QUEUES], [Note(f"Showing {MAX_QUEUES:,} of {len(queues):,} queues", "cut")]
 
-    def _ask(self, queues: Sequence[bytes]) -> list[Reply]:
-        """Number of unacked messages, the first of them to be delivered, and the length of each queue's lists."""
+    def _ask(self, lists: Sequence[Sequence[bytes]]) -> list[Reply]:
+        """Number of unacked messages, the first of them to be delivered, and the length of each of the `lists`, which
+        are of a queue each.
+        """
         commands: list[tuple[bytes | str | int, ...]] = [
             ("HLEN", self._keys.unacked),
             ("ZRANGE", self._keys.unacked_index, 0, 0, "WITHSCORES"),
         ]
-        commands += [("LLEN", key) for name in queues for key in self._keys.lists(name)]
+        commands += [("LLEN", key) for keys in lists for key in keys]
         replies: list[Reply] = []
         for start in range(0, len(commands), PIPELINE):
             replies += ask(self._client, commands[start : start + PIPELINE])
         return replies
 
-    def _oldest(self, queues: Sequence[bytes], lengths: Sequence[Reply]) -> dict[str, Any]:
+    def _oldest(self, lists: Sequence[Sequence[bytes]], lengths: Sequence[Reply]) -> dict[str, Any]:
         """The columns `oldest` and `oldest_at_least`."""
-        lists = [self._keys.lists(name) for name in queues]
         by_key = dict(zip((key for keys in lists for key in keys), lengths, strict=True))
         self._ages.refresh(self._client, by_key)
         ages = [self._ages.of(keys, by_key) for keys in lists]

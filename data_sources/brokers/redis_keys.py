@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 
@@ -32,4 +33,10 @@ class RedisKeys:
 
     def lists(self, queue: bytes) -> list[bytes]:
         """The keys of a queue, one a step."""
-        return [self.prefix + queue + (self.separator + str(step).encode() if step else b"") for step in self.steps]
+        start = self.prefix + queue
+        return [start + end for end in self._ends]
+
+    @cached_property
+    def _ends(self) -> list[bytes]:
+        """What the key of each step ends in."""
+        return [self.separator + str(step).encode() if step else b"" for step in self.steps]
