@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Callable
 
@@ -51,10 +52,14 @@ class HeadStart:
     async def _send_page(self, path: str, start: Message, body: bytes, send: Send) -> None:
         # After the page's own: a browser fetches and runs modules in the order they stand in, and would fetch what the
         # header `Link` names before them.
-        page = INLINE.sub(b"", body).replace(b"</head>", self.tags(path).encode() + b"</head>", 1)
         headers = MutableHeaders(raw=list(start["headers"]))
+        if "content-encoding" in headers:  # Streamlit compresses all pages but the first
+            body = gzip.decompress(body)
+            del headers["content-encoding"]
+        page = INLINE.sub(b"", body).replace(b"</head>", self.tags(path).encode() + b"</head>", 1)
         headers["content-length"] = str(len(page))
-        del headers["etag"]  # of the page as it was
+        for name in ("etag", "last-modified"):  # of the page as it was; ours changes with what it loads
+            del headers[name]
         await send({**start, "headers": headers.raw})
         await send({"type": "http.response.body", "body": page})
 
@@ -70,5 +75,5 @@ def opens_page(headers: Headers) -> bool:
 def is_page(start: Message) -> bool:
     """A file that is downloaded may be HTML too, and is left as it was made."""
     headers = MutableHeaders(raw=list(start["headers"]))
-    plain = not {"content-encoding", "content-disposition"} & {*headers}
-    return bool(start["status"] == 200 and plain and headers.get("content-type", "").startswith("text/html"))
+    readable = "content-disposition" not in headers and headers.get("content-encoding", "gzip") == "gzip"
+    return start["status"] == 200 and readable and headers.get("content-type", "").startswith("text/html")

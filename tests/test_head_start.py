@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -25,7 +27,7 @@ PAGE = f'<html><head>{INLINE}<script type="module" src="/own.js"></script></head
 
 
 def page(request: Request) -> Response:
-    return HTMLResponse(PAGE, headers={"etag": '"as-it-was"'})
+    return HTMLResponse(PAGE, headers={"etag": '"as-it-was"', "last-modified": "Mon, 01 Jun 2026 10:00:00 GMT"})
 
 
 def streamed(request: Request) -> Response:
@@ -49,7 +51,8 @@ APP = Starlette(
             HeadStart,
             tags=lambda path: f'<link href="/{path}.css">',
             begin=lambda path, params: asked_for.append((path, params)),
-        )
+        ),
+        Middleware(GZipMiddleware, minimum_size=0),  # as Streamlit does with all pages but the first
     ],
 )
 
@@ -60,10 +63,10 @@ class Reply:
     content: bytes
 
 
-def get(path: str, accept: str = "") -> Reply:
+def get(path: str, accept: str = "", encoding: str = "identity") -> Reply:
     """One request, given to the application by hand."""
     sent: list[Message] = []
-    headers = [(b"accept", accept.encode())] if accept else []
+    headers = [(b"accept-encoding", encoding.encode()), *([(b"accept", accept.encode())] if accept else [])]
     scope: Scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "query_string": b""}
     scope["root_path"] = ""
 
@@ -84,7 +87,7 @@ def test_the_page_names_what_it_needs_after_its_own_and_no_script_that_the_polic
 
     assert answer.content.decode() == PAGE.replace(INLINE, "").replace("</head>", '<link href="/.css"></head>')
     assert int(answer.headers["content-length"]) == len(answer.content)
-    assert "etag" not in answer.headers
+    assert not {"etag", "last-modified"} & {*answer.headers}
 
 
 def test_a_page_that_a_browser_opens_is_told_and_none_that_is_only_checked() -> None:
@@ -100,11 +103,21 @@ def test_a_page_sent_in_parts_gets_the_same() -> None:
     assert '<link href="/streamed.css"></head>' in get("/streamed").content.decode()
 
 
+@pytest.mark.parametrize("path", ["/", "/streamed"])
+def test_a_page_that_comes_compressed_gets_the_same(path: str) -> None:
+    answer, plain = get(path, encoding="gzip, deflate, br"), get(path)
+
+    assert answer.content == plain.content
+    assert "content-encoding" not in answer.headers
+    assert answer.headers["content-length"] == str(len(answer.content))
+
+
 def test_other_answers_pass_as_they_are() -> None:
     answer = get("/numbers")
 
     assert json.loads(answer.content) == {"html": "</head>"}
     assert get("/file").content.decode() == PAGE  # with its own scripts, and no other
+    assert gzip.decompress(get("/file", encoding="gzip").content).decode() == PAGE
 
 
 PAGES = sorted(path.stem for path in (Path(__file__).parents[1] / "pages").glob("*.py"))
