@@ -66,9 +66,9 @@ def recent(y: Values, window: Window) -> Places | None:
 
 
 def rises(values: Values) -> bool:
-    """Whether the second half is higher than the first, and its end no burst that is being worked off."""
+    """Whether the second half is higher than the first, and its end no burst that is being worked off, or was."""
     first, second, third, fourth = (np.median(quarter) for quarter in np.array_split(values.astype(np.float64), 4))
-    return bool(fourth > third and third + fourth > first + second)
+    return bool(values[-1] > max(first, second, third) and fourth > third and third + fourth > first + second)
 
 
 def measured(one: Series, places: Places, window: Window) -> Growth:

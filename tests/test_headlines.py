@@ -325,6 +325,7 @@ NOT_GROWING: dict[str, list[float | None]] = {
     "slower than noise": [value / 3 for value in RISING],
     "one spike": [*[0.0] * 240, 1000.0],
     "a burst being worked off": [*[0.0] * 215, *[2000.0 - 50 * place for place in range(26)]],
+    "a burst that was worked off": [*[0.0] * 18, *[150.0, 120.0, 90.0, 60.0, 30.0, 0.0]],
     "ended five minutes ago": [*RISING[:221], *[None] * 20],
     "one sample": [5.0],
     "half a minute": [0.0, 100.0, 200.0],
