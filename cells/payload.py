@@ -27,6 +27,7 @@ from data_sources.answer import Answer
 from data_sources.audit_query import Audit
 from data_sources.derived_query import Derived
 from data_sources.microseconds import ms
+from data_sources.now_frames import frame_rows
 from data_sources.query import Query
 from data_sources.scope import Window
 from data_sources.sealed.answers import MISSING, SOURCE
@@ -228,7 +229,6 @@ def headline_payload(
             if kept
             else NOT_KEPT
         )
-    rows = sources.frame.astype(object).where(sources.frame.notna(), None).to_dict("records")
     return {
         "headline": told and told.to_dict(),
         "sources": [
@@ -239,7 +239,7 @@ def headline_payload(
                 "since": ms(row["since"]),
                 "retry_at": None,
             }
-            for row in rows
+            for row in frame_rows(sources.frame)
         ],
     }
 

@@ -42,3 +42,9 @@ def source_frame(rows: Rows = ()) -> pd.DataFrame:
 def row_frame(rows: Rows, kinds: Mapping[str, str]) -> pd.DataFrame:
     """The columns `kinds` promises, by name and dtype."""
     return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in kinds.items()})
+
+
+def frame_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows by column; what is not known is None."""
+    rows: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return rows

@@ -10,6 +10,7 @@ import pandas as pd
 
 from data_sources.brokers.rabbitmq_broker import vhost
 from data_sources.config import Broker
+from data_sources.now_frames import frame_rows, row_frame
 
 COLUMNS = {
     "what": "str",  # one of WHAT
@@ -31,10 +32,8 @@ Row = Mapping[str, Any]
 def leftovers(queues: pd.DataFrame, broker: Broker) -> pd.DataFrame:
     """The columns of COLUMNS, from those of queue_depths."""
     told_of = queues["internal"] | (queues["overdue"].fillna(0) > 0) | queues["flags"].map(len).astype(bool)
-    queues = queues[told_of]
-    plain = queues.astype(object).where(queues.notna(), None).to_dict("records")
-    rows = sorted((found for row in plain for found in found_in(row, broker)), key=lambda row: WHAT.index(row["what"]))
-    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in COLUMNS.items()})
+    found = (one for row in frame_rows(queues[told_of]) for one in found_in(row, broker))
+    return row_frame(sorted(found, key=lambda row: WHAT.index(row["what"])), COLUMNS)
 
 
 def found_in(row: Row, broker: Broker) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from data_sources.answer import Answer
 from data_sources.config import Settings
 from data_sources.note import listed
 from data_sources.now import sources_answer
-from data_sources.now_frames import row_frame
+from data_sources.now_frames import frame_rows, row_frame
 from data_sources.poller import Reading
 from data_sources.prometheus import promql
 from data_sources.prometheus.client import PrometheusFacts
@@ -82,8 +82,7 @@ def setup_answer(
     """A row each, see COLUMNS, in the order people look for them."""
     began = time.monotonic()
     sources = sources_answer(Sources(), watch, wait_seconds)
-    rows = sources.frame.astype(object).where(sources.frame.notna(), None).to_dict("records")
-    known = Known(watch, settings, {str(row["source"]): dict(row) for row in rows}, recording, counted)
+    known = Known(watch, settings, {row["source"]: row for row in frame_rows(sources.frame)}, recording, counted)
     told = [row for row in parts(known) if not query.states or row["state"] in query.states]
     return Answer(
         row_frame(told, COLUMNS),
@@ -269,5 +268,4 @@ def of_settings(known: Known) -> Iterator[Row]:
 
 def recorded(recording: Answer) -> Row:
     """The row of what is recorded; empty while nothing is known."""
-    frame = recording.frame.astype(object).where(recording.frame.notna(), None)
-    return next(iter(frame.to_dict("records")), {})
+    return next(iter(frame_rows(recording.frame)), {})
